@@ -1,0 +1,5 @@
+//! Settings: flags over environment over file over defaults, checked once.
+
+mod raw;
+
+pub use raw::{AccountConfig, Config, ConfigError, Ownership, TlsFiles, UserConfig};

@@ -1,0 +1,105 @@
+//! The checked settings.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::crypto::SecretBytes;
+use crate::names::{AccountId, CanonicalId, Region, StoreUrl};
+
+/// `object_ownership` of new buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// ACLs off; the bucket's owner owns all.
+    BucketOwnerEnforced,
+    /// The bucket's owner owns what is uploaded with `bucket-owner-full-control`.
+    BucketOwnerPreferred,
+    /// The writer owns; ACLs as before 2023.
+    ObjectWriter,
+}
+
+/// A certificate chain and its key, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// An account of the configuration.
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct AccountConfig {
+    /// 12 digits.
+    pub id: AccountId,
+    /// 64 hexadecimal digits; derived from the id where none is given.
+    pub canonical_id: CanonicalId,
+    /// Shown as owner.
+    pub display_name: String,
+    /// For grants by e-mail.
+    pub email: Option<String>,
+    /// The root's keys: id, secret.
+    pub access_keys: Vec<(String, SecretBytes)>,
+    /// Users.
+    pub users: Vec<UserConfig>,
+}
+
+/// A user of an account.
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct UserConfig {
+    /// Its name.
+    pub name: String,
+    /// Its keys: id, secret.
+    pub access_keys: Vec<(String, SecretBytes)>,
+    /// Inline policy documents, valid JSON objects.
+    pub policies: Vec<String>,
+}
+
+/// All settings, checked.
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct Config {
+    /// Where all that is kept lies.
+    pub data_dir: PathBuf,
+    /// S3 and KMS.
+    pub listen: SocketAddr,
+    /// Prometheus metrics; off unless set.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Served Regions; the first is home. Never empty.
+    pub regions: Vec<Region>,
+    /// Virtual-host style domains, lower case.
+    pub domains: Vec<String>,
+    /// Where blobs go; `None`: `blobs` inside `data_dir`.
+    pub store: Option<StoreUrl>,
+    /// Settings of an upstream store, as `object_store` names them (endpoint, credentials, Region).
+    pub store_options: Vec<(String, String)>,
+    /// Ownership of new buckets.
+    pub object_ownership: Ownership,
+    /// Certificates; empty: plain http.
+    pub tls: Vec<TlsFiles>,
+    /// Peers whose `X-Forwarded-*` headers are believed: addresses with prefix length.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// Presigned URLs of Signature Version 2 are taken.
+    pub presigned_v2: bool,
+    /// Concurrent requests beyond which the answer is `SlowDown`.
+    pub max_requests: usize,
+    /// Time for a request's header to arrive.
+    pub header_timeout: Duration,
+    /// Time without a byte of a body after which the request is given up.
+    pub body_idle_timeout: Duration,
+    /// Time an idle connection is kept.
+    pub keep_alive_timeout: Duration,
+    /// Time that running requests get after SIGTERM.
+    pub drain_timeout: Duration,
+    /// The root key file; default `root.key` inside `data_dir`.
+    pub root_key_file: PathBuf,
+    /// Logs as JSON lines instead of text.
+    pub log_json: bool,
+    /// `tracing` filter, e.g. `info`.
+    pub log_filter: String,
+    /// Accounts; empty: one is made on first start.
+    pub accounts: Vec<AccountConfig>,
+}
+
+/// A setting is wrong. The text names it, says why, and for an unknown key the nearest right name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(pub String);

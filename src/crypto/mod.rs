@@ -1,0 +1,26 @@
+//! The one door to cryptography: no other module names a cryptographic crate (rustls' provider in `server` apart).
+
+mod boxed;
+mod context;
+mod digest;
+mod row;
+mod secret;
+mod stream;
+
+pub use boxed::{BoxHeader, FormatError, Generation, OpenError, Opened, SealBox, open_box, parse_box, seal_box};
+pub use context::Context;
+pub use digest::{
+    Checksum, ChecksumAlgorithm, Digester, Md5, Sha256, combine_full_object, constant_time_eq, crc64_nvme, hmac_sha256,
+    md5, sha256,
+};
+pub use row::{ROW_OVERHEAD_BYTES, RowKey};
+pub use secret::{SecretBytes, SecretKey};
+pub use stream::{
+    HEADER_BYTES, ObjectKeys, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, Span, StreamOpener, StreamSealer,
+    Suite, header_suite, sealed_len, span,
+};
+
+/// Fills `out` from the system's random generator (through AWS-LC).
+pub fn fill_random(out: &mut [u8]) {
+    aws_lc_rs::rand::fill(out).expect("the system's random generator answers");
+}

@@ -1,0 +1,57 @@
+//! Secret bytes: zeroised on drop, without Debug, Clone or Serialize, so that they cannot leak by accident.
+
+use zeroize::Zeroizing;
+
+use crate::sources::Sources;
+
+/// A 256-bit key.
+#[expect(missing_debug_implementations, reason = "a secret is never printed")]
+pub struct SecretKey(Box<Zeroizing<[u8; 32]>>);
+
+impl SecretKey {
+    /// A new key from the random generator.
+    pub fn generate(sources: &Sources) -> Self {
+        let mut key = Self(Box::new(Zeroizing::new([0; 32])));
+        sources.fill(&mut key.0[..]);
+        key
+    }
+
+    /// Takes a copy of `bytes`; `None` unless they are 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let mut key = Self(Box::new(Zeroizing::new([0; 32])));
+        if bytes.len() != 32 {
+            return None;
+        }
+        key.0.copy_from_slice(bytes);
+        Some(key)
+    }
+
+    /// The bytes, for a cipher or a wrapping; the caller makes no copy that outlives the call.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A second holder of the same key, where two layers need it at once. Spelled out: there is no Clone.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let mut key = Self(Box::new(Zeroizing::new([0; 32])));
+        key.0.copy_from_slice(self.expose());
+        key
+    }
+}
+
+/// Secret bytes of any length.
+#[expect(missing_debug_implementations, reason = "a secret is never printed")]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes over `bytes`; they are wiped when this is dropped.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,168 @@
+//! The small trait behind which engines are exchangeable, and its types.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+/// The tables. The number is part of the stored format: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// Settings of the store itself: wrapped store keys, epoch keys, credentials. Values are Boxes, not sealed rows.
+    Meta = 1,
+    /// Accounts made on first start.
+    Account = 2,
+    /// Buckets by name.
+    Bucket = 3,
+    /// The current version of each object, unless that is a delete marker: bucket id, key.
+    Object = 4,
+    /// Noncurrent versions and delete markers: bucket id, key, order (newest first).
+    Version = 5,
+    /// Where the noncurrent null version of a key lies: bucket id, key.
+    NullVersion = 6,
+    /// Multipart uploads: bucket id, key, upload id.
+    Upload = 7,
+    /// Parts of uploads: upload id, part number.
+    Part = 8,
+    /// Part tables of completed multipart objects: content id.
+    Layout = 9,
+    /// Sealed streams small enough to live in the index: blob id. Not row-sealed: they are sealed already.
+    Inline = 10,
+    /// Contents with more than one holder: content id.
+    RefCount = 11,
+    /// Blobs to delete: due time, blob id.
+    Garbage = 12,
+    /// Blobs being written: blob id.
+    Pending = 13,
+    /// KMS keys: region, account, key id.
+    Key = 14,
+    /// KMS aliases: region, account, name.
+    Alias = 15,
+    /// The audit chain: gateway id, sequence number.
+    Audit = 16,
+    /// Buckets by owner: account, bucket name.
+    BucketOwner = 17,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 17] = [
+        Self::Meta,
+        Self::Account,
+        Self::Bucket,
+        Self::Object,
+        Self::Version,
+        Self::NullVersion,
+        Self::Upload,
+        Self::Part,
+        Self::Layout,
+        Self::Inline,
+        Self::RefCount,
+        Self::Garbage,
+        Self::Pending,
+        Self::Key,
+        Self::Alias,
+        Self::Audit,
+        Self::BucketOwner,
+    ];
+}
+
+/// Keys from `start` (included) to `end` (not included; `None`: to the end of the table).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    /// First key.
+    pub start: Vec<u8>,
+    /// One past the last key.
+    pub end: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// All keys that begin with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> Self {
+        let mut end = prefix.to_vec();
+        while let Some(last) = end.pop() {
+            if last < u8::MAX {
+                end.push(last + 1);
+                return Self { start: prefix.to_vec(), end: Some(end) };
+            }
+        }
+        Self { start: prefix.to_vec(), end: None }
+    }
+}
+
+/// Which way a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Ascending keys.
+    Forward,
+    /// Descending keys, from the end of the range.
+    Backward,
+}
+
+/// One change of one row.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Inserts or replaces.
+    Put(Table, Vec<u8>, Bytes),
+    /// Removes; removing what is absent is no error.
+    Delete(Table, Vec<u8>),
+}
+
+/// What must hold for a batch to be applied.
+#[derive(Debug, Clone)]
+pub enum Precondition {
+    /// There is no such row.
+    Absent(Table, Vec<u8>),
+    /// The row's value is exactly this (sealed values carry a random nonce, so equal bytes mean the same version).
+    Is(Table, Vec<u8>, Bytes),
+}
+
+/// Changes that are applied all or not at all. `appends` are records for the log of this gateway: they get their
+/// sequence number and their place in the chain when the batch is committed, in commit order, without gaps.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Checked first; one that does not hold refuses the batch with [`CommitError::Conflict`].
+    pub preconditions: Vec<Precondition>,
+    /// The changes. A key occurs at most once.
+    pub writes: Vec<Write>,
+    /// Records for the log.
+    pub appends: Vec<Vec<u8>>,
+}
+
+/// Gives an appended record its row. Called by the committing thread only, in commit order.
+pub trait Sequencer: Send {
+    /// The row of the next record.
+    fn next(&mut self, record: &[u8]) -> (Table, Vec<u8>, Bytes);
+    /// The rows handed out since the last `settle` were committed (`true`) or lost (`false`: take them back).
+    fn settle(&mut self, committed: bool);
+}
+
+/// The engine failed; the cause is for the log.
+#[derive(Debug, Clone)]
+pub struct IndexError(pub String);
+
+/// Why a batch was not applied.
+#[derive(Debug, Clone)]
+pub enum CommitError {
+    /// A precondition did not hold; nothing was changed.
+    Conflict,
+    /// The engine failed. Whether the batch was applied is not known until the store is opened again.
+    Engine(IndexError),
+}
+
+/// An ordered key-value engine.
+pub trait Index: Send + Sync + 'static {
+    /// The value of a key.
+    fn get<'a>(&'a self, table: Table, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, IndexError>>;
+
+    /// At most `limit` rows of `range`, in key order (or reverse).
+    fn scan<'a>(
+        &'a self,
+        table: Table,
+        range: &'a KeyRange,
+        limit: usize,
+        direction: Direction,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, Bytes)>, IndexError>>;
+
+    /// Applies `batch`, all or nothing; it is durable and visible when this returns `Ok`.
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>>;
+}

@@ -1,0 +1,15 @@
+//! Validated names: a value of one of these types has passed AWS's rules for it.
+
+mod account;
+mod arn;
+mod bucket;
+mod key;
+mod region;
+mod store_url;
+
+pub use account::{AccountId, CanonicalId, InvalidAccount};
+pub use arn::{bucket_arn, iam_root_arn, iam_user_arn, kms_alias_arn, kms_key_arn, object_arn};
+pub use bucket::{BucketName, InvalidBucketName};
+pub use key::{InvalidObjectKey, KEY_MAX_BYTES, ObjectKey};
+pub use region::{InvalidRegion, Region};
+pub use store_url::{InvalidStoreUrl, StoreUrl};

@@ -1,0 +1,110 @@
+//! Why the object store did not do what was asked.
+
+use super::VersionId;
+use crate::auth::PayloadError;
+use crate::crypto::ChecksumAlgorithm;
+use crate::sources::Timestamp;
+use crate::sse::SseError;
+
+/// Variants are what a caller may branch on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectsError {
+    /// No such bucket.
+    NoSuchBucket,
+    /// The name is another account's.
+    BucketAlreadyExists,
+    /// The name is the caller's own bucket.
+    BucketAlreadyOwnedByYou,
+    /// Objects, or (`versions`) only old versions and delete markers, are left.
+    BucketNotEmpty {
+        /// The bucket is versioned.
+        versions: bool,
+    },
+    /// No such object (or its current version is a delete marker: then which).
+    NoSuchKey {
+        /// The delete marker's version, if there is one.
+        delete_marker: Option<VersionId>,
+    },
+    /// No such version.
+    NoSuchVersion,
+    /// The version that was asked for by id is a delete marker.
+    IsDeleteMarker {
+        /// When it was made.
+        modified: Timestamp,
+    },
+    /// A condition does not hold; holds the condition's name, e.g. `If-Match`.
+    PreconditionFailed(&'static str),
+    /// A race was lost while a condition was given; holds the condition's name.
+    ConditionalConflict(&'static str),
+    /// No such upload.
+    NoSuchUpload,
+    /// A part named in Complete is not there or has another ETag.
+    InvalidPart {
+        /// Its number.
+        part_number: u32,
+        /// Its ETag as sent.
+        etag: String,
+    },
+    /// Parts named in Complete do not ascend.
+    InvalidPartOrder,
+    /// A part that is not the last is too small.
+    PartTooSmall {
+        /// Its number.
+        part_number: u32,
+        /// Its size in bytes.
+        plain_len: u64,
+        /// Its ETag.
+        etag: String,
+    },
+    /// More bytes than one PUT or one object may have.
+    TooLarge {
+        /// Bytes that were to be stored.
+        proposed: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// `x-amz-mp-object-size` is not the sum of the parts.
+    SizeMismatch {
+        /// As declared.
+        declared: u64,
+        /// As computed.
+        computed: u64,
+    },
+    /// Complete names another checksum type than the upload; holds the upload's (`FULL_OBJECT`, `COMPOSITE`, `null`).
+    ChecksumTypeMismatch(&'static str),
+    /// A part was sent with another algorithm than the upload's.
+    ChecksumAlgorithmMismatch {
+        /// The upload's; none: it has no checksums.
+        expected: Option<ChecksumAlgorithm>,
+        /// The part's.
+        actual: ChecksumAlgorithm,
+    },
+    /// A composite upload was completed without a part's checksum.
+    PartChecksumMissing {
+        /// Its number.
+        part_number: u32,
+        /// The upload's algorithm.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// A part's checksum in Complete is not the part's.
+    PartChecksumMismatch {
+        /// Its number.
+        part_number: u32,
+        /// The upload's algorithm.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// The object's checksum in Complete is not the computed one.
+    ObjectChecksumMismatch(ChecksumAlgorithm),
+    /// A copy onto itself that changes nothing.
+    CopyToItself,
+    /// The body broke a promise.
+    Payload(PayloadError),
+    /// The keys.
+    Sse(SseError),
+    /// The disk or the quota is full.
+    Full(String),
+    /// Too many writers of the same key at once: to be tried again.
+    Contention,
+    /// Index or store failed, or data is damaged; the text is for the log only.
+    Internal(String),
+}

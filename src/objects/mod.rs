@@ -1,0 +1,68 @@
+//! What an object store does. Knows no HTTP, no XML, no header: its callers translate.
+//!
+//! A write is one index commit; everything before it (blobs in the store) is invisible and swept if it never comes.
+
+mod bucket;
+mod copy;
+mod delete;
+mod error;
+mod list;
+mod multipart;
+mod read;
+mod record;
+mod sweep;
+mod types;
+mod write;
+
+pub use bucket::{BucketPage, ListBuckets, NewBucket};
+pub use copy::CopyObject;
+pub use delete::Deleted;
+pub use error::ObjectsError;
+pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
+pub use multipart::{
+    CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
+};
+pub use read::ByteStream;
+pub use types::{
+    Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, PartSpan, UploadId, VersionId,
+    Versioning, WriteCondition,
+};
+pub use write::PutObject;
+
+use crate::index::Rows;
+use crate::sources::Sources;
+use crate::sse::Sse;
+use crate::store::Blobs;
+
+/// The largest body of one PUT or part, in bytes (S3: 5 GiB).
+pub const PUT_MAX_BYTES: u64 = 5 << 30;
+/// The largest object, in bytes (S3: 50 TB announced for 2025; 5 TiB is what this program promises).
+pub const OBJECT_MAX_BYTES: u64 = 5 << 40;
+/// Parts are numbered 1 to this.
+pub const PART_NUMBER_MAX: u32 = 10_000;
+/// Every part but the last holds at least this many bytes.
+pub const PART_MIN_BYTES: u64 = 5 << 20;
+/// Objects up to this many plaintext bytes are kept in the index: one sync, no file.
+pub const INLINE_MAX_BYTES: u64 = 32 * 1024;
+
+/// The object store. Cheap to clone.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct Objects {
+    rows: Rows,
+    blobs: Blobs,
+    sse: Sse,
+    sources: Sources,
+}
+
+impl Objects {
+    /// Puts the parts together.
+    pub fn new(rows: Rows, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
+        Self { rows, blobs, sse, sources }
+    }
+
+    /// The encryption modes, for planning a write and opening a read.
+    pub fn sse(&self) -> &Sse {
+        &self.sse
+    }
+}

@@ -1,0 +1,210 @@
+//! What callers see of buckets and objects.
+
+use std::fmt;
+
+use crate::crypto::{Checksum, PlainRange};
+use crate::names::{AccountId, BucketName, ObjectKey, Region};
+use crate::sources::Timestamp;
+use crate::sse::{BucketDefault, Envelope};
+
+/// Versioning of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Versioning {
+    /// Never switched on.
+    #[n(0)]
+    Never,
+    /// On.
+    #[n(1)]
+    Enabled,
+    /// Was on; writes make null versions.
+    #[n(2)]
+    Suspended,
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Tells it from an earlier bucket of the same name.
+    pub id: [u8; 16],
+    /// Its account.
+    pub owner: AccountId,
+    /// Its Region.
+    pub region: Region,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Versioning.
+    pub versioning: Versioning,
+    /// Default encryption.
+    pub encryption: BucketDefault,
+}
+
+/// The id of a version: `null`, or 32 characters for the client whose order tells the age (newest first).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VersionId {
+    /// The version written while versioning was off or suspended.
+    Null,
+    /// Inverted time and random bytes.
+    Named([u8; 16]),
+}
+
+impl VersionId {
+    /// Reads what a client sent; `None` if it is no version id.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "null" {
+            return Some(Self::Null);
+        }
+        parse_hex(text).map(Self::Named)
+    }
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Named(id) => id.iter().try_for_each(|b| write!(f, "{b:02x}")),
+        }
+    }
+}
+
+/// The id of a multipart upload: 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UploadId(pub [u8; 16]);
+
+impl UploadId {
+    /// Reads what a client sent.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text).map(Self)
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+/// Headers that are stored with an object and given back, and its user metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct ObjectMeta {
+    /// `Content-Type`; none: `binary/octet-stream`.
+    #[n(0)]
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    #[n(1)]
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`.
+    #[n(2)]
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding` without the `aws-chunked` token.
+    #[n(3)]
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    #[n(4)]
+    pub content_language: Option<String>,
+    /// `Expires`, as sent.
+    #[n(5)]
+    pub expires: Option<String>,
+    /// `x-amz-website-redirect-location`.
+    #[n(6)]
+    pub website_redirect: Option<String>,
+    /// `x-amz-storage-class`; none: `STANDARD`.
+    #[n(7)]
+    pub storage_class: Option<String>,
+    /// `x-amz-meta-*`: lower-case name without the prefix, value as text.
+    #[n(8)]
+    pub user: Vec<(String, String)>,
+    /// Object tags.
+    #[n(9)]
+    pub tags: Vec<(String, String)>,
+}
+
+/// Whether a checksum is of the whole or of the parts' checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum ChecksumKind {
+    /// `FULL_OBJECT`
+    #[n(0)]
+    FullObject,
+    /// `COMPOSITE`
+    #[n(1)]
+    Composite,
+}
+
+/// An object's checksum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectChecksum {
+    /// Algorithm and value.
+    pub checksum: Checksum,
+    /// Of what.
+    pub kind: ChecksumKind,
+    /// Parts, for a composite one (`value-N`).
+    pub parts: Option<u32>,
+}
+
+/// A version of an object.
+#[derive(Debug, Clone)]
+pub struct ObjectInfo {
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its version; [`VersionId::Null`] also in buckets without versioning (then no header shows it).
+    pub version: VersionId,
+    /// Bound into the wrapping of its keys.
+    pub holder_id: [u8; 16],
+    /// Size in bytes of the plaintext: the only size that anyone outside sees.
+    pub plain_len: u64,
+    /// Without quotes: 32 hexadecimal digits, for multipart objects with `-N`.
+    pub etag: String,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// Stored headers and metadata.
+    pub meta: ObjectMeta,
+    /// Its checksum, if it has one.
+    pub checksum: Option<ObjectChecksum>,
+    /// How its keys are kept; tells the mode.
+    pub envelope: Envelope,
+    /// Number of parts, for objects that were uploaded in parts.
+    pub parts: Option<u32>,
+    /// Where its bytes are.
+    pub(super) content: super::record::Content,
+}
+
+/// A part of a completed multipart object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartSpan {
+    /// Its number at upload.
+    pub part_number: u32,
+    /// Where it lies in the object.
+    pub range: PlainRange,
+    /// Its checksum, if the object has checksums.
+    pub checksum: Option<Checksum>,
+}
+
+/// Conditions of a write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteCondition {
+    /// `If-Match`: the current object's ETag without quotes must be this (`*`: any).
+    pub if_match: Option<String>,
+    /// `If-None-Match: *`: there must be no current object.
+    pub if_absent: bool,
+}
+
+/// Conditions of a delete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeleteCondition {
+    /// `If-Match`.
+    pub if_match: Option<String>,
+    /// `x-amz-if-match-last-modified-time`, to the second.
+    pub if_modified_at: Option<Timestamp>,
+    /// `x-amz-if-match-size`.
+    pub if_size: Option<u64>,
+}

@@ -1,0 +1,1 @@
+//! Listeners, TLS, limits, request ids, drain; picks the protocol.

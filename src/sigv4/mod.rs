@@ -1,0 +1,1 @@
+//! Signature Version 4 (and presigned Version 2), pure: bytes, keys and the time are given.

@@ -1,0 +1,46 @@
+//! What the index keeps of an object's keys.
+
+use crate::crypto::SealingId;
+use crate::names::{BucketName, ObjectKey};
+
+use super::Mode;
+
+/// Which object (or upload) keys are for: bound into every wrapping as length-prefixed bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectRef<'a> {
+    /// Bucket.
+    pub bucket: &'a BucketName,
+    /// Key.
+    pub key: &'a ObjectKey,
+    /// Id of the object version or upload that the row stands for (a copy has its own).
+    pub id: SealingId,
+}
+
+/// The wrapped object keys and how to unwrap them. No secret, but only ever stored in sealed rows.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Envelope {
+    /// The mode.
+    #[n(0)]
+    pub mode: Mode,
+    /// The object keys, sealed in Boxes.
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    pub wrapped: Vec<u8>,
+    /// SSE-KMS, DSSE: the full ARN of the key.
+    #[n(2)]
+    pub kms_key_arn: Option<String>,
+    /// SSE-KMS, DSSE: the data key as a KMS ciphertext.
+    #[n(3)]
+    #[cbor(with = "minicbor::bytes")]
+    pub kms_ciphertext: Vec<u8>,
+    /// SSE-KMS, DSSE: the client's encryption context.
+    #[n(4)]
+    pub kms_context: Vec<(String, String)>,
+    /// SSE-KMS: sealed under a bucket key.
+    #[n(5)]
+    pub bucket_key: bool,
+    /// SSE-C: salt and HMAC that tell whether a key is the right one.
+    #[n(6)]
+    #[cbor(with = "minicbor::bytes")]
+    pub customer_check: Vec<u8>,
+}

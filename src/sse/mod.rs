@@ -1,0 +1,13 @@
+//! Where an object's keys come from, per mode of server-side encryption.
+
+mod customer;
+mod envelope;
+mod error;
+mod mode;
+mod service;
+
+pub use customer::{CustomerKey, InvalidCustomerKey};
+pub use envelope::{Envelope, ObjectRef};
+pub use error::SseError;
+pub use mode::{BucketDefault, Mode, Requested};
+pub use service::{SealPlan, Sse};

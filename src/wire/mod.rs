@@ -1,0 +1,12 @@
+//! What protocols are made of: requests and answers, XML, dates, percent encoding. Pure but for the body's stream.
+
+mod body;
+mod dates;
+mod percent;
+mod request;
+pub mod xml;
+
+pub use body::{RequestBody, ResponseBody};
+pub use dates::{amz_date, http_date, iso8601_ms, iso8601_seconds, parse_amz_date, parse_http_date};
+pub use percent::{decode_path, decode_query, encode_key_for_list, encode_uri};
+pub use request::{Edge, Request, RequestId, Response, TlsInfo};
