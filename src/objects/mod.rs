@@ -3,7 +3,9 @@
 //! A write is one index commit; everything before it (blobs in the store) is invisible and swept if it never comes.
 
 mod bucket;
+mod complete;
 mod copy;
+mod cursor;
 mod delete;
 mod error;
 mod list;
@@ -12,6 +14,7 @@ mod read;
 mod record;
 mod sweep;
 mod types;
+mod versions;
 mod write;
 
 pub use bucket::{BucketPage, ListBuckets, NewBucket};
@@ -23,6 +26,7 @@ pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
 pub use read::ByteStream;
+pub use sweep::Swept;
 pub use types::{
     Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, PartSpan, UploadId, VersionId,
     Versioning, WriteCondition,
@@ -53,12 +57,13 @@ pub struct Objects {
     blobs: Blobs,
     sse: Sse,
     sources: Sources,
+    active: write::ActiveBlobs,
 }
 
 impl Objects {
     /// Puts the parts together.
     pub fn new(rows: Rows, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
-        Self { rows, blobs, sse, sources }
+        Self { rows, blobs, sse, sources, active: write::ActiveBlobs::default() }
     }
 
     /// The encryption modes, for planning a write and opening a read.
