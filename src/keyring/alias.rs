@@ -51,13 +51,18 @@ pub enum AliasChange<'a> {
     },
     /// UpdateAlias.
     Update {
+        /// Of `kms:UpdateAlias` on the key it points to.
+        holder_grant: &'a Grant,
         /// Of `kms:UpdateAlias` on the new key.
         key_grant: &'a Grant,
         /// Where to.
         target: &'a ResolvedKey,
     },
     /// DeleteAlias.
-    Delete,
+    Delete {
+        /// Of `kms:DeleteAlias` on the key it points to.
+        holder_grant: &'a Grant,
+    },
 }
 
 type StoredKey = (KeyPlace, Stored<KeyRecord>);
@@ -67,7 +72,7 @@ impl AliasChange<'_> {
         match self {
             Self::Create { .. } => "CreateAlias",
             Self::Update { .. } => "UpdateAlias",
-            Self::Delete => "DeleteAlias",
+            Self::Delete { .. } => "DeleteAlias",
         }
     }
 
@@ -75,14 +80,14 @@ impl AliasChange<'_> {
         match self {
             Self::Create { .. } => "kms:CreateAlias",
             Self::Update { .. } => "kms:UpdateAlias",
-            Self::Delete => "kms:DeleteAlias",
+            Self::Delete { .. } => "kms:DeleteAlias",
         }
     }
 
     fn target(&self) -> Option<(&Grant, &ResolvedKey)> {
         match self {
-            Self::Create { key_grant, target } | Self::Update { key_grant, target } => Some((key_grant, target)),
-            Self::Delete => None,
+            Self::Create { key_grant, target } | Self::Update { key_grant, target, .. } => Some((key_grant, target)),
+            Self::Delete { .. } => None,
         }
     }
 }
@@ -131,10 +136,16 @@ impl KeyRing {
                 return Err(KeyringError::AlreadyExists(format!("An alias with the name {arn} already exists")));
             }
             (None, AliasChange::Create { .. }) => batch.expect_absent(Table::Alias, row.clone()),
-            (None, AliasChange::Update { .. } | AliasChange::Delete) => {
+            (None, AliasChange::Update { .. } | AliasChange::Delete { .. }) => {
                 return Err(alias_absent(region, account, name));
             }
-            (Some(alias), AliasChange::Update { .. } | AliasChange::Delete) => {
+            (Some(alias), AliasChange::Update { holder_grant, .. } | AliasChange::Delete { holder_grant }) => {
+                let holder = KeyPlace::new(region, account, &alias.value.target_key_id);
+                if holder_grant.resource().arn != holder.arn() {
+                    // Somebody pointed it elsewhere since the grant was given.
+                    return Err(KeyringError::Contention);
+                }
+                holder_grant.assert_covers(change.action(), &holder.arn());
                 batch.expect_unchanged(Table::Alias, row.clone(), &alias.stamp);
             }
         }
