@@ -10,7 +10,7 @@ use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row, owner_tuple};
 use super::service::{KeyRing, ResolvedKey, S3_ALIAS, alias_absent, check_managed, check_usable};
 use crate::audit::Event;
 use crate::auth::{Access, Grant};
-use crate::index::{Direction, KeyRange, Stored, Table};
+use crate::index::{Direction, KeyRange, RowBatch, Stored, Table};
 use crate::names::{AccountId, Region, kms_alias_arn};
 use crate::sources::Timestamp;
 
@@ -92,6 +92,35 @@ impl AliasChange<'_> {
     }
 }
 
+impl AliasChange<'_> {
+    /// Whether the alias is as the change needs it; the key that it points to, which the change takes it from.
+    fn check_existing(
+        &self,
+        existing: Option<&AliasRecord>,
+        region: &Region,
+        account: &AccountId,
+        name: &str,
+    ) -> Result<Option<KeyPlace>, KeyringError> {
+        match (existing, self) {
+            (None, Self::Create { .. }) => Ok(None),
+            (None, Self::Update { .. } | Self::Delete { .. }) => Err(alias_absent(region, account, name)),
+            (Some(_), Self::Create { .. }) => {
+                let arn = kms_alias_arn(region, account, name);
+                Err(KeyringError::AlreadyExists(format!("An alias with the name {arn} already exists")))
+            }
+            (Some(alias), Self::Update { holder_grant, .. } | Self::Delete { holder_grant }) => {
+                let holder = KeyPlace::new(region, account, &alias.target_key_id);
+                if holder_grant.resource().arn != holder.arn() {
+                    // Somebody pointed it elsewhere since the grant was given.
+                    return Err(KeyringError::Contention);
+                }
+                holder_grant.assert_covers(self.action(), &holder.arn());
+                Ok(Some(holder))
+            }
+        }
+    }
+}
+
 impl KeyRing {
     /// Makes, turns or removes the alias `name` in the call's Region. `grant`: of the change's action on the alias;
     /// the keys need grants of their own (AWS: "Controlling access to aliases").
@@ -130,69 +159,30 @@ impl KeyRing {
         let row = alias_row(region, account, name);
         let existing = self.rows().load::<AliasRecord>(&row).await?;
         let mut batch = self.rows().batch();
-        match (&existing, change) {
-            (Some(_), AliasChange::Create { .. }) => {
-                let arn = kms_alias_arn(region, account, name);
-                return Err(KeyringError::AlreadyExists(format!("An alias with the name {arn} already exists")));
-            }
-            (None, AliasChange::Create { .. }) => batch.expect_absent(Table::Alias, row.clone()),
-            (None, AliasChange::Update { .. } | AliasChange::Delete { .. }) => {
-                return Err(alias_absent(region, account, name));
-            }
-            (Some(alias), AliasChange::Update { holder_grant, .. } | AliasChange::Delete { holder_grant }) => {
-                let holder = KeyPlace::new(region, account, &alias.value.target_key_id);
-                if holder_grant.resource().arn != holder.arn() {
-                    // Somebody pointed it elsewhere since the grant was given.
-                    return Err(KeyringError::Contention);
-                }
-                holder_grant.assert_covers(change.action(), &holder.arn());
-                batch.expect_unchanged(Table::Alias, row.clone(), &alias.stamp);
-            }
+        match &existing {
+            Some(alias) => batch.expect_unchanged(Table::Alias, row.clone(), &alias.stamp),
+            None => batch.expect_absent(Table::Alias, row.clone()),
         }
-        let old = match &existing {
-            Some(alias) => self.alias_holder(KeyPlace::new(region, account, &alias.value.target_key_id)).await?,
+        let holder = change.check_existing(existing.as_ref().map(|a| &a.value), region, account, name)?;
+        let old = match holder {
+            Some(place) => self.rows().load::<KeyRecord>(&place.row()).await?.map(|stored| (place, stored)),
             None => None,
         };
         let new = match change.target() {
             Some((key_grant, target)) => Some(self.alias_target(key_grant, target).await?),
             None => None,
         };
-        if let (Some((old, _)), Some((new, _))) = (&old, &new)
-            && old == new
-        {
-            // Pointed to where it points already: nothing moves but the date.
-        } else {
-            if let Some((place, mut stored)) = old {
-                stored.value.aliases.retain(|held| held != name);
-                batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
-                batch.put(place.row(), &stored.value);
-            }
-            if let Some((place, stored)) = &new {
-                let mut record = stored.value.clone();
-                if record.aliases.len() >= ALIASES_PER_KEY_MAX {
-                    let text = format!("{} has {ALIASES_PER_KEY_MAX} aliases, which is the limit", place.arn());
-                    return Err(KeyringError::LimitExceeded(text));
-                }
-                record.aliases.push(name.to_owned());
-                batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
-                batch.put(place.row(), &record);
-            }
-        }
-        match new {
+        match &new {
             Some((place, _)) => {
                 let now_ms = self.sources().now().0;
                 let created_ms = existing.map_or(now_ms, |alias| alias.value.created_ms);
-                batch.put(row, &AliasRecord { target_key_id: place.key_id, created_ms, updated_ms: now_ms });
+                let target_key_id = place.key_id.clone();
+                batch.put(row, &AliasRecord { target_key_id, created_ms, updated_ms: now_ms });
             }
             None => batch.delete(Table::Alias, row),
         }
+        move_name(&mut batch, name, old, new)?;
         self.commit(batch, event).await
-    }
-
-    /// The key that an alias points to, as it is now.
-    async fn alias_holder(&self, place: KeyPlace) -> Result<Option<StoredKey>, KeyringError> {
-        let stored = self.rows().load::<KeyRecord>(&place.row()).await?;
-        Ok(stored.map(|stored| (place, stored)))
     }
 
     /// The key that an alias is to point to, if it may.
@@ -300,6 +290,36 @@ impl KeyRing {
             None => Err(KeyringError::Contention),
         }
     }
+}
+
+/// Takes an alias' name off one key's record and puts it on another's.
+fn move_name(
+    batch: &mut RowBatch<'_>,
+    name: &str,
+    old: Option<StoredKey>,
+    new: Option<StoredKey>,
+) -> Result<(), KeyringError> {
+    if let (Some((old, _)), Some((new, _))) = (&old, &new)
+        && old == new
+    {
+        // Pointed to where it points already: nothing moves but the alias' date.
+        return Ok(());
+    }
+    if let Some((place, mut stored)) = old {
+        stored.value.aliases.retain(|held| held != name);
+        batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
+        batch.put(place.row(), &stored.value);
+    }
+    if let Some((place, mut stored)) = new {
+        if stored.value.aliases.len() >= ALIASES_PER_KEY_MAX {
+            let text = format!("{} has {ALIASES_PER_KEY_MAX} aliases, which is the limit", place.arn());
+            return Err(KeyringError::LimitExceeded(text));
+        }
+        stored.value.aliases.push(name.to_owned());
+        batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
+        batch.put(place.row(), &stored.value);
+    }
+    Ok(())
 }
 
 fn entry(region: &Region, account: &AccountId, name: String, alias: Option<AliasRecord>) -> AliasEntry {
