@@ -96,7 +96,7 @@ impl KeyringError {
 
 impl From<IndexError> for KeyringError {
     fn from(error: IndexError) -> Self {
-        Self::Internal(format!("index: {}", error.0))
+        Self::Internal(error.to_string())
     }
 }
 

@@ -261,7 +261,7 @@ fn io_failed(what: &str, path: &Path, error: &io::Error) -> RootError {
 }
 
 fn index_failed(error: IndexError) -> RootError {
-    RootError::Io(format!("the index failed: {}", error.0))
+    RootError::Io(error.to_string())
 }
 
 impl fmt::Display for RootError {

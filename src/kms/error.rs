@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::auth::{AuthError, Denied, PayloadError};
+use crate::auth::{AuthError, CollectError, Denied, PayloadError};
 use crate::keyring::KeyringError;
 
 /// An error answer.
@@ -103,7 +103,7 @@ impl From<AuthError> for KmsError {
         let invalid = |text: String| Self::new("InvalidSignatureException", text);
         let incomplete = |text: String| Self::new("IncompleteSignatureException", text);
         match error {
-            AuthError::UnknownAccessKey(_) => {
+            AuthError::UnknownAccessKey(_) | AuthError::InvalidToken => {
                 Self::new("UnrecognizedClientException", "The security token included in the request is invalid.")
             }
             AuthError::SignatureDoesNotMatch { .. } => invalid(WRONG_SIGNATURE.to_owned()),
@@ -116,7 +116,7 @@ impl From<AuthError> for KmsError {
             }
             AuthError::Expired { expired_at, .. } => invalid(format!("Signature expired: {expired_at}")),
             AuthError::NotYetValid => invalid("Signature not yet current".to_owned()),
-            AuthError::HeaderMalformed { region: Some(_), .. } => {
+            AuthError::HeaderMalformed { region: Some(_), .. } | AuthError::QueryRegion { .. } => {
                 invalid("Credential should be scoped to a valid region.".to_owned())
             }
             AuthError::HeaderMalformed { message, region: None } => incomplete(message),
@@ -128,9 +128,19 @@ impl From<AuthError> for KmsError {
             }
             AuthError::InvalidArgument { message, .. } => incomplete(message),
             AuthError::MissingContentLength => Self::bare("SerializationException", 411),
-            AuthError::InvalidDigest(_) | AuthError::ChecksumInvalid(_) => {
+            AuthError::InvalidDigest(_) | AuthError::ChecksumInvalid(_) | AuthError::ChecksumHeaders(_) => {
                 Self::validation("A checksum header of the request is malformed.")
             }
+        }
+    }
+}
+
+impl From<CollectError> for KmsError {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Auth(error) => error.into(),
+            CollectError::Payload(error) => error.into(),
+            CollectError::TooLarge => Self::bare("RequestEntityTooLargeException", 413),
         }
     }
 }

@@ -18,7 +18,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use crate::app::App;
-use crate::auth::{AuthSettings, Authenticated, Directory, authenticate};
+use crate::auth::{AuthSettings, Collected, Directory, authenticate_collected};
 use crate::keyring::{Call, KeyRing, Refused};
 use crate::names::AccountId;
 use crate::wire::{Request, RequestId, Response, ResponseBody};
@@ -66,12 +66,10 @@ impl Service<'_> {
                  network in clear.",
             ));
         }
-        let Authenticated { access, payload, head: _ } = authenticate(request, "kms", self.directory, self.auth)?;
+        let collected = authenticate_collected(request, "kms", BODY_MAX_BYTES, self.directory, self.auth).await?;
+        let Collected { access, body, head: _ } = collected;
         let Some(account) = access.caller().account().cloned() else {
             return Err(KmsError::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
-        };
-        let Some((body, _)) = payload.collect(BODY_MAX_BYTES).await? else {
-            return Err(KmsError::bare("RequestEntityTooLargeException", 413));
         };
         let members = json::parse_object(&body);
         let request = members.as_ref().map(|members| shown_parameters(row, members)).unwrap_or_default();
