@@ -78,3 +78,7 @@ pub struct Request {
 
 /// An answer.
 pub type Response = http::Response<ResponseBody>;
+
+/// The operation that an answer belongs to: an extension of the response, for the access log and the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationName(pub &'static str);

@@ -1,0 +1,111 @@
+//! What a handler is given: a request that is authenticated, addressed and authorized.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::error::Error;
+use super::query::Query;
+use super::table::Row;
+use crate::app::App;
+use crate::auth::{Access, Grant, Payload, Resource};
+use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
+use crate::objects::Bucket;
+use crate::wire::RequestId;
+
+/// What the request is about.
+#[derive(Debug)]
+pub(crate) enum Addressed {
+    /// The service.
+    Service,
+    /// A bucket that need not exist (CreateBucket).
+    NewBucket(BucketName),
+    /// A bucket.
+    Bucket(Bucket),
+    /// An object of a bucket; it need not exist.
+    Object(Bucket, ObjectKey),
+}
+
+/// The request's body.
+#[expect(missing_debug_implementations, reason = "a payload holds signing keys")]
+pub(crate) enum CxBody {
+    /// Read whole and verified.
+    Whole(Bytes),
+    /// To be read by the handler.
+    Stream(Payload),
+}
+
+/// A request, ready for its handler.
+#[expect(missing_debug_implementations, reason = "holds the application's secrets")]
+pub(crate) struct Cx {
+    pub(crate) app: Arc<App>,
+    pub(crate) access: Access,
+    /// The row's action on the target, allowed.
+    pub(crate) grant: Grant,
+    pub(crate) row: &'static Row,
+    pub(crate) head: http::request::Parts,
+    pub(crate) query: Query,
+    pub(crate) request_id: RequestId,
+    pub(crate) addressed: Addressed,
+    pub(crate) body: CxBody,
+}
+
+impl Cx {
+    /// The bucket, for rows whose target is an existing bucket or an object.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        match &self.addressed {
+            Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => bucket,
+            Addressed::Service | Addressed::NewBucket(_) => unreachable!("the row's target is no existing bucket"),
+        }
+    }
+
+    /// The object key, for rows whose target is an object.
+    pub(crate) fn key(&self) -> &ObjectKey {
+        match &self.addressed {
+            Addressed::Object(_, key) => key,
+            _ => unreachable!("the row's target is no object"),
+        }
+    }
+
+    /// The body of a row with `Body::Small`.
+    pub(crate) fn whole(&self) -> &Bytes {
+        match &self.body {
+            CxBody::Whole(bytes) => bytes,
+            CxBody::Stream(_) => unreachable!("the row's body is a stream"),
+        }
+    }
+
+    /// Takes the body of a row with `Body::Stream`; a second call finds it empty.
+    pub(crate) fn take_payload(&mut self) -> Payload {
+        match std::mem::replace(&mut self.body, CxBody::Whole(Bytes::new())) {
+            CxBody::Stream(payload) => payload,
+            CxBody::Whole(_) => unreachable!("the row's body is no stream, or was taken"),
+        }
+    }
+
+    /// A header as text; `InvalidArgument` if it is not UTF-8.
+    pub(crate) fn header(&self, name: &str) -> Result<Option<&str>, Error> {
+        header_text(&self.head.headers, name)
+    }
+
+    /// Asks for a second action on another object.
+    pub(crate) fn grant_object(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
+        let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
+        Ok(self.access.authorize(action, resource)?)
+    }
+
+    /// Asks for a second action on a bucket.
+    pub(crate) fn grant_bucket(&self, action: &'static str, bucket: &Bucket) -> Result<Grant, Error> {
+        let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
+        Ok(self.access.authorize(action, resource)?)
+    }
+}
+
+/// A header as text; `InvalidArgument` if it is not UTF-8.
+pub(crate) fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Ok(Some(text.trim())),
+        Err(_) => Err(Error::invalid_argument("Header value is not valid UTF-8.", name, "")),
+    }
+}

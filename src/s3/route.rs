@@ -1,0 +1,112 @@
+//! From method, target, query and headers to the row: pure.
+
+use http::HeaderMap;
+
+use super::code::Code;
+use super::error::Error;
+use super::query::Query;
+use super::table::{Row, TABLE, Target};
+
+/// Among the rows of method and target whose conditions hold, the one with most conditions. Sub-resources that
+/// contradict each other are refused, as AWS does.
+pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &HeaderMap) -> Result<&'static Row, Error> {
+    let mut best: Option<&'static Row> = None;
+    let mut tie: Option<&'static Row> = None;
+    for row in TABLE.iter().filter(|row| row.method == method && row.target == target && holds(row, query, headers)) {
+        let weight = row.condition.weight();
+        match best.map(|b| b.condition.weight().cmp(&weight)) {
+            None | Some(std::cmp::Ordering::Less) => (best, tie) = (Some(row), None),
+            Some(std::cmp::Ordering::Equal) => tie = Some(row),
+            Some(std::cmp::Ordering::Greater) => {}
+        }
+    }
+    match (best, tie) {
+        (Some(a), Some(b)) => Err(conflicting(a, b)),
+        (Some(row), None) => Ok(row),
+        (None, _) => Err(not_allowed(method, target)),
+    }
+}
+
+/// 405, naming the resource as AWS does.
+pub(crate) fn not_allowed(method: &str, target: Target) -> Error {
+    let resource = match target {
+        Target::Service => "SERVICE",
+        Target::Bucket => "BUCKET",
+        Target::Object => "OBJECT",
+    };
+    Error::new(Code::MethodNotAllowed).and("Method", method).and("ResourceType", resource)
+}
+
+fn conflicting(a: &Row, b: &Row) -> Error {
+    let name = |row: &Row| row.condition.query.first().copied().or(row.condition.header).unwrap_or_default();
+    let names = format!("{}, {}", name(a), name(b));
+    Error::invalid_argument(format!("Conflicting query string parameters: {names}"), "ResourceType", names)
+}
+
+fn holds(row: &Row, query: &Query, headers: &HeaderMap) -> bool {
+    let query_holds = row.condition.query.iter().all(|wanted| match wanted.split_once('=') {
+        Some((name, value)) => query.value(name) == Some(value),
+        None => query.has(wanted),
+    });
+    query_holds && row.condition.header.is_none_or(|name| headers.contains_key(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Query, resolve};
+    use crate::s3::table::{SUPERSEDED, TABLE, Target};
+
+    fn row(method: &str, target: Target, query: &str, header: Option<&str>) -> Option<&'static str> {
+        let mut headers = HeaderMap::new();
+        if let Some(name) = header {
+            headers.insert(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"));
+        }
+        resolve(method, target, &Query::parse(query).unwrap(), &headers).ok().map(|row| row.name)
+    }
+
+    #[test]
+    fn every_row_is_reached_by_its_own_sample() {
+        for r in TABLE {
+            let query: Vec<String> = r
+                .condition
+                .query
+                .iter()
+                .map(|q| if q.contains('=') { (*q).to_owned() } else { format!("{q}=1") })
+                .collect();
+            let got = row(r.method, r.target, &query.join("&"), r.condition.header);
+            assert_eq!(got, Some(r.name), "{} {:?} {query:?}", r.method, r.target);
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_superseded_ones_have_a_successor() {
+        let mut names: Vec<&str> = TABLE.iter().map(|r| r.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|w| w[0] != w[1]));
+        assert!(SUPERSEDED.iter().all(|(old, new)| !names.contains(old) && names.contains(new)));
+    }
+
+    #[test]
+    fn a_sub_resource_is_never_taken_for_the_object_or_bucket() {
+        assert_eq!(row("PUT", Target::Object, "acl", None), Some("PutObjectAcl"));
+        assert_eq!(row("PUT", Target::Object, "acl=", None), Some("PutObjectAcl"));
+        assert_eq!(row("PUT", Target::Object, "x-id=PutObject", None), Some("PutObject"));
+        assert_eq!(
+            row("PUT", Target::Object, "partNumber=1&uploadId=u", Some("x-amz-copy-source")),
+            Some("UploadPartCopy")
+        );
+        assert_eq!(row("PUT", Target::Bucket, "policy", None), Some("PutBucketPolicy"));
+        assert_eq!(row("GET", Target::Bucket, "list-type=2&prefix=x", None), Some("ListObjectsV2"));
+        assert_eq!(row("GET", Target::Bucket, "list-type=1", None), Some("ListObjects"));
+        assert_eq!(row("GET", Target::Object, "versionId=v&tagging", None), Some("GetObjectTagging"));
+    }
+
+    #[test]
+    fn contradictions_and_unknown_methods_are_refused() {
+        assert_eq!(row("PUT", Target::Object, "acl&tagging", None), None);
+        assert_eq!(row("PATCH", Target::Object, "", None), None);
+        assert_eq!(row("POST", Target::Service, "", None), None);
+    }
+}

@@ -1,0 +1,261 @@
+//! The operation table: every operation and sub-resource of the newest S3 model has a row, served or refused.
+//!
+//! Adding an operation: a file in `ops/`, its `mod` line, and a `served` row here instead of the `refused` one.
+
+use futures_util::future::BoxFuture;
+
+use super::cx::Cx;
+use super::error::Error;
+use super::ops;
+use crate::wire::Response;
+
+use Target::{Bucket, Object, Service};
+
+const GET: &str = "GET";
+const HEAD: &str = "HEAD";
+const PUT: &str = "PUT";
+const POST: &str = "POST";
+const DELETE: &str = "DELETE";
+const OPTIONS: &str = "OPTIONS";
+
+/// Longest XML body of configuration calls, in bytes.
+const BODY_SMALL: usize = 64 * 1024;
+/// Longest body of CreateBucket in bytes.
+const BODY_CREATE_BUCKET: usize = 64 * 1024;
+/// Longest body of DeleteObjects in bytes: 1,000 keys of 1,024 bytes, each escaped up to six-fold.
+const BODY_DELETE_OBJECTS: usize = 8 << 20;
+/// Longest body of CompleteMultipartUpload in bytes: 10,000 parts with ETag and checksums.
+const BODY_COMPLETE: usize = 8 << 20;
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `/`
+    Service,
+    /// A bucket.
+    Bucket,
+    /// An object.
+    Object,
+}
+
+/// When a row applies, besides method and target.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Condition {
+    /// Query keys that must be present; `name=value` demands the value.
+    pub(crate) query: &'static [&'static str],
+    /// A header that must be present.
+    pub(crate) header: Option<&'static str>,
+}
+
+impl Condition {
+    /// How specific the row is.
+    pub(crate) fn weight(&self) -> usize {
+        self.query.len() + usize::from(self.header.is_some())
+    }
+}
+
+/// The IAM action; with `versionId` in the query some have another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Action {
+    pub(crate) plain: &'static str,
+    pub(crate) versioned: &'static str,
+}
+
+/// What happens to the request's body before the handler runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Read, verified and dropped: at most a few KiB.
+    None,
+    /// Read whole and verified: at most so many bytes.
+    Small(usize),
+    /// Left to the handler.
+    Stream,
+}
+
+/// A handler.
+pub(crate) type Handler = fn(Cx) -> BoxFuture<'static, Result<Response, Error>>;
+
+/// One operation.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// AWS's name.
+    pub(crate) name: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) target: Target,
+    pub(crate) condition: Condition,
+    pub(crate) action: Action,
+    pub(crate) body: Body,
+    /// `None`: known and refused with `NotImplemented`.
+    pub(crate) handler: Option<Handler>,
+}
+
+macro_rules! run {
+    ($operation:ident) => {
+        |cx| Box::pin(ops::$operation::run(cx))
+    };
+}
+
+const fn on(query: &'static [&'static str]) -> Condition {
+    Condition { query, header: None }
+}
+
+const fn on_header(query: &'static [&'static str], header: &'static str) -> Condition {
+    Condition { query, header: Some(header) }
+}
+
+const fn act(action: &'static str) -> Action {
+    Action { plain: action, versioned: action }
+}
+
+const fn act2(plain: &'static str, versioned: &'static str) -> Action {
+    Action { plain, versioned }
+}
+
+const fn served(
+    name: &'static str,
+    method: &'static str,
+    target: Target,
+    condition: Condition,
+    action: Action,
+    body: Body,
+    handler: Handler,
+) -> Row {
+    Row { name, method, target, condition, action, body, handler: Some(handler) }
+}
+
+const fn refused(
+    name: &'static str,
+    method: &'static str,
+    target: Target,
+    condition: Condition,
+    action: Action,
+) -> Row {
+    Row { name, method, target, condition, action, body: Body::None, handler: None }
+}
+
+/// Older names of operations that share a row with their successor.
+pub(crate) const SUPERSEDED: [(&str, &str); 4] = [
+    ("GetBucketLifecycle", "GetBucketLifecycleConfiguration"),
+    ("PutBucketLifecycle", "PutBucketLifecycleConfiguration"),
+    ("GetBucketNotification", "GetBucketNotificationConfiguration"),
+    ("PutBucketNotification", "PutBucketNotificationConfiguration"),
+];
+
+#[rustfmt::skip]
+pub(crate) static TABLE: &[Row] = &[
+    served("ListBuckets", GET, Service, on(&[]), act("s3:ListAllMyBuckets"), Body::None, run!(list_buckets)),
+    refused("WriteGetObjectResponse", POST, Service, on_header(&[], "x-amz-request-route"), act("s3-object-lambda:WriteGetObjectResponse")),
+    refused("ListDirectoryBuckets", GET, Service, on(&["x-id=ListDirectoryBuckets"]), act("s3express:ListAllMyDirectoryBuckets")),
+    served("CreateBucket", PUT, Bucket, on(&[]), act("s3:CreateBucket"), Body::Small(BODY_CREATE_BUCKET), run!(create_bucket)),
+    served("DeleteBucket", DELETE, Bucket, on(&[]), act("s3:DeleteBucket"), Body::None, run!(delete_bucket)),
+    served("DeleteBucketEncryption", DELETE, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::None, run!(delete_bucket_encryption)),
+    served("DeleteObjects", POST, Bucket, on(&["delete"]), act("s3:DeleteObject"), Body::Small(BODY_DELETE_OBJECTS), run!(delete_objects)),
+    served("GetBucketEncryption", GET, Bucket, on(&["encryption"]), act("s3:GetEncryptionConfiguration"), Body::None, run!(get_bucket_encryption)),
+    served("GetBucketLocation", GET, Bucket, on(&["location"]), act("s3:GetBucketLocation"), Body::None, run!(get_bucket_location)),
+    served("GetBucketVersioning", GET, Bucket, on(&["versioning"]), act("s3:GetBucketVersioning"), Body::None, run!(get_bucket_versioning)),
+    served("HeadBucket", HEAD, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(head_bucket)),
+    served("ListMultipartUploads", GET, Bucket, on(&["uploads"]), act("s3:ListBucketMultipartUploads"), Body::None, run!(list_multipart_uploads)),
+    served("ListObjectVersions", GET, Bucket, on(&["versions"]), act("s3:ListBucketVersions"), Body::None, run!(list_object_versions)),
+    served("ListObjects", GET, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(list_objects)),
+    served("ListObjectsV2", GET, Bucket, on(&["list-type=2"]), act("s3:ListBucket"), Body::None, run!(list_objects_v2)),
+    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Small(BODY_SMALL), run!(put_bucket_encryption)),
+    served("PutBucketVersioning", PUT, Bucket, on(&["versioning"]), act("s3:PutBucketVersioning"), Body::Small(BODY_SMALL), run!(put_bucket_versioning)),
+    refused("CreateBucketMetadataConfiguration", POST, Bucket, on(&["metadataConfiguration"]), act("s3:CreateBucketMetadataTableConfiguration")),
+    refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
+    refused("CreateSession", GET, Bucket, on(&["session"]), act("s3express:CreateSession")),
+    refused("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
+    refused("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
+    refused("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
+    refused("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
+    refused("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
+    refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
+    refused("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
+    refused("DeleteBucketOwnershipControls", DELETE, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls")),
+    refused("DeleteBucketPolicy", DELETE, Bucket, on(&["policy"]), act("s3:DeleteBucketPolicy")),
+    refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    refused("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging")),
+    refused("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite")),
+    refused("DeletePublicAccessBlock", DELETE, Bucket, on(&["publicAccessBlock"]), act("s3:PutBucketPublicAccessBlock")),
+    refused("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac")),
+    refused("GetBucketAccelerateConfiguration", GET, Bucket, on(&["accelerate"]), act("s3:GetAccelerateConfiguration")),
+    refused("GetBucketAcl", GET, Bucket, on(&["acl"]), act("s3:GetBucketAcl")),
+    refused("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration")),
+    refused("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS")),
+    refused("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration")),
+    refused("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration")),
+    refused("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration")),
+    refused("GetBucketLogging", GET, Bucket, on(&["logging"]), act("s3:GetBucketLogging")),
+    refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
+    refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
+    refused("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration")),
+    refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
+    refused("GetBucketOwnershipControls", GET, Bucket, on(&["ownershipControls"]), act("s3:GetBucketOwnershipControls")),
+    refused("GetBucketPolicy", GET, Bucket, on(&["policy"]), act("s3:GetBucketPolicy")),
+    refused("GetBucketPolicyStatus", GET, Bucket, on(&["policyStatus"]), act("s3:GetBucketPolicyStatus")),
+    refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
+    refused("GetBucketRequestPayment", GET, Bucket, on(&["requestPayment"]), act("s3:GetBucketRequestPayment")),
+    refused("GetBucketTagging", GET, Bucket, on(&["tagging"]), act("s3:GetBucketTagging")),
+    refused("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite")),
+    refused("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration")),
+    refused("GetPublicAccessBlock", GET, Bucket, on(&["publicAccessBlock"]), act("s3:GetBucketPublicAccessBlock")),
+    refused("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration")),
+    refused("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration")),
+    refused("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration")),
+    refused("ListBucketMetricsConfigurations", GET, Bucket, on(&["metrics"]), act("s3:GetMetricsConfiguration")),
+    refused("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac")),
+    refused("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration")),
+    refused("PutBucketAcl", PUT, Bucket, on(&["acl"]), act("s3:PutBucketAcl")),
+    refused("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
+    refused("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
+    refused("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
+    refused("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
+    refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
+    refused("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
+    refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
+    refused("PutBucketOwnershipControls", PUT, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls")),
+    refused("PutBucketPolicy", PUT, Bucket, on(&["policy"]), act("s3:PutBucketPolicy")),
+    refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    refused("PutBucketRequestPayment", PUT, Bucket, on(&["requestPayment"]), act("s3:PutBucketRequestPayment")),
+    refused("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging")),
+    refused("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite")),
+    refused("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration")),
+    refused("PutPublicAccessBlock", PUT, Bucket, on(&["publicAccessBlock"]), act("s3:PutBucketPublicAccessBlock")),
+    refused("UpdateBucketMetadataAnnotationTableConfiguration", PUT, Bucket, on(&["metadataAnnotationTable"]), act("s3:UpdateBucketMetadataAnnotationTableConfiguration")),
+    refused("UpdateBucketMetadataInventoryTableConfiguration", PUT, Bucket, on(&["metadataInventoryTable"]), act("s3:UpdateBucketMetadataInventoryTableConfiguration")),
+    refused("UpdateBucketMetadataJournalTableConfiguration", PUT, Bucket, on(&["metadataJournalTable"]), act("s3:UpdateBucketMetadataJournalTableConfiguration")),
+    refused("PostObject", POST, Bucket, on(&[]), act("s3:PutObject")),
+    refused("OptionsBucket", OPTIONS, Bucket, on(&[]), act("s3:GetBucketCORS")),
+    served("AbortMultipartUpload", DELETE, Object, on(&["uploadId"]), act("s3:AbortMultipartUpload"), Body::None, run!(abort_multipart_upload)),
+    served("CompleteMultipartUpload", POST, Object, on(&["uploadId"]), act("s3:PutObject"), Body::Small(BODY_COMPLETE), run!(complete_multipart_upload)),
+    served("CopyObject", PUT, Object, on_header(&[], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(copy_object)),
+    served("CreateMultipartUpload", POST, Object, on(&["uploads"]), act("s3:PutObject"), Body::None, run!(create_multipart_upload)),
+    served("DeleteObject", DELETE, Object, on(&[]), act2("s3:DeleteObject", "s3:DeleteObjectVersion"), Body::None, run!(delete_object)),
+    served("DeleteObjectTagging", DELETE, Object, on(&["tagging"]), act2("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"), Body::None, run!(delete_object_tagging)),
+    served("GetObject", GET, Object, on(&[]), act2("s3:GetObject", "s3:GetObjectVersion"), Body::None, run!(get_object)),
+    served("GetObjectAttributes", GET, Object, on(&["attributes"]), act2("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"), Body::None, run!(get_object_attributes)),
+    served("GetObjectTagging", GET, Object, on(&["tagging"]), act2("s3:GetObjectTagging", "s3:GetObjectVersionTagging"), Body::None, run!(get_object_tagging)),
+    served("HeadObject", HEAD, Object, on(&[]), act2("s3:GetObject", "s3:GetObjectVersion"), Body::None, run!(head_object)),
+    served("ListParts", GET, Object, on(&["uploadId"]), act("s3:ListMultipartUploadParts"), Body::None, run!(list_parts)),
+    served("PutObject", PUT, Object, on(&[]), act("s3:PutObject"), Body::Stream, run!(put_object)),
+    served("PutObjectTagging", PUT, Object, on(&["tagging"]), act2("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), Body::Small(BODY_SMALL), run!(put_object_tagging)),
+    served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Small(BODY_SMALL), run!(update_object_encryption)),
+    served("UploadPart", PUT, Object, on(&["partNumber", "uploadId"]), act("s3:PutObject"), Body::Stream, run!(upload_part)),
+    served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(upload_part_copy)),
+    refused("DeleteObjectAnnotation", DELETE, Object, on(&["annotation", "annotationName"]), act("s3:DeleteObjectAnnotation")),
+    refused("GetObjectAcl", GET, Object, on(&["acl"]), act2("s3:GetObjectAcl", "s3:GetObjectVersionAcl")),
+    refused("GetObjectAnnotation", GET, Object, on(&["annotation", "annotationName"]), act("s3:GetObjectAnnotation")),
+    refused("GetObjectLegalHold", GET, Object, on(&["legal-hold"]), act("s3:GetObjectLegalHold")),
+    refused("GetObjectRetention", GET, Object, on(&["retention"]), act("s3:GetObjectRetention")),
+    refused("GetObjectTorrent", GET, Object, on(&["torrent"]), act2("s3:GetObjectTorrent", "s3:GetObjectVersionTorrent")),
+    refused("ListObjectAnnotations", GET, Object, on(&["annotation"]), act("s3:ListObjectAnnotations")),
+    refused("PutObjectAcl", PUT, Object, on(&["acl"]), act2("s3:PutObjectAcl", "s3:PutObjectVersionAcl")),
+    refused("PutObjectAnnotation", PUT, Object, on(&["annotation", "annotationName"]), act("s3:PutObjectAnnotation")),
+    refused("PutObjectLegalHold", PUT, Object, on(&["legal-hold"]), act("s3:PutObjectLegalHold")),
+    refused("PutObjectRetention", PUT, Object, on(&["retention"]), act("s3:PutObjectRetention")),
+    refused("RenameObject", PUT, Object, on(&["renameObject"]), act("s3:PutObject")),
+    refused("RestoreObject", POST, Object, on(&["restore"]), act("s3:RestoreObject")),
+    refused("SelectObjectContent", POST, Object, on(&["select", "select-type=2"]), act("s3:GetObject")),
+    refused("OptionsObject", OPTIONS, Object, on(&[]), act("s3:GetBucketCORS")),
+];
