@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
+use super::access_log::Record;
 use crate::wire::ResponseBody;
 
 /// No byte of a request's body came for `body_idle_timeout`. Becomes AWS's `RequestTimeout`.
@@ -45,7 +46,7 @@ impl Progress {
     }
 }
 
-/// A request's body. The time-out runs only while somebody waits for data, so that a slow store is not the client's
+/// A request's body, counted. The time-out runs only while somebody waits for data, so that a slow store is not the client's
 /// fault.
 pub(super) struct TimedBody<B> {
     inner: B,
@@ -98,47 +99,28 @@ where
     }
 }
 
-/// An answer's body. `finish` is told about its end, or its being dropped before.
-pub(super) struct AnswerBody<F: Finish> {
+/// An answer's body, with the record of the exchange that is written when it has been sent or given up.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
     inner: ResponseBody,
-    sent: Sent,
-    finish: Option<F>,
+    record: Record,
 }
 
-/// What became of an answer's body.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sent {
-    /// Bytes handed to the connection.
-    pub(super) bytes: u64,
-    /// When the first of them was.
-    pub(super) first: Option<Instant>,
-    /// It failed in the middle: the connection is cut.
-    pub(super) failed: bool,
-}
-
-/// Hears of the end of an answer.
-pub(super) trait Finish: Unpin {
-    fn finish(self, sent: Sent);
-}
-
-impl<F: Finish> AnswerBody<F> {
-    pub(super) fn new(inner: ResponseBody, finish: F) -> Self {
-        Self { inner, sent: Sent::default(), finish: Some(finish) }
+impl AnswerBody {
+    pub(super) fn new(inner: ResponseBody, record: Record) -> Self {
+        Self { inner, record }
     }
 }
 
-impl<F: Finish> Body for AnswerBody<F> {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         match &frame {
-            Some(Ok(frame)) => {
-                self.sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.sent.first.get_or_insert_with(Instant::now);
-            }
-            Some(Err(_)) => self.sent.failed = true,
+            Some(Ok(frame)) => self.record.sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(error)) => self.record.failed(error.as_ref()),
             None => {}
         }
         Poll::Ready(frame)
@@ -153,17 +135,10 @@ impl<F: Finish> Body for AnswerBody<F> {
     }
 }
 
-impl<F: Finish> Drop for AnswerBody<F> {
-    fn drop(&mut self) {
-        if let Some(finish) = self.finish.take() {
-            finish.finish(self.sent);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::{BodyExt as _, StreamBody};
+    use tokio::time::Instant;
 
     use super::*;
 
