@@ -1,5 +1,21 @@
 //! Settings: flags over environment over file over defaults, checked once.
+//!
+//! [`Settings`] is the one definition: its fields are the keys of `strongroom.toml`, the flags, the `STRONGROOM_*`
+//! variables and the rows of `docs/configuration.md` (a test compares them). [`SettingsArgs::load`] layers the four
+//! and checks the result into a [`Config`]. This module alone reads the environment.
 
-mod raw;
+mod accounts;
+mod check;
+mod checked;
+mod environment;
+mod file;
+mod print;
+mod reference;
+mod settings;
+mod store_options;
+mod values;
 
-pub use raw::{AccountConfig, Config, ConfigError, Ownership, TlsFiles, UserConfig};
+pub use checked::{AccountConfig, Config, ConfigError, Ownership, TlsFiles, UserConfig};
+pub use print::render_redacted;
+pub use reference::render_reference;
+pub use settings::{DEFAULT_FILE, SettingsArgs};

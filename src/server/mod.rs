@@ -1,1 +1,113 @@
-//! Listeners, TLS, limits, request ids, drain; picks the protocol.
+//! The HTTP edge: listeners, TLS, limits and time-outs, request ids, panics caught, drain; picks the protocol.
+//!
+//! A connection goes `listener` (cap, accept) → `connection` (TLS, hyper, `activity` watches time-outs) → `exchange`
+//! (one request: id, `forwarded` rule, caps, handler, headers, access line) → `protocol` (S3 or KMS). The edge knows
+//! the rest of the program only as a [`Gateway`]: a function from request to answer.
+
+mod access_log;
+mod activity;
+mod answer;
+mod body;
+mod connection;
+mod der;
+mod exchange;
+mod forwarded;
+mod listener;
+mod logging;
+mod metrics;
+mod metrics_listener;
+mod process;
+mod protocol;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+pub use body::BodyIdle;
+pub use listener::{Running, ServeError, start};
+pub use logging::init_logging;
+pub use metrics::Metrics;
+pub use process::harden;
+pub use protocol::gateway;
+
+use crate::config::{Config, TlsFiles};
+use crate::wire::{Request, Response};
+
+/// The most bytes of a request's line and header together: beyond it `RequestHeaderSectionTooLarge`. AWS allows 8 KB;
+/// SDKs with long session tokens and proxies' additions come near that, so there is room.
+pub const HEADER_MAX_BYTES: usize = 64 * 1024;
+/// The most header fields of a request: beyond it `RequestHeaderSectionTooLarge`.
+pub const HEADER_MAX_FIELDS: usize = 128;
+
+/// Answers a request. Dropped before its end if the client goes away.
+pub type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+
+/// Whether the gateway can serve; else one word that says why not (`sealed`).
+pub type Ready = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
+
+/// What stands behind the edge.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "two functions")]
+pub struct Gateway {
+    /// Answers S3 and KMS requests.
+    pub handler: Handler,
+    /// Asked by `/health/ready`.
+    pub ready: Ready,
+}
+
+/// Limits of the edge. Their meaning is that of the [`Config`] keys of the same name.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Concurrent requests, beyond which the answer is `SlowDown`.
+    pub max_requests: usize,
+    /// Connections, beyond which new ones wait.
+    pub max_connections: usize,
+    /// For a header or a TLS handshake to arrive.
+    pub header_timeout: Duration,
+    /// Without a byte of a request's body.
+    pub body_idle_timeout: Duration,
+    /// Without the client taking a byte of an answer.
+    pub write_stall_timeout: Duration,
+    /// For an idle connection.
+    pub keep_alive_timeout: Duration,
+    /// For running requests at shutdown.
+    pub drain_timeout: Duration,
+}
+
+/// What the edge needs of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// S3 and KMS; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Metrics, if wanted.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Certificates; none: plain http.
+    pub tls: Vec<TlsFiles>,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<(IpAddr, u8)>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            listen: config.listen,
+            metrics_listen: config.metrics_listen,
+            tls: config.tls.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            limits: Limits {
+                max_requests: config.max_requests,
+                max_connections: config.max_connections,
+                header_timeout: config.header_timeout,
+                body_idle_timeout: config.body_idle_timeout,
+                write_stall_timeout: config.write_stall_timeout,
+                keep_alive_timeout: config.keep_alive_timeout,
+                drain_timeout: config.drain_timeout,
+            },
+        }
+    }
+}

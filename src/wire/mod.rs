@@ -9,4 +9,6 @@ pub mod xml;
 pub use body::{RequestBody, ResponseBody};
 pub use dates::{amz_date, http_date, iso8601_ms, iso8601_seconds, parse_amz_date, parse_http_date};
 pub use percent::{decode_path, decode_query, encode_key_for_list, encode_uri};
-pub use request::{Edge, OperationName, Request, RequestId, Response, TlsInfo};
+pub use request::{
+    AccessKeyId, Edge, EncryptionLabel, ErrorCode, OperationName, Request, RequestId, Response, TlsInfo,
+};

@@ -82,3 +82,15 @@ pub type Response = http::Response<ResponseBody>;
 /// The operation that an answer belongs to: an extension of the response, for the access log and the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationName(pub &'static str);
+
+/// The access key that a request was signed with, as far as it was found valid: as [`OperationName`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessKeyId(pub String);
+
+/// The code of an error answer, e.g. `NoSuchKey`: as [`OperationName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorCode(pub &'static str);
+
+/// The encryption of the object that a request was about, e.g. `sse-kms`: as [`OperationName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncryptionLabel(pub &'static str);

@@ -1,5 +1,6 @@
 //! The checked settings.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId, Region, StoreUrl};
 
 /// `object_ownership` of new buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[value(rename_all = "verbatim")]
 pub enum Ownership {
     /// ACLs off; the bucket's owner owns all.
     BucketOwnerEnforced,
@@ -19,7 +21,8 @@ pub enum Ownership {
 }
 
 /// A certificate chain and its key, PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TlsFiles {
     /// Certificate chain.
     pub cert: PathBuf,
@@ -82,14 +85,20 @@ pub struct Config {
     pub presigned_v2: bool,
     /// Concurrent requests beyond which the answer is `SlowDown`.
     pub max_requests: usize,
+    /// Connections beyond which new ones wait in the system's queue.
+    pub max_connections: usize,
     /// Time for a request's header to arrive.
     pub header_timeout: Duration,
     /// Time without a byte of a body after which the request is given up.
     pub body_idle_timeout: Duration,
+    /// Time in which a client takes no byte of an answer after which the connection is cut.
+    pub write_stall_timeout: Duration,
     /// Time an idle connection is kept.
     pub keep_alive_timeout: Duration,
     /// Time that running requests get after SIGTERM.
     pub drain_timeout: Duration,
+    /// Time between two passes of the sweeper.
+    pub sweep_interval: Duration,
     /// The root key file; default `root.key` inside `data_dir`.
     pub root_key_file: PathBuf,
     /// Logs as JSON lines instead of text.
@@ -103,3 +112,11 @@ pub struct Config {
 /// A setting is wrong. The text names it, says why, and for an unknown key the nearest right name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,110 @@
+//! From settings as given to settings that hold.
+
+use super::accounts;
+use super::file::read_secret;
+use super::settings::{AccountsSource, Settings};
+use super::store_options;
+use super::values::Span;
+use super::{AccountConfig, Config, ConfigError};
+use crate::names::{Region, StoreUrl};
+
+/// Checks every value. `environment` is where options of an upstream store may come from.
+pub(super) fn check(
+    settings: Settings,
+    accounts_source: AccountsSource,
+    environment: &[(String, String)],
+) -> Result<Config, ConfigError> {
+    let data_dir = given("data_dir", settings.data_dir)?;
+    let store = settings.store.as_deref().map(StoreUrl::parse).transpose().map_err(|e| ConfigError(e.0))?;
+    let store_options =
+        store_options::collect(store.as_ref(), settings.store_options.unwrap_or_default(), environment)?;
+    let trusted_proxies = settings.trusted_proxies.unwrap_or_default();
+    let listen = given("listen", settings.listen)?;
+    if settings.metrics_listen == Some(listen) && listen.port() != 0 {
+        return Err(ConfigError("metrics_listen: the same address as listen; metrics need one of their own".to_owned()));
+    }
+    Ok(Config {
+        listen,
+        metrics_listen: settings.metrics_listen,
+        regions: regions(&given("regions", settings.regions)?)?,
+        domains: settings.domains.unwrap_or_default().iter().map(|d| domain(d)).collect::<Result<_, _>>()?,
+        store,
+        store_options,
+        object_ownership: given("object_ownership", settings.object_ownership)?,
+        tls: settings.tls.unwrap_or_default(),
+        trusted_proxies: trusted_proxies.iter().map(|network| (network.address, network.prefix_bits)).collect(),
+        presigned_v2: given("presigned_v2", settings.presigned_v2)?,
+        max_requests: at_least_one("max_requests", settings.max_requests)?,
+        max_connections: at_least_one("max_connections", settings.max_connections)?,
+        header_timeout: span("header_timeout", settings.header_timeout)?,
+        body_idle_timeout: span("body_idle_timeout", settings.body_idle_timeout)?,
+        write_stall_timeout: span("write_stall_timeout", settings.write_stall_timeout)?,
+        keep_alive_timeout: span("keep_alive_timeout", settings.keep_alive_timeout)?,
+        drain_timeout: span("drain_timeout", settings.drain_timeout)?,
+        sweep_interval: span("sweep_interval", settings.sweep_interval)?,
+        root_key_file: settings.root_key_file.unwrap_or_else(|| data_dir.join("root.key")),
+        log_json: given("log_json", settings.log_json)?,
+        log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
+        accounts: accounts(accounts_source, settings.account)?,
+        data_dir,
+    })
+}
+
+/// A setting that has a default always has a value; should one lose its default, it says so instead of panicking.
+fn given<T>(key: &str, value: Option<T>) -> Result<T, ConfigError> {
+    value.ok_or_else(|| ConfigError(format!("{key} is not set")))
+}
+
+fn span(key: &str, value: Option<Span>) -> Result<std::time::Duration, ConfigError> {
+    given(key, value).map(|span| span.0)
+}
+
+/// As many permits as tokio's semaphores hold.
+const COUNT_MAX: usize = usize::MAX >> 3;
+
+fn at_least_one(key: &str, value: Option<usize>) -> Result<usize, ConfigError> {
+    match given(key, value)? {
+        count @ 1..=COUNT_MAX => Ok(count),
+        count => Err(ConfigError(format!("{key} = {count}: give 1 to {COUNT_MAX}"))),
+    }
+}
+
+fn regions(names: &[String]) -> Result<Vec<Region>, ConfigError> {
+    if names.is_empty() {
+        return Err(ConfigError("regions: list at least one Region; the first is home".to_owned()));
+    }
+    let region = |name: &String| {
+        Region::parse(name).map_err(|_| ConfigError(format!("regions: {name:?} is no Region name such as us-east-1")))
+    };
+    names.iter().map(region).collect()
+}
+
+/// Lower case, since host names are compared so.
+fn domain(text: &str) -> Result<String, ConfigError> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if text.len() <= 253 && text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(ConfigError(format!("domains: {text:?} is no host name; give it without scheme, port and wildcard")))
+}
+
+fn log_filter(text: String) -> Result<String, ConfigError> {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(ConfigError(format!("log_filter = {text:?}: {error}"))),
+    }
+}
+
+fn accounts(
+    source: AccountsSource,
+    tables: Option<Vec<accounts::RawAccount>>,
+) -> Result<Vec<AccountConfig>, ConfigError> {
+    let raw = match source {
+        AccountsSource::Variable(json) => accounts::parse_json(&json, "STRONGROOM_ACCOUNTS")?,
+        AccountsSource::File(path) => accounts::parse_json(&read_secret(&path)?, &path.display().to_string())?,
+        AccountsSource::Tables => tables.unwrap_or_default(),
+    };
+    accounts::check(raw)
+}

@@ -1,0 +1,92 @@
+//! The settings in force, to be looked at.
+
+use toml::{Table, Value};
+
+use super::values::Span;
+use super::{AccountConfig, Config, Ownership};
+use crate::crypto::SecretBytes;
+
+const HIDDEN: &str = "(hidden)";
+
+/// The settings as a TOML file with every secret and every value of `store_options` replaced by `(hidden)`.
+pub fn render_redacted(config: &Config) -> String {
+    let mut table = Table::new();
+    let text = |value: &dyn std::fmt::Display| Value::String(value.to_string());
+    let texts = |values: Vec<String>| Value::Array(values.into_iter().map(Value::String).collect());
+    let count = |value: usize| Value::Integer(i64::try_from(value).unwrap_or(i64::MAX));
+    let mut put = |key: &str, value: Value| drop(table.insert(key.to_owned(), value));
+    put("data_dir", text(&config.data_dir.display()));
+    put("listen", text(&config.listen));
+    if let Some(address) = &config.metrics_listen {
+        put("metrics_listen", text(address));
+    }
+    put("regions", texts(config.regions.iter().map(ToString::to_string).collect()));
+    put("domains", texts(config.domains.clone()));
+    if let Some(store) = &config.store {
+        put("store", text(store));
+    }
+    if !config.store_options.is_empty() {
+        let option = |(name, _): &(String, String)| (name.clone(), text(&HIDDEN));
+        put("store_options", Value::Table(config.store_options.iter().map(option).collect()));
+    }
+    put("object_ownership", text(&ownership(config.object_ownership)));
+    let pair = |(key, path): (&str, &std::path::Path)| (key.to_owned(), text(&path.display()));
+    let files = config.tls.iter().map(|f| [("cert", f.cert.as_path()), ("key", &f.key)].map(pair));
+    put("tls", Value::Array(files.map(|pairs| Value::Table(pairs.into_iter().collect())).collect()));
+    let network = |(address, bits): &(std::net::IpAddr, u8)| format!("{address}/{bits}");
+    put("trusted_proxies", texts(config.trusted_proxies.iter().map(network).collect()));
+    put("presigned_v2", Value::Boolean(config.presigned_v2));
+    put("max_requests", count(config.max_requests));
+    put("max_connections", count(config.max_connections));
+    for (key, span) in [
+        ("header_timeout", config.header_timeout),
+        ("body_idle_timeout", config.body_idle_timeout),
+        ("write_stall_timeout", config.write_stall_timeout),
+        ("keep_alive_timeout", config.keep_alive_timeout),
+        ("drain_timeout", config.drain_timeout),
+        ("sweep_interval", config.sweep_interval),
+    ] {
+        put(key, text(&Span(span)));
+    }
+    put("root_key_file", text(&config.root_key_file.display()));
+    put("log_json", Value::Boolean(config.log_json));
+    put("log_filter", text(&config.log_filter));
+    put("account", Value::Array(config.accounts.iter().map(account).collect()));
+    // Every value above is one that TOML can write.
+    toml::to_string(&table).unwrap_or_default()
+}
+
+fn ownership(value: Ownership) -> &'static str {
+    match value {
+        Ownership::BucketOwnerEnforced => "BucketOwnerEnforced",
+        Ownership::BucketOwnerPreferred => "BucketOwnerPreferred",
+        Ownership::ObjectWriter => "ObjectWriter",
+    }
+}
+
+fn account(account: &AccountConfig) -> Value {
+    let mut table = Table::new();
+    table.insert("id".to_owned(), account.id.as_str().into());
+    table.insert("canonical_id".to_owned(), account.canonical_id.as_str().into());
+    table.insert("display_name".to_owned(), account.display_name.as_str().into());
+    if let Some(email) = &account.email {
+        table.insert("email".to_owned(), email.as_str().into());
+    }
+    table.insert("access_keys".to_owned(), access_keys(&account.access_keys));
+    let user = |user: &super::UserConfig| {
+        let mut table = Table::new();
+        table.insert("name".to_owned(), user.name.as_str().into());
+        table.insert("access_keys".to_owned(), access_keys(&user.access_keys));
+        table.insert("policies".to_owned(), user.policies.clone().into());
+        Value::Table(table)
+    };
+    table.insert("user".to_owned(), Value::Array(account.users.iter().map(user).collect()));
+    Value::Table(table)
+}
+
+fn access_keys(keys: &[(String, SecretBytes)]) -> Value {
+    let key = |(id, _): &(String, SecretBytes)| {
+        Value::Table([("id".to_owned(), id.as_str().into()), ("secret".to_owned(), HIDDEN.into())].into_iter().collect())
+    };
+    Value::Array(keys.iter().map(key).collect())
+}

@@ -1,0 +1,226 @@
+//! One line and one set of metrics for each exchange, written when its answer has been sent or given up.
+//!
+//! Never in a line: `Authorization`, signatures, session tokens, SSE-C keys, or any header as the client sent it. Of
+//! the query only parameters that are known to hold no secret are shown with their value.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::activity::InFlight;
+use super::body::Progress;
+use super::metrics::{Measured, Metrics};
+use super::protocol::Protocol;
+use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, RequestId, Response};
+
+/// The most bytes of a path or query in a line. Longer ones are cut: the request id finds the audit record.
+const SHOWN_MAX_BYTES: usize = 2048;
+
+/// Parameters whose values are shown. Of all others only the name is.
+const SHOWN_PARAMETERS: [&str; 17] = [
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "key-marker",
+    "list-type",
+    "marker",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partNumber",
+    "prefix",
+    "start-after",
+    "uploadId",
+    "versionId",
+    "x-id",
+];
+
+/// The status that stands in logs and metrics for "the client went away before an answer".
+const CLIENT_GONE: u16 = 499;
+
+/// What is known of one exchange. Dropping it writes the line.
+#[derive(Debug)]
+pub(super) struct Record {
+    request_id: RequestId,
+    protocol: Protocol,
+    method: http::Method,
+    path: String,
+    query: String,
+    source_ip: IpAddr,
+    started: Instant,
+    first_byte: Option<Instant>,
+    received: Arc<Progress>,
+    sent_bytes: u64,
+    status: u16,
+    operation: &'static str,
+    error: Option<&'static str>,
+    encryption: &'static str,
+    access_key_id: Option<String>,
+    cut: Option<String>,
+    /// Health checks come every few seconds and say nothing.
+    quiet: bool,
+    metrics: Arc<Metrics>,
+    #[expect(dead_code, reason = "held: its drop ends the request")]
+    in_flight: InFlight,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Record {
+    pub(super) fn begin(
+        request_id: RequestId,
+        head: &Parts,
+        source_ip: IpAddr,
+        received: Arc<Progress>,
+        metrics: Arc<Metrics>,
+        in_flight: InFlight,
+    ) -> Self {
+        metrics.begin();
+        Self {
+            request_id,
+            protocol: Protocol::of(head),
+            method: head.method.clone(),
+            path: cut(head.uri.path()).into_owned(),
+            query: cut(&shown_query(head.uri.query().unwrap_or_default())).into_owned(),
+            source_ip,
+            started: Instant::now(),
+            first_byte: None,
+            received,
+            sent_bytes: 0,
+            status: CLIENT_GONE,
+            operation: "Unknown",
+            error: None,
+            encryption: "",
+            access_key_id: None,
+            cut: None,
+            quiet: false,
+            metrics,
+            in_flight,
+            permit: None,
+        }
+    }
+
+    /// Keeps the place among the concurrent requests until the answer is sent.
+    pub(super) fn hold(&mut self, permit: OwnedSemaphorePermit) {
+        self.permit = Some(permit);
+    }
+
+    /// No line and no metrics for this one.
+    pub(super) fn silence(&mut self) {
+        self.quiet = true;
+    }
+
+    /// Takes over what the protocol said of its answer.
+    pub(super) fn answered(&mut self, answer: &Response) {
+        let said = answer.extensions();
+        self.status = answer.status().as_u16();
+        self.operation = said.get::<OperationName>().map_or(self.operation, |name| name.0);
+        self.error = said.get::<ErrorCode>().map(|code| code.0);
+        self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
+        self.access_key_id = said.get::<AccessKeyId>().map(|id| id.0.clone());
+    }
+
+    /// Bytes of the answer's body were handed to the connection.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.sent_bytes += bytes as u64;
+        self.first_byte.get_or_insert_with(Instant::now);
+    }
+
+    /// The answer's body failed in the middle; the connection is being cut.
+    pub(super) fn failed(&mut self, error: &(dyn std::error::Error + 'static)) {
+        self.cut = Some(error.to_string());
+    }
+
+    fn line(&self) {
+        tracing::info!(
+            target: "strongroom::access",
+            request_id = self.request_id.as_str(),
+            service = self.protocol.name(),
+            operation = self.operation,
+            method = self.method.as_str(),
+            path = self.path,
+            query = self.query,
+            status = self.status,
+            error = self.error,
+            received_bytes = self.received.bytes(),
+            sent_bytes = self.sent_bytes,
+            duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
+            source_ip = %self.source_ip,
+            access_key_id = self.access_key_id,
+        );
+        if let Some(error) = &self.cut {
+            tracing::error!(request_id = self.request_id.as_str(), error, "an answer was cut off in the middle");
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.metrics.end();
+        if self.quiet {
+            return;
+        }
+        self.line();
+        self.metrics.observe(&Measured {
+            protocol: self.protocol,
+            operation: self.operation,
+            status: self.status,
+            error: self.error,
+            encryption: self.encryption,
+            received_bytes: self.received.bytes(),
+            sent_bytes: self.sent_bytes,
+            duration: self.started.elapsed(),
+            first_byte: self.first_byte.map(|first| first - self.started),
+        });
+    }
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= SHOWN_MAX_BYTES {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(SHOWN_MAX_BYTES)]))
+}
+
+fn shown_query(query: &str) -> String {
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if SHOWN_PARAMETERS.contains(&name) => format!("{name}={value}"),
+        Some((name, _)) => format!("{name}=*"),
+        // A parameter without `=` is a sub-resource, or a slip that may hold anything.
+        None if pair.len() <= 32 => pair.to_owned(),
+        None => "*".to_owned(),
+    };
+    query.split('&').filter(|pair| !pair.is_empty()).map(shown).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_show_no_secret() {
+        for (query, shown) in [
+            ("", ""),
+            ("list-type=2&prefix=a%2Fb&max-keys=5", "list-type=2&prefix=a%2Fb&max-keys=5"),
+            ("uploads", "uploads"),
+            ("X-Amz-Signature=abc&x-amz-security-token=t&partNumber=1", "X-Amz-Signature=*&x-amz-security-token=*&partNumber=1"),
+            ("AWSAccessKeyId=AK&Signature=s%3D&Expires=1", "AWSAccessKeyId=*&Signature=*&Expires=*"),
+            ("x-amz-server-side-encryption-customer-key=KEY", "x-amz-server-side-encryption-customer-key=*"),
+            ("Prefix=mistyped", "Prefix=*"),
+            ("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "*"),
+        ] {
+            assert_eq!(shown_query(query), shown);
+        }
+    }
+
+    #[test]
+    fn long_paths_are_cut_between_characters() {
+        assert_eq!(cut(&"a".repeat(SHOWN_MAX_BYTES)).len(), SHOWN_MAX_BYTES);
+        assert_eq!(cut(&"é".repeat(SHOWN_MAX_BYTES)), "é".repeat(SHOWN_MAX_BYTES / 2) + "…");
+    }
+}

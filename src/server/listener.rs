@@ -1,0 +1,147 @@
+//! Starting, accepting, draining.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::exchange::Shared;
+use super::metrics::Metrics;
+use super::tls::Certificates;
+use super::{Gateway, Settings, connection, metrics_listener};
+use crate::sources::Sources;
+
+/// Pause after a failed accept. Out of file descriptors, the next try would fail at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The server could not start; the text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeError(pub String);
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// A running server. Dropped, it goes on; [`Self::shutdown`] ends it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<usize>,
+    background: JoinSet<()>,
+}
+
+/// Binds the listeners, reads the certificates and starts to serve `gateway`.
+pub async fn start(
+    settings: Settings,
+    sources: Sources,
+    gateway: Gateway,
+    metrics: Arc<Metrics>,
+) -> Result<Running, ServeError> {
+    let mut background = JoinSet::new();
+    let listener = bind(settings.listen).await?;
+    let address = local(&listener)?;
+    let metrics_address = match settings.metrics_listen {
+        None => None,
+        Some(wanted) => {
+            let listener = bind(wanted).await?;
+            let address = local(&listener)?;
+            background.spawn(metrics_listener::serve(listener, Arc::clone(&metrics)));
+            Some(address)
+        }
+    };
+    let acceptor = match settings.tls.as_slice() {
+        [] => None,
+        files => {
+            let certificates = Certificates::load(files).await.map_err(ServeError)?;
+            let config = Arc::clone(&certificates).server_config().map_err(ServeError)?;
+            background.spawn(certificates.watch(Arc::clone(&metrics)));
+            Some(TlsAcceptor::from(Arc::new(config)))
+        }
+    };
+    let (stop, stopped) = watch::channel(false);
+    let requests = Arc::new(Semaphore::new(settings.limits.max_requests));
+    let shared = Arc::new(Shared { settings, sources, gateway, metrics, requests, stop: stopped });
+    let accepting = tokio::spawn(accept_and_drain(listener, shared, acceptor));
+    Ok(Running { address, metrics_address, stop, accepting, background })
+}
+
+impl Running {
+    /// Where S3 and KMS are served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// Accepts no more, lets running requests finish for `drain_timeout`, then cuts the rest. Returns how many
+    /// connections were cut.
+    pub async fn shutdown(mut self) -> usize {
+        self.stop.send_replace(true);
+        // Its only panic would be a bug of the accept loop, and leaves nothing to wait for.
+        let cut = self.accepting.await.unwrap_or(0);
+        self.background.shutdown().await;
+        cut
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| ServeError(format!("cannot listen on {address}: {error}")))
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr, ServeError> {
+    listener.local_addr().map_err(|error| ServeError(format!("a listener has no address: {error}")))
+}
+
+async fn accept_and_drain(listener: TcpListener, shared: Arc<Shared>, acceptor: Option<TlsAcceptor>) -> usize {
+    let mut stop = shared.stop.clone();
+    let places = Arc::new(Semaphore::new(shared.settings.limits.max_connections));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => {}
+            (stream, address, permit) = accept(&listener, &places) => {
+                connections.spawn(connection::serve(stream, address, Arc::clone(&shared), acceptor.clone(), permit));
+            }
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(shared.settings.limits.drain_timeout, drained).await.is_ok() {
+        return 0;
+    }
+    let cut = connections.len();
+    connections.shutdown().await;
+    cut
+}
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        let Ok(permit) = Arc::clone(places).acquire_owned().await else {
+            // Nobody closes this semaphore.
+            return std::future::pending().await;
+        };
+        match listener.accept().await {
+            Ok((stream, address)) => return (stream, address, permit),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Which protocol a request speaks. All of them share one port.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::answer::{Refusal, refuse};
+use super::Gateway;
+use crate::app::App;
+use crate::{kms, s3};
+
+/// A protocol of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// REST and XML.
+    S3,
+    /// JSON 1.1, `X-Amz-Target: TrentService.…`.
+    Kms,
+    /// JSON of a service that is not served here.
+    UnknownTarget,
+}
+
+impl Protocol {
+    pub(super) fn of(head: &Parts) -> Self {
+        match head.headers.get("x-amz-target").map(|target| target.as_bytes()) {
+            None => Self::S3,
+            Some(target) if target.starts_with(b"TrentService.") => Self::Kms,
+            Some(_) => Self::UnknownTarget,
+        }
+    }
+
+    /// As logs name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Kms => "kms",
+            Self::UnknownTarget => "unknown",
+        }
+    }
+}
+
+/// The program behind the edge.
+pub fn gateway(app: &Arc<App>) -> Gateway {
+    let app = Arc::clone(app);
+    let handler = move |request: crate::wire::Request| {
+        let app = Arc::clone(&app);
+        let protocol = Protocol::of(&request.head);
+        let answer: futures_util::future::BoxFuture<'static, _> = match protocol {
+            Protocol::S3 => Box::pin(async move { s3::serve(&app, request).await }),
+            Protocol::Kms => Box::pin(async move { kms::serve(&app, request).await }),
+            Protocol::UnknownTarget => {
+                Box::pin(async move { refuse(protocol, Refusal::UnknownTarget, &request.edge.request_id) })
+            }
+        };
+        answer
+    };
+    // An `App` exists only once its store key is open.
+    Gateway { handler: Arc::new(handler), ready: Arc::new(|| Ok(())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_header_decides() {
+        let of = |target: Option<&'static str>| {
+            let mut request = http::Request::new(());
+            if let Some(target) = target {
+                request.headers_mut().insert("x-amz-target", http::HeaderValue::from_static(target));
+            }
+            Protocol::of(&request.into_parts().0)
+        };
+        assert_eq!(of(None), Protocol::S3);
+        assert_eq!(of(Some("TrentService.Decrypt")), Protocol::Kms);
+        assert_eq!(of(Some("TrentService")), Protocol::UnknownTarget);
+        assert_eq!(of(Some("DynamoDB_20120810.ListTables")), Protocol::UnknownTarget);
+    }
+}
