@@ -2,15 +2,14 @@
 
 use super::record::{BodyRecord, ChecksumRecord, Content, Garbage, Id, Layout, PartRecord, Place, garbage_row, id_row};
 use super::versions::NewVersion;
-use super::write::hex;
 use super::{
     Bucket, ChecksumKind, CompletePart, CompleteUpload, OBJECT_MAX_BYTES, ObjectInfo, Objects, ObjectsError,
     PART_MIN_BYTES, Upload,
 };
 use crate::auth::Grant;
 use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, combine_full_object, md5};
-use crate::index::{Stored, Table};
-use crate::names::{ObjectKey, object_arn};
+use crate::index::{RowBatch, Stored, Table};
+use crate::names::{ObjectKey, hex, object_arn};
 use crate::sources::Timestamp;
 
 impl Objects {
@@ -44,7 +43,7 @@ impl Objects {
         let layout = Layout { parts };
         let new = NewVersion { holder_id: upload.holder_id, body };
         let (now, id) = (self.sources.now(), upload.id.0);
-        let commit = self.commit_version(bucket, key, new, &complete.condition, &|batch| {
+        let extra = |batch: &mut RowBatch<'_>| {
             batch.expect_unchanged(Table::Upload, upload.row.clone(), &upload.stamp);
             batch.delete(Table::Upload, upload.row.clone());
             for (row, part) in &chosen {
@@ -54,8 +53,8 @@ impl Objects {
             // Parts that were not named, or come late, are swept.
             batch.put(garbage_row(Timestamp(now.0), &id), &Garbage::Upload(id));
             batch.put(id_row(&content_id), &layout);
-        });
-        match commit.await {
+        };
+        match self.commit_version(bucket, key, new, &complete.condition, &extra).await {
             Ok(record) => self.info_of(bucket, key, record),
             // The upload went meanwhile, or a part was replaced again and again.
             Err(ObjectsError::Contention) => Err(match self.upload(bucket, key, upload.id).await {

@@ -183,7 +183,7 @@ async fn step(reader: Option<Reader>) -> Option<(Result<Bytes, ObjectsError>, Op
 }
 
 impl Reader {
-    async fn start(&self, piece: Piece) -> Result<ByteStream, ObjectsError> {
+    async fn start(&mut self, piece: Piece) -> Result<ByteStream, ObjectsError> {
         let suite = self.keys.suite();
         let sealed = match piece.place {
             Place::Inline => {

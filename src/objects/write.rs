@@ -13,7 +13,7 @@ use super::{
 use crate::auth::{BodyVerified, Grant, Payload};
 use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
 use crate::index::{RowBatch, Table};
-use crate::names::{ObjectKey, object_arn};
+use crate::names::{ObjectKey, hex, object_arn};
 use crate::sse::{ObjectRef, SealPlan};
 use crate::store::{BlobId, BlobWriter};
 
@@ -191,15 +191,6 @@ impl Objects {
         let info = record.info(&bucket.name, key.clone());
         info.ok_or_else(|| ObjectsError::Internal("a delete marker where an object was expected".to_owned()))
     }
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 /// A stream on its way: plaintext goes in, sealed pieces come out. One copy of each byte, into the buffer in which it
