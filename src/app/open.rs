@@ -47,7 +47,11 @@ impl App {
         let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows.clone(), blobs, sse, sources.clone());
         let (directory, new_credentials) = accounts::load(&config, &rows, &sources).await?;
-        let auth = AuthSettings { regions: config.regions.clone(), presigned_v2: config.presigned_v2 };
+        let auth = AuthSettings {
+            regions: config.regions.clone(),
+            presigned_v2: config.presigned_v2,
+            domains: config.domains.clone(),
+        };
         let app = Self { config, sources, directory, auth, audit, keyring, objects, rows, _lock: lock };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
