@@ -282,7 +282,7 @@ impl KeyRing {
         put_new_key(&mut batch, &place, &record);
         batch.expect_absent(Table::Alias, row.clone());
         batch.put(row.clone(), &alias);
-        if self.commit(batch, &Event { read_only: false, ..event }).await?.is_some() {
+        if self.commit(batch, &event).await?.is_some() {
             return Ok(ResolvedKey { metadata });
         }
         match self.rows().load::<AliasRecord>(&row).await? {

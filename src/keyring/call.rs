@@ -113,14 +113,11 @@ pub(super) fn event_of(grant: &Grant, name: &'static str, call: &Call, resources
     blank(grant.access(), name, call, resources, recipient)
 }
 
-/// The event of something that the program does by itself to a key.
-pub(super) fn service_event(access: &Access, name: &'static str, key: &KeyMetadata, additional: Value) -> Event {
-    let call = Call { request: Value::Null, via_s3: false };
-    Event {
-        kind: EventKind::ServiceEvent,
-        additional,
-        ..blank(access, name, &call, vec![key_resource(key)], &key.account)
-    }
+/// The event of something that the program does by itself to a key; `details` become `serviceEventDetails`.
+pub(super) fn service_event(access: &Access, name: &'static str, key: &KeyMetadata, details: Value) -> Event {
+    let call = Call { request: details, via_s3: false };
+    let event = blank(access, name, &call, vec![key_resource(key)], &key.account);
+    Event { kind: EventKind::ServiceEvent, ..event }
 }
 
 fn blank(

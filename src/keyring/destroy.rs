@@ -62,12 +62,8 @@ impl KeyRing {
     async fn bury(&self, due_row: &[u8], place: &KeyPlace, stored: Stored<KeyRecord>) -> Result<bool, KeyringError> {
         let now = self.sources().now();
         let access = system("key-deletion", place.region.clone(), now);
-        let event = service_event(
-            &access,
-            "DeleteKey",
-            &stored.value.metadata(place),
-            json!({ "serviceEventDetails": { "keyId": place.key_id } }),
-        );
+        let event =
+            service_event(&access, "DeleteKey", &stored.value.metadata(place), json!({ "keyId": place.key_id }));
         let mut batch = self.rows().batch();
         batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
         batch.delete(Table::Key, place.row());

@@ -30,4 +30,4 @@ pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, Res
 pub use usage::{DataKeySize, Use};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,7 +13,6 @@ use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, ResolvedKey
 use crate::names::{AccountId, Region};
 
 /// One call.
-#[expect(missing_debug_implementations, reason = "borrows the key module")]
 pub(super) struct Cx<'a> {
     pub(super) keyring: &'a KeyRing,
     pub(super) access: &'a Access,

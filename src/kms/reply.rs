@@ -11,7 +11,6 @@ use crate::crypto::SecretBytes;
 use crate::sources::Timestamp;
 
 /// The output of an operation.
-#[expect(missing_debug_implementations, reason = "may hold a secret")]
 pub(super) struct Reply {
     members: Map<String, Value>,
     plaintext: Option<SecretBytes>,
