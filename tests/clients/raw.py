@@ -178,12 +178,10 @@ def encode_chunks(signed, chunks, payload, trailer, end=b"\r\n"):
         else:
             out += f"{len(chunk):x}\r\n".encode()
         out += chunk + b"\r\n" if chunk else b""
-    if payload.endswith("-TRAILER"):
-        if trailer:
-            out += trailer.encode() + b"\r\n"
-            if payload.startswith(STREAM_SIGNED):
-                out += f"x-amz-trailer-signature:{signed.trailer(previous, trailer + chr(10))}\r\n".encode()
-        return out + end
+    if trailer:
+        out += trailer.encode() + b"\r\n"
+        if payload.startswith(STREAM_SIGNED):
+            out += f"x-amz-trailer-signature:{signed.trailer(previous, trailer + chr(10))}\r\n".encode()
     return out + end
 
 
