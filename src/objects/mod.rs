@@ -12,6 +12,7 @@ mod list;
 mod multipart;
 mod read;
 mod record;
+mod scrub;
 mod sweep;
 mod types;
 mod versions;
@@ -26,6 +27,7 @@ pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
 pub use read::ByteStream;
+pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
     Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, PartSpan, UploadId, VersionId,
