@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_two_ways_to_iso8601_agree() {
-        let days = (0..3_000_000).step_by(7).map(|day| day * 86_400_000 + 43_261_007);
+        let days = (0..3_000_000).step_by(97).map(|day| day * 86_400_000 + 43_261_007);
         for ms in days.chain([-1, 0, 951_782_400_000, 4_107_542_400_000, 253_402_300_799_999, 253_402_300_800_000]) {
             let mut out = String::new();
             iso8601_ms_into(&mut out, Timestamp(ms));

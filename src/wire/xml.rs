@@ -81,6 +81,11 @@ impl Writer {
         self.close(name)
     }
 
+    /// Text in the open element.
+    pub fn text(&mut self, text: &str) {
+        escape_into(&mut self.0, text);
+    }
+
     /// `<name>…</name>` around what `inner` writes.
     pub fn node(&mut self, name: &str, inner: impl FnOnce(&mut Self)) -> &mut Self {
         self.open(name);
@@ -149,7 +154,7 @@ impl Element {
 
     /// The only child of this name; `Malformed` if there are several.
     pub fn at_most_one(&self, name: &str) -> Result<Option<&Self>, Malformed> {
-        let mut found = self.all(name);
+        let mut found = self.children.iter().filter(|c| c.name == name);
         match (found.next(), found.next()) {
             (first, None) => Ok(first),
             (_, Some(_)) => Err(Malformed),
