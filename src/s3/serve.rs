@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
 use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
 use crate::objects::Bucket;
-use crate::wire::{OperationName, Request, Response};
+use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, Request, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
 const IGNORED_BODY_BYTES: usize = 64 * 1024;
@@ -23,17 +23,43 @@ pub async fn serve(app: &Arc<App>, request: Request) -> Response {
     let request_id = request.edge.request_id.clone();
     let asked =
         Asked { method: request.head.method.clone(), uri: request.head.uri.clone(), host: request.edge.host.clone() };
-    let mut operation = "Unknown";
-    let mut answer = match answer(app, request, &mut operation).await {
+    let mut known = Known { operation: "Unknown", access_key_id: None };
+    let mut answer = match answer(app, request, &mut known).await {
         Ok(answer) => answer,
         Err(mut error) => {
             asked.complete(&mut error, &app.config.domains);
-            log(&error, request_id.as_str(), operation);
-            error.render(asked.uri.path(), &request_id, asked.method == http::Method::HEAD)
+            log(&error, request_id.as_str(), known.operation);
+            let mut answer = error.render(asked.uri.path(), &request_id, asked.method == http::Method::HEAD);
+            answer.extensions_mut().insert(ErrorCode(error.code().name()));
+            answer
         }
     };
-    answer.extensions_mut().insert(OperationName(operation));
+    let encryption = encryption_label(answer.headers());
+    let extensions = answer.extensions_mut();
+    extensions.insert(OperationName(known.operation));
+    extensions.insert(EncryptionLabel(encryption));
+    if let Some(id) = known.access_key_id {
+        extensions.insert(AccessKeyId(id));
+    }
     answer
+}
+
+/// What the access log is told of a request, as far as it was found out.
+struct Known {
+    operation: &'static str,
+    access_key_id: Option<String>,
+}
+
+/// The mode that an answer names.
+fn encryption_label(headers: &http::HeaderMap) -> &'static str {
+    let mode = headers.get("x-amz-server-side-encryption").map(http::HeaderValue::as_bytes);
+    match mode {
+        Some(b"AES256") => "sse-s3",
+        Some(b"aws:kms") => "sse-kms",
+        Some(b"aws:kms:dsse") => "dsse-kms",
+        _ if headers.contains_key("x-amz-server-side-encryption-customer-algorithm") => "sse-c",
+        _ => "",
+    }
 }
 
 /// Tells the log what the client is not told.
@@ -82,7 +108,7 @@ impl Asked {
     }
 }
 
-async fn answer(app: &Arc<App>, request: Request, operation: &mut &'static str) -> Result<Response, Error> {
+async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<Response, Error> {
     let address = address::resolve(&request.edge.host, request.head.uri.path(), &app.config.domains)?;
     let query = Query::parse(request.head.uri.query().unwrap_or_default())?;
     let target = match &address {
@@ -91,9 +117,13 @@ async fn answer(app: &Arc<App>, request: Request, operation: &mut &'static str) 
         Address { .. } => Target::Object,
     };
     let row = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers)?;
-    *operation = row.name;
+    known.operation = row.name;
     let request_id = request.edge.request_id.clone();
     let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
+    known.access_key_id = access.caller().access_key_id().map(str::to_owned);
+    // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
+    let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
+    known.operation = row.name;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;
     refuse_headers(row, &head.headers)?;
