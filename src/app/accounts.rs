@@ -34,7 +34,9 @@ impl Record for AccountRecord {
 
 /// Fills the directory; on first start without configured accounts makes one and returns its root credentials.
 pub(super) async fn load(
-    config: &Config, rows: &Rows, sources: &Sources,
+    config: &Config,
+    rows: &Rows,
+    sources: &Sources,
 ) -> Result<(Directory, Option<(String, String)>), StartError> {
     let mut directory = Directory::default();
     for account in &config.accounts {
@@ -79,7 +81,11 @@ pub(super) async fn load(
 }
 
 fn add_key(
-    directory: &mut Directory, id: &str, account: &AccountId, kind: CallerKind, secret: &[u8],
+    directory: &mut Directory,
+    id: &str,
+    account: &AccountId,
+    kind: CallerKind,
+    secret: &[u8],
 ) -> Result<(), StartError> {
     let identity = Identity { account: account.clone(), kind, secret: SecretBytes::new(secret.to_vec()) };
     if directory.add_key(id.to_owned(), identity) {

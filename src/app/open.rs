@@ -25,8 +25,7 @@ impl App {
         let root = KeyFile { path: config.root_key_file.clone() };
         let store_key =
             open_store_key(&*index, &root, &sources).await.map_err(|error| StartError(error.to_string()))?;
-        let sealer =
-            Arc::new(RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await?);
+        let sealer = Arc::new(RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await?);
         let gateway = gateway_id(&*index, &sources).await?;
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), gateway).await;
         index.start(Box::new(chain.map_err(|error| StartError(error.to_string()))?));
@@ -38,8 +37,13 @@ impl App {
     }
 
     async fn build(
-        config: Config, sources: Sources, rows: Rows, blobs: Blobs, store_key: crate::keyring::StoreKey,
-        gateway: GatewayId, lock: Option<DirectoryLock>,
+        config: Config,
+        sources: Sources,
+        rows: Rows,
+        blobs: Blobs,
+        store_key: crate::keyring::StoreKey,
+        gateway: GatewayId,
+        lock: Option<DirectoryLock>,
     ) -> Result<Started, StartError> {
         let audit = Audit::new(rows.clone(), gateway, sources.clone());
         let home = config.regions.first().cloned().ok_or_else(|| StartError("no Region is configured".to_owned()))?;

@@ -89,10 +89,7 @@ fn check_keys(table: &DeTable<'_>, level: Level, text: &str, shown: &str) -> Res
                 Some(right) => format!("did you mean {right:?}?"),
                 None => format!("known here are {}", known.join(", ")),
             };
-            return Err(ConfigError(format!(
-                "{}: unknown key {name:?}; {advice}",
-                at(text, shown, key.span().start)
-            )));
+            return Err(ConfigError(format!("{}: unknown key {name:?}; {advice}", at(text, shown, key.span().start))));
         }
         check_value(value.get_ref(), level.inside(name), text, shown)?;
     }

@@ -86,7 +86,9 @@ fn account(account: &AccountConfig) -> Value {
 
 fn access_keys(keys: &[(String, SecretBytes)]) -> Value {
     let key = |(id, _): &(String, SecretBytes)| {
-        Value::Table([("id".to_owned(), id.as_str().into()), ("secret".to_owned(), HIDDEN.into())].into_iter().collect())
+        Value::Table(
+            [("id".to_owned(), id.as_str().into()), ("secret".to_owned(), HIDDEN.into())].into_iter().collect(),
+        )
     };
     Value::Array(keys.iter().map(key).collect())
 }

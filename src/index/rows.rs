@@ -16,8 +16,9 @@ pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()
     const VERSION: u8 = 1;
 }
 
-/// Marks the version of a row that was read, for a precondition: the sealed bytes, which never repeat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Marks the version of a row that was read, for a precondition: the sealed bytes, which never repeat. The
+/// default fits no row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamp(Bytes);
 
 /// A row and the version it was read at.

@@ -17,6 +17,7 @@ use crate::sources::{Sources, Timestamp};
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
 pub(crate) const ACCOUNT: &str = "111122223333";
+const GATEWAY: [u8; 16] = [7; 16];
 
 /// A key module in memory.
 pub(crate) struct Fixture {
@@ -36,9 +37,11 @@ impl Fixture {
         let index = Arc::new(MemoryIndex::default());
         let store_key = StoreKey::for_tests(&sources);
         let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
-        let rows = Rows::new(index.clone(), Arc::new(sealer));
-        index.start(Box::new(ChainSequencer::default()));
-        let audit = Audit::new(rows.clone(), sources.clone());
+        let sealer = Arc::new(sealer);
+        let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.unwrap();
+        index.start(Box::new(chain));
+        let rows = Rows::new(index.clone(), sealer);
+        let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let region = Region::parse("us-east-1").unwrap();
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
         let access = system("test", region.clone(), START);

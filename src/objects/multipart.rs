@@ -48,10 +48,10 @@ pub struct Upload {
     /// Algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// Bound into the wrapping of its keys and into its streams.
-    pub(super) holder_id: Id,
+    pub(crate) holder_id: [u8; 16],
     /// Its row, and the version of it that was read.
-    pub(super) row: Vec<u8>,
-    pub(super) stamp: Stamp,
+    pub(crate) row: Vec<u8>,
+    pub(crate) stamp: Stamp,
 }
 
 /// A part of an upload.

@@ -72,7 +72,9 @@ struct Scrub<'a> {
 impl Objects {
     /// Looks at everything. `tell` hears of the progress after each version.
     pub async fn scrub(
-        &self, region: crate::names::Region, tell: &mut (dyn FnMut(ScrubProgress) + Send),
+        &self,
+        region: crate::names::Region,
+        tell: &mut (dyn FnMut(ScrubProgress) + Send),
     ) -> Result<ScrubReport, ObjectsError> {
         let blobs: HashMap<Id, u64> = self.blobs.list().try_collect().await?;
         let progress = ScrubProgress { bytes_in_all: blobs.values().sum(), ..ScrubProgress::default() };
@@ -135,7 +137,9 @@ impl Scrub<'_> {
 
     /// All rows of `Object` or `Version`. A row that does not open is damage, and the scrub goes on behind it.
     async fn versions<R: Record>(
-        &mut self, buckets: &HashMap<Id, Bucket>, record: fn(R) -> ObjectRecord,
+        &mut self,
+        buckets: &HashMap<Id, Bucket>,
+        record: fn(R) -> ObjectRecord,
     ) -> Result<(), ObjectsError> {
         let mut range = everything();
         loop {
@@ -155,7 +159,11 @@ impl Scrub<'_> {
     }
 
     async fn version(
-        &mut self, place: &str, row: &[u8], record: ObjectRecord, buckets: &HashMap<Id, Bucket>,
+        &mut self,
+        place: &str,
+        row: &[u8],
+        record: ObjectRecord,
+        buckets: &HashMap<Id, Bucket>,
     ) -> Result<(), ObjectsError> {
         let Some(body) = &record.body else { return Ok(()) };
         self.report.versions += 1;
@@ -181,7 +189,10 @@ impl Scrub<'_> {
 
     /// Reads an object as a client would.
     async fn open_all(
-        &mut self, bucket: &Bucket, key: crate::names::ObjectKey, record: ObjectRecord,
+        &mut self,
+        bucket: &Bucket,
+        key: crate::names::ObjectKey,
+        record: ObjectRecord,
     ) -> Result<(), ObjectsError> {
         let info = self.objects.info_of(bucket, &key, record)?;
         let resource = Resource { arn: object_arn(&bucket.name, &key), owner: bucket.owner.clone() };
@@ -198,7 +209,11 @@ impl Scrub<'_> {
     }
 
     async fn content(
-        &mut self, place: &str, content: &Content, mode: Mode, plain_len: u64,
+        &mut self,
+        place: &str,
+        content: &Content,
+        mode: Mode,
+        plain_len: u64,
     ) -> Result<(), ObjectsError> {
         if content.place != Place::Parts {
             let bytes = PartBytes { id: content.id, place: content.place, sealed_crc: content.sealed_crc };

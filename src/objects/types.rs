@@ -40,7 +40,7 @@ pub struct Bucket {
     /// Default encryption.
     pub encryption: BucketDefault,
     /// The version of the row that this was read from: a write commits only while the bucket is as it was.
-    pub(super) stamp: Stamp,
+    pub(crate) stamp: Stamp,
 }
 
 /// The id of a version: `null`, or 32 characters for the client whose order tells the age (newest first).

@@ -21,7 +21,8 @@ const SEEDS: std::ops::Range<u64> = 0..24;
 const ROUNDS: usize = 60;
 const CLIENTS: usize = 4;
 const KEYS: usize = 6;
-const BUCKETS: [(&str, Versioning); 2] = [("plain-bucket", Versioning::Never), ("versioned-bucket", Versioning::Enabled)];
+const BUCKETS: [(&str, Versioning); 2] =
+    [("plain-bucket", Versioning::Never), ("versioned-bucket", Versioning::Enabled)];
 const CANARY: &[u8] = b"STRONGROOM-CANARY-0123456789";
 
 /// What a key may hold: after a failed or concurrent write more than one content is right. `None`: no object.
@@ -199,7 +200,10 @@ async fn upload(stack: &Stack, bucket: &str, object: &ObjectKey, data: &[u8]) ->
 
 /// Copies within a bucket. `Ok(None)`: there was no source; `Err(Some(data))`: it failed, and may have been done.
 async fn copy(
-    stack: &Stack, bucket: &str, from: &ObjectKey, to: &ObjectKey,
+    stack: &Stack,
+    bucket: &str,
+    from: &ObjectKey,
+    to: &ObjectKey,
 ) -> Result<Option<Arc<Vec<u8>>>, Option<Arc<Vec<u8>>>> {
     let bucket = stack.bucket(bucket).await;
     let grant = stack.object_grant("s3:GetObject", &bucket, from);

@@ -88,17 +88,24 @@ impl Stack {
     }
 
     pub(crate) async fn put(
-        &self, bucket: &Bucket, key: &ObjectKey, data: &[u8], requested: Requested,
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        data: &[u8],
+        requested: Requested,
     ) -> Result<ObjectInfo, ObjectsError> {
         let sse = self.objects.sse();
         let plan = sse.plan(&self.access(), &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
-        let put =
-            PutObject { bucket, key, meta: ObjectMeta::default(), plan, condition: WriteCondition::default() };
+        let put = PutObject { bucket, key, meta: ObjectMeta::default(), plan, condition: WriteCondition::default() };
         self.objects.put(&self.object_grant("s3:PutObject", bucket, key), put, payload(data)).await
     }
 
     pub(crate) async fn get(
-        &self, bucket: &Bucket, key: &ObjectKey, version: Option<VersionId>, customer: Option<&CustomerKey>,
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        customer: Option<&CustomerKey>,
     ) -> Result<Vec<u8>, ObjectsError> {
         let grant = self.object_grant("s3:GetObject", bucket, key);
         let info = self.objects.head(&grant, bucket, key, version).await?;
@@ -106,7 +113,10 @@ impl Stack {
     }
 
     pub(crate) async fn read(
-        &self, info: &ObjectInfo, range: PlainRange, customer: Option<&CustomerKey>,
+        &self,
+        info: &ObjectInfo,
+        range: PlainRange,
+        customer: Option<&CustomerKey>,
     ) -> Result<Vec<u8>, ObjectsError> {
         let grant = self.grant("s3:GetObject", object_arn(&info.bucket, &info.key));
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };

@@ -106,7 +106,9 @@ fn only_crypto_names_a_cryptographic_crate() {
         }
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            if CRYPTO_CRATES.iter().any(|name| code.contains(&format!("{name}::")) && !code.contains(&format!("::{name}::")))
+            if CRYPTO_CRATES
+                .iter()
+                .any(|name| code.contains(&format!("{name}::")) && !code.contains(&format!("::{name}::")))
             {
                 wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }

@@ -157,6 +157,7 @@ mod tests {
             created: Timestamp(1_795_608_000_123),
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
+            stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };
         let page = BucketPage { buckets: vec![bucket], next: Some("bkt".to_owned()) };

@@ -146,6 +146,9 @@ mod tests {
                 bucket_key: false,
                 customer_check: vec![],
             },
+            holder_id: [0; 16],
+            row: Vec::new(),
+            stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite)),
         }
     }

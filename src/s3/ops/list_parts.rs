@@ -127,6 +127,9 @@ mod tests {
                 bucket_key: false,
                 customer_check: vec![],
             },
+            holder_id: [0; 16],
+            row: Vec::new(),
+            stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
         };
         let owner = Owner { id: "a1", display_name: "" };
