@@ -45,7 +45,10 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(&cx.grant, bucket, &query).await? };
     let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
     let owner = cx.owner(&bucket.owner);
-    Ok(answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, page.next.as_deref())))
+    let mut answer =
+        answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, page.next.as_deref()));
+    answer::set(&mut answer, "x-amz-bucket-region", Some(bucket.region.as_str()));
+    Ok(answer)
 }
 
 fn render(

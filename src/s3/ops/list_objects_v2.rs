@@ -67,7 +67,10 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
     let owner = input.fetch_owner.then(|| cx.owner(&bucket.owner));
     let next = page.next.as_deref().map(|next| token::seal(&bucket.id, next));
-    Ok(answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, next.as_deref())))
+    let mut answer =
+        answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, next.as_deref()));
+    answer::set(&mut answer, "x-amz-bucket-region", Some(bucket.region.as_str()));
+    Ok(answer)
 }
 
 fn render(
