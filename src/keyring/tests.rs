@@ -16,6 +16,7 @@ use crate::sources::{Sources, Timestamp};
 
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
+const GATEWAY: [u8; 16] = [9; 16];
 pub(crate) const ACCOUNT: &str = "111122223333";
 
 /// A key module in memory.
@@ -36,9 +37,10 @@ impl Fixture {
         let index = Arc::new(MemoryIndex::default());
         let store_key = StoreKey::for_tests(&sources);
         let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
-        let rows = Rows::new(index.clone(), Arc::new(sealer));
-        index.start(Box::new(ChainSequencer::default()));
-        let audit = Audit::new(rows.clone(), sources.clone());
+        let sealer = Arc::new(sealer);
+        let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
+        index.start(Box::new(ChainSequencer::load(&*index, sealer, GATEWAY).await.unwrap()));
+        let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let region = Region::parse("us-east-1").unwrap();
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
         let access = system("test", region.clone(), START);
