@@ -101,7 +101,7 @@ impl KeyRing {
     pub(super) async fn record(&self, event: &Event) -> Result<(), KeyringError> {
         match self.audit().record(event).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(KeyringError::Internal(format!("audit: {}", error.0))),
+            Err(error) => Err(KeyringError::Internal(error.to_string())),
         }
     }
 }
@@ -109,7 +109,7 @@ impl KeyRing {
 /// The event of a call under `grant`; `name` is the API's.
 pub(super) fn event_of(grant: &Grant, name: &'static str, call: &Call, resources: Vec<EventResource>) -> Event {
     let caller = grant.access().caller().account();
-    let recipient = caller.unwrap_or(&grant.resource().owner);
+    let recipient = caller.unwrap_or_else(|| &grant.resource().owner);
     blank(grant.access(), name, call, resources, recipient)
 }
 

@@ -20,6 +20,7 @@ impl KeyRing {
     pub async fn destroy_due_keys(&self) -> Result<usize, KeyringError> {
         let now = self.sources().now();
         self.materials().drop_expired(now);
+        self.owned_cache().drop_expired(now);
         let range = KeyRange {
             start: due_tuple().build(),
             end: Some(due_tuple().u64(due_order(now).saturating_add(1)).build()),

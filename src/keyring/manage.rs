@@ -247,8 +247,12 @@ impl KeyRing {
     ) -> Result<T, KeyringError> {
         grant.assert_covers(action, &key.metadata.arn);
         let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
-        let stored = self.load(&KeyPlace::of(&key.metadata)).await;
-        self.conclude(event, stored.map(|stored| (tell(&stored.value), Details::default()))).await
+        let place = KeyPlace::of(&key.metadata);
+        let told = self.load(&place).await.and_then(|stored| {
+            check_usable(&stored.value, &place, Operation::Read)?;
+            Ok((tell(&stored.value), Details::default()))
+        });
+        self.conclude(event, told).await
     }
 
     /// Changes a key's record if its state allows `operation`: change and record of it in one commit, tried again

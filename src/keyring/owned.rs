@@ -71,8 +71,20 @@ impl OwnedCache {
     fn find(&self, now: Timestamp) -> Option<Arc<OwnedKey>> {
         let held = self.held.load();
         let (since, key) = held.as_deref()?;
-        (now >= *since && now.since(*since) < MAX_AGE).then(|| Arc::clone(key))
+        fresh(*since, now).then(|| Arc::clone(key))
     }
+
+    /// Drops it if it is too old.
+    pub(super) fn drop_expired(&self, now: Timestamp) {
+        if self.held.load().as_deref().is_some_and(|(since, _)| !fresh(*since, now)) {
+            self.held.store(None);
+        }
+    }
+}
+
+/// A clock that went back makes it old.
+fn fresh(since: Timestamp, now: Timestamp) -> bool {
+    now >= since && now.since(since) < MAX_AGE
 }
 
 impl KeyRing {

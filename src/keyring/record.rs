@@ -222,3 +222,38 @@ impl KeyRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first version wrote it; these bytes must be read for ever.
+    #[test]
+    fn golden() {
+        let material =
+            MaterialRecord { tag: [7; 16], created_ms: 5, origin: MaterialOrigin::OnDemand, wrapped: vec![1, 2] };
+        let key = KeyRecord {
+            created_ms: 1_795_608_000_000,
+            state: KeyState::PendingDeletion,
+            deletion_ms: Some(1),
+            description: "d".to_owned(),
+            aws_managed: true,
+            materials: vec![material],
+            aliases: vec!["alias/a".to_owned()],
+            policy: Some("{}".to_owned()),
+            tags: vec![("k".to_owned(), "v".to_owned())],
+        };
+        let alias = AliasRecord { target_key_id: "id".to_owned(), created_ms: 1, updated_ms: 2 };
+        let hex = |bytes: Vec<u8>| super::super::root::hex(&bytes);
+        let (key_hex, alias_hex) = (hex(minicbor::to_vec(&key).unwrap()), hex(minicbor::to_vec(&alias).unwrap()));
+        assert_eq!(key_hex, KEY);
+        assert_eq!(alias_hex, ALIAS);
+        assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&key).unwrap()).unwrap(), key);
+    }
+
+    const KEY: &str = concat!(
+        "891b000001a21293b60002016164f58184500707070707070707070707070707070705014201028167616c6961732f61",
+        "627b7d8182616b6176",
+    );
+    const ALIAS: &str = "836269640102";
+}

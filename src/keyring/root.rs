@@ -79,7 +79,12 @@ impl StoreKey {
     /// A store key for tests of other layers; a real one comes from [`open_store_key`] only.
     #[cfg(test)]
     pub(crate) fn for_tests(sources: &Sources) -> Self {
-        Self { key: SecretKey::generate(sources), generation: sources.random() }
+        Self::of_parts(SecretKey::generate(sources), sources.random())
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_parts(key: SecretKey, generation: [u8; 16]) -> Self {
+        Self { key, generation }
     }
 
     /// A key for one purpose that may change when the store key does.

@@ -16,8 +16,8 @@ use crate::sources::{Sources, Timestamp};
 
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
+const GATEWAY: [u8; 16] = [9; 16];
 pub(crate) const ACCOUNT: &str = "111122223333";
-const GATEWAY: [u8; 16] = [7; 16];
 
 /// A key module in memory.
 pub(crate) struct Fixture {
@@ -38,9 +38,8 @@ impl Fixture {
         let store_key = StoreKey::for_tests(&sources);
         let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
         let sealer = Arc::new(sealer);
-        let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.unwrap();
-        index.start(Box::new(chain));
-        let rows = Rows::new(index.clone(), sealer);
+        let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
+        index.start(Box::new(ChainSequencer::load(&*index, sealer, GATEWAY).await.unwrap()));
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let region = Region::parse("us-east-1").unwrap();
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());

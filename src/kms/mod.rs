@@ -1,6 +1,6 @@
 //! The AWS KMS protocol (JSON 1.1): `X-Amz-Target: TrentService.…`.
 //!
-//! One file an operation in `ops`; [`table`] names them all. A call goes: row, caller, body, [`input`], key, grant,
+//! One file an operation in `ops`; `table` names them all. A call goes: row, caller, body, input, key, grant,
 //! key module. Every call of an authenticated caller leaves exactly one record in the trail, refused ones too.
 
 mod cx;
