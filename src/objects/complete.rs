@@ -138,10 +138,8 @@ fn judge_checksum(
         }
     };
     let Some(computed) = computed else { return Ok(None) };
-    if let Some(claimed) = &complete.checksum {
-        if *claimed != computed {
-            return Err(ObjectsError::ObjectChecksumMismatch(claimed.algorithm));
-        }
+    if let Some(claimed) = complete.checksum.as_ref().filter(|claimed| **claimed != computed) {
+        return Err(ObjectsError::ObjectChecksumMismatch(claimed.algorithm));
     }
     let count = u32::try_from(parts.len()).ok().filter(|_| kind == ChecksumKind::Composite);
     Ok(Some(ChecksumRecord::new(&computed, kind, count)))

@@ -160,12 +160,9 @@ impl Objects {
         grant.assert_covers("s3:UpdateObjectEncryption", &object_arn(&bucket.name, &info.key));
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
         let envelope: Envelope = self.sse.seal_keys(grant.access(), plan, object, keys).await?;
-        let same = |record: &super::record::ObjectRecord| record.holder_id == info.holder_id;
         self.change_version(bucket, &info.key, Some(info.version), |record| {
-            if same(record) {
-                if let Some(body) = &mut record.body {
-                    body.envelope = envelope.clone();
-                }
+            if let Some(body) = record.body.as_mut().filter(|_| record.holder_id == info.holder_id) {
+                body.envelope = envelope.clone();
             }
         })
         .await?;

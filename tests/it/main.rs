@@ -1,5 +1,7 @@
 //! Integration tests: the structure of the source, the object store under faults, the edge of the server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod simulate;
 mod stack;
 mod tamper;

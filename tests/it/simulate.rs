@@ -86,8 +86,7 @@ async fn run(seed: u64) {
     for _ in 0..ROUNDS {
         inject(&stack, &mut dice);
         let operations: Vec<_> = (0..CLIENTS).map(|_| operation(&mut dice)).collect();
-        let before = model.clone();
-        let outcomes = join_all(operations.into_iter().map(|(place, op)| perform(&stack, &before, place, op))).await;
+        let outcomes = join_all(operations.into_iter().map(|(place, op)| perform(&stack, place, op))).await;
         apply(&mut model, outcomes);
         stack.index.set_faults(Faults::default());
         stack.store.set_faults(StoreFaults::default());
@@ -150,7 +149,7 @@ fn operation(dice: &mut Dice) -> ((&'static str, String), Operation) {
     (place, operation)
 }
 
-async fn perform(stack: &Stack, model: &Model, place: (&'static str, String), operation: Operation) -> Outcome {
+async fn perform(stack: &Stack, place: (&'static str, String), operation: Operation) -> Outcome {
     let (bucket, object) = (stack.bucket(place.0).await, key(&place.1));
     let mut outcome = Outcome { place: place.clone(), wrote: None, acknowledged: false, read: None };
     match operation {
@@ -180,7 +179,6 @@ async fn perform(stack: &Stack, model: &Model, place: (&'static str, String), op
             Err(other) => panic!("a read answered {other:?}"),
         },
     }
-    let _ = model;
     outcome
 }
 
@@ -245,7 +243,7 @@ fn apply(model: &mut Model, outcomes: Vec<Outcome>) {
     }
     for outcome in &outcomes {
         if let Some(read) = &outcome.read {
-            let old = model.get(&outcome.place).map_or(read.is_none(), |allowed| allowed.contains(read));
+            let old = model.get(&outcome.place).map_or_else(|| read.is_none(), |allowed| allowed.contains(read));
             let new = written.get(&outcome.place).is_some_and(|(contents, _)| contents.contains(read));
             assert!(old || new, "{:?} read what nobody wrote", outcome.place);
         }
@@ -274,7 +272,7 @@ async fn check_all(stack: &Stack, model: &Model, seed: u64) {
             };
             assert_eq!(listed.contains(&object), read.is_some(), "seed {seed}: listing of {name}/{object}");
             let place = (name, object);
-            let right = model.get(&place).map_or(read.is_none(), |allowed| allowed.contains(&read));
+            let right = model.get(&place).map_or_else(|| read.is_none(), |allowed| allowed.contains(&read));
             assert!(right, "seed {seed}: {place:?} holds what it should not: {:?}", read.map(|r| r.len()));
         }
     }
