@@ -10,7 +10,7 @@ pub enum KeyringError {
     NotFound(String),
     /// `DisabledException`: the key's ARN.
     Disabled(String),
-    /// `KMSInvalidStateException` "<arn> is pending deletion.": the key's ARN.
+    /// `KMSInvalidStateException` "ARN is pending deletion.": the key's ARN.
     PendingDeletion(String),
     /// `KMSInvalidStateException` with another text.
     InvalidState(String),
