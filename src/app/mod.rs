@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};
 use crate::config::Config;
 use crate::keyring::KeyRing;
+use crate::names::AccountId;
 use crate::objects::Objects;
 use crate::sources::Sources;
 
@@ -45,6 +46,13 @@ impl App {
     /// Opens (or on first start makes) everything in the data directory. Refuses a directory in use.
     pub async fn open(config: Config, sources: Sources) -> Result<Started, StartError> {
         let _ = (config, sources);
+        unimplemented!()
+    }
+
+    /// Makes and keeps one more root access key of an account (`None`: the one that the first start made). Returns id
+    /// and secret, to be shown once. Refused for accounts that the configuration lists.
+    pub async fn new_root_credentials(&self, account: Option<&AccountId>) -> Result<(String, String), StartError> {
+        let _ = account;
         unimplemented!()
     }
 }

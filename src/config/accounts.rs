@@ -174,7 +174,10 @@ mod tests {
         let account = &all[0];
         assert_eq!((account.id.as_str(), account.canonical_id.as_str()), ("111122223333", canonical.as_str()));
         assert_eq!((account.display_name.as_str(), account.email.as_deref()), ("main", Some("m@x.y")));
-        assert_eq!((account.access_keys[0].0.as_str(), account.access_keys[0].1.expose()), ("ROOTKEY", &b"rootsecret"[..]));
+        assert_eq!(
+            (account.access_keys[0].0.as_str(), account.access_keys[0].1.expose()),
+            ("ROOTKEY", &b"rootsecret"[..])
+        );
         assert_eq!((account.users[0].name.as_str(), account.users[0].policies.len()), ("alice", 1));
     }
 

@@ -21,7 +21,9 @@ pub(super) fn check(
     let trusted_proxies = settings.trusted_proxies.unwrap_or_default();
     let listen = given("listen", settings.listen)?;
     if settings.metrics_listen == Some(listen) && listen.port() != 0 {
-        return Err(ConfigError("metrics_listen: the same address as listen; metrics need one of their own".to_owned()));
+        return Err(ConfigError(
+            "metrics_listen: the same address as listen; metrics need one of their own".to_owned(),
+        ));
     }
     Ok(Config {
         listen,
@@ -81,9 +83,8 @@ fn regions(names: &[String]) -> Result<Vec<Region>, ConfigError> {
 
 /// Lower case, since host names are compared so.
 fn domain(text: &str) -> Result<String, ConfigError> {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
+    let label =
+        |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if text.len() <= 253 && text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
         return Ok(text.to_ascii_lowercase());
     }

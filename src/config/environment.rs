@@ -4,7 +4,9 @@ use crate::crypto::SecretBytes;
 
 /// All variables whose name and value are UTF-8.
 pub(super) fn all() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// `STRONGROOM_ACCOUNTS`: a JSON array of accounts. No flag has this value, since a process list shows flags.

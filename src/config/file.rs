@@ -89,10 +89,7 @@ fn check_keys(table: &DeTable<'_>, level: Level, text: &str, shown: &str) -> Res
                 Some(right) => format!("did you mean {right:?}?"),
                 None => format!("known here are {}", known.join(", ")),
             };
-            return Err(ConfigError(format!(
-                "{}: unknown key {name:?}; {advice}",
-                at(text, shown, key.span().start)
-            )));
+            return Err(ConfigError(format!("{}: unknown key {name:?}; {advice}", at(text, shown, key.span().start))));
         }
         check_value(value.get_ref(), level.inside(name), text, shown)?;
     }
@@ -113,7 +110,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |right: &&str| strsim::damerau_levenshtein(&name, right);
     let best = known.iter().copied().min_by_key(distance)?;
     // Beyond a third of the name it is another word, not a slip.
-    (distance(&best) <= (best.len() / 3).max(2)).then_some(best)
+    (distance(&best) <= best.len().div_ceil(3).max(2)).then_some(best)
 }
 
 /// `FILE:LINE:COLUMN`, counted from 1.

@@ -202,12 +202,8 @@ pub(super) enum AccountsSource {
 
 impl FromArgMatches for SettingsArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |id: &str| {
-            matches!(
-                matches.value_source(id),
-                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
-            )
-        };
+        let given =
+            |id: &str| matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
         let explicit = matches.ids().map(|id| id.as_str()).filter(|id| given(id)).map(str::to_owned).collect();
         Ok(Self {
             config: FileArg::from_arg_matches(matches)?.config,

@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn spans_name_their_unit() {
-        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("720h", LONGEST_SPAN_MS)] {
+        for (text, ms) in
+            [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("720h", LONGEST_SPAN_MS)]
+        {
             let span: Span = text.parse().expect(text);
             assert_eq!(span.0, Duration::from_millis(ms), "{text}");
             assert_eq!(span.to_string().parse(), Ok(span), "{text}");

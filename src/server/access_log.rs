@@ -208,7 +208,10 @@ mod tests {
             ("", ""),
             ("list-type=2&prefix=a%2Fb&max-keys=5", "list-type=2&prefix=a%2Fb&max-keys=5"),
             ("uploads", "uploads"),
-            ("X-Amz-Signature=abc&x-amz-security-token=t&partNumber=1", "X-Amz-Signature=*&x-amz-security-token=*&partNumber=1"),
+            (
+                "X-Amz-Signature=abc&x-amz-security-token=t&partNumber=1",
+                "X-Amz-Signature=*&x-amz-security-token=*&partNumber=1",
+            ),
             ("AWSAccessKeyId=AK&Signature=s%3D&Expires=1", "AWSAccessKeyId=*&Signature=*&Expires=*"),
             ("x-amz-server-side-encryption-customer-key=KEY", "x-amz-server-side-encryption-customer-key=*"),
             ("Prefix=mistyped", "Prefix=*"),

@@ -70,16 +70,12 @@ fn s3_error(refusal: Refusal) -> Error {
             "Your request header section exceeds the maximum allowed size.",
         ),
         Refusal::BadHost => (StatusCode::BAD_REQUEST, "BadRequest", "A request names exactly one host."),
-        Refusal::Internal => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalError",
-            "We encountered an internal error. Please try again.",
-        ),
-        Refusal::UnknownTarget => (
-            StatusCode::BAD_REQUEST,
-            "InvalidRequest",
-            "X-Amz-Target names a service that is not served here.",
-        ),
+        Refusal::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "We encountered an internal error. Please try again.")
+        }
+        Refusal::UnknownTarget => {
+            (StatusCode::BAD_REQUEST, "InvalidRequest", "X-Amz-Target names a service that is not served here.")
+        }
     };
     Error { status, code, message }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::answer::{Refusal, refuse};
 use super::Gateway;
+use super::answer::{Refusal, refuse};
 use crate::app::App;
 use crate::{kms, s3};
 
