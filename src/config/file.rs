@@ -110,7 +110,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |right: &&str| strsim::damerau_levenshtein(&name, right);
     let best = known.iter().copied().min_by_key(distance)?;
     // Beyond a third of the name it is another word, not a slip.
-    (distance(&best) <= (best.len() / 3).max(2)).then_some(best)
+    (distance(&best) <= best.len().div_ceil(3).max(2)).then_some(best)
 }
 
 /// `FILE:LINE:COLUMN`, counted from 1.

@@ -53,7 +53,7 @@ pub fn render_redacted(config: &Config) -> String {
     put("log_filter", text(&config.log_filter));
     put("account", Value::Array(config.accounts.iter().map(account).collect()));
     // Every value above is one that TOML can write.
-    toml::to_string(&table).unwrap_or_default()
+    toml::to_string(&table).unwrap_or_default().trim_end().to_owned() + "\n"
 }
 
 fn ownership(value: Ownership) -> &'static str {

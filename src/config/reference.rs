@@ -16,7 +16,8 @@ pub fn render_reference() -> String {
         let text = |text: Option<String>| text.map_or_else(|| "–".to_owned(), |text| format!("`{text}`"));
         let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let default = arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        // A star would set what follows in italics.
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('*', "\\*");
         let _infallible =
             writeln!(out, "| {key} | {} | {} | {} | {help} |", text(flag(arg)), text(variable), text(default));
     }

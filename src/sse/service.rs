@@ -10,12 +10,9 @@ use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
     seal_box,
 };
-use crate::keyring::{EncryptionContext, KeyRing, KeyState, KeyringError, ResolvedKey};
+use crate::keyring::{Call, EncryptionContext, KeyRing, KeyState, KeyringError, Refused, ResolvedKey, S3_ALIAS};
 use crate::names::{AccountId, BucketName, bucket_arn, object_arn};
 use crate::sources::Sources;
-
-/// The key that is made on first use where a request names none.
-pub const MANAGED_KEY: &str = "alias/aws/s3";
 
 const KMS_LABEL: &str = "strongroom sse-kms v1";
 const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
@@ -69,6 +66,14 @@ pub fn suite_of(mode: Mode) -> Suite {
         Mode::SseS3 | Mode::SseKms | Mode::SseC => Suite::Single,
         Mode::DsseKms => Suite::Double,
     }
+}
+
+/// A use of a KMS key that is asked for.
+struct Wanted<'a> {
+    action: &'static str,
+    event: &'static str,
+    /// As the request or the envelope names it.
+    key: &'a str,
 }
 
 /// The modes over the key module. Cheap to clone.
@@ -135,11 +140,47 @@ impl Sse {
     ) -> Result<How, SseError> {
         require_kms_transport(access)?;
         let account = access.caller().account().unwrap_or(owner);
-        let key = key.unwrap_or(MANAGED_KEY);
-        let key = self.keyring.resolve(access, account, &access.facts().region, key).await?;
-        let grant = authorize(access, "kms:GenerateDataKey", &key)?;
-        check_usable(&key)?;
+        let asked = key.unwrap_or(S3_ALIAS);
+        let key = self.keyring.resolve(access, account, &access.facts().region, asked).await;
+        let wanted = Wanted { action: "kms:GenerateDataKey", event: "GenerateDataKey", key: asked };
+        let (key, grant) = self.admit(access, account, &wanted, key).await?;
         Ok(How::Kms(Box::new(KmsPlan { double, grant, key, context, bucket_key })))
+    }
+
+    /// Lets a key be used if it was found, is allowed to the caller and is in use; whatever refuses is on record before
+    /// the client hears of it.
+    async fn admit(
+        &self,
+        access: &Access,
+        caller: &AccountId,
+        wanted: &Wanted<'_>,
+        key: Result<ResolvedKey, KeyringError>,
+    ) -> Result<(ResolvedKey, Grant), SseError> {
+        let admitted = key.map_err(SseError::from).and_then(|key| {
+            let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
+            let grant = access.authorize(wanted.action, resource).map_err(SseError::Denied)?;
+            check_usable(&key)?;
+            Ok((key, grant))
+        });
+        let (code, message) = match &admitted {
+            Ok(_) => return admitted,
+            Err(SseError::Denied(denied)) => ("AccessDeniedException", Some(denied.message.clone())),
+            Err(SseError::Kms(error)) => (error.code(), error.message()),
+            Err(_) => return admitted,
+        };
+        let call = Call { request: serde_json::json!({ "keyId": wanted.key }), via_s3: true };
+        let message = message.unwrap_or_default();
+        let refused = Refused {
+            access,
+            name: wanted.event,
+            call: &call,
+            resources: Vec::new(),
+            recipient: caller,
+            code,
+            message: &message,
+        };
+        self.keyring.record_refusal(refused).await?;
+        admitted
     }
 
     /// New object keys and their envelope.
@@ -249,9 +290,10 @@ impl Sse {
         require_kms_transport(access)?;
         let arn = envelope.kms_key_arn.as_deref().ok_or_else(|| corrupt("the key's ARN"))?;
         let (account, region) = account_and_region(arn).ok_or_else(|| corrupt("the key's ARN"))?;
-        let key = self.keyring.resolve(access, &account, &region, arn).await?;
-        let grant = authorize(access, "kms:Decrypt", &key)?;
-        check_usable(&key)?;
+        let key = self.keyring.resolve_for(access, &account, &region, arn, "kms:Decrypt").await;
+        let wanted = Wanted { action: "kms:Decrypt", event: "Decrypt", key: arn };
+        let caller = access.caller().account().unwrap_or(&account);
+        let (key, grant) = self.admit(access, caller, &wanted, key).await?;
         let client: EncryptionContext = envelope.kms_context.iter().cloned().collect();
         let context = kms_context(object, &client, envelope.bucket_key);
         let ciphertext = &envelope.kms_ciphertext;
@@ -309,11 +351,6 @@ fn kms_context(object: ObjectRef<'_>, client: &EncryptionContext, bucket_key: bo
     let mut context = client.clone();
     context.insert("aws:s3:arn".to_owned(), arn);
     context
-}
-
-fn authorize(access: &Access, action: &'static str, key: &ResolvedKey) -> Result<Grant, SseError> {
-    let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
-    access.authorize(action, resource).map_err(SseError::Denied)
 }
 
 /// A cached key must not outlive the right to use it: the state is looked at on each use.

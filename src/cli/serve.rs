@@ -1,0 +1,160 @@
+//! `strongroom serve`
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Failure;
+use crate::app::App;
+use crate::config::SettingsArgs;
+use crate::server::{self, Metrics};
+use crate::sources::Sources;
+
+/// Serve S3 and KMS (what strongroom does when no command is given)
+///
+/// The first start makes the data directory, a root key file and an account, and prints the account's credentials
+/// once. SIGTERM and SIGINT let running requests finish.
+#[derive(clap::Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub(super) async fn run(command: Serve) -> Result<(), Failure> {
+    let config = command.settings.load()?;
+    server::init_logging(config.log_json, &config.log_filter);
+    server::harden();
+    // Before anything is opened: a signal that comes early still ends the process in order.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let sources = Sources::system();
+    let settings = server::Settings::from(&config);
+    let started = Box::pin(App::open(config, sources.clone())).await.map_err(|error| Failure::Failed(error.0))?;
+    let app = started.app;
+    let running = server::start(settings, sources, server::gateway(&app), Metrics::new()).await;
+    let running = running.map_err(|error| Failure::Failed(error.to_string()))?;
+
+    let reach = Reach {
+        address: running.address(),
+        ca_bundle: app.config.tls.first().map(|files| files.cert.as_path()),
+        home_region: app.config.regions.first().map_or("us-east-1", |region| region.as_str()),
+    };
+    println!("Strongroom {} serves S3 and KMS at {}", env!("CARGO_PKG_VERSION"), reach.endpoint());
+    println!("Everything is kept in {}", app.config.data_dir.display());
+    match &started.new_credentials {
+        Some((id, secret)) => print!("{}", first_steps(&reach, id, secret)),
+        None => println!("For new root credentials, stop the server and run: strongroom credentials new"),
+    }
+    if let Some(address) = running.metrics_address() {
+        println!("Metrics are at http://{address}/metrics");
+    }
+    drop(started.new_credentials);
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining");
+    let cut = running.shutdown().await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "drain_timeout is over; what still ran was cut off");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// How a client on this machine reaches the server.
+struct Reach<'a> {
+    address: SocketAddr,
+    ca_bundle: Option<&'a Path>,
+    home_region: &'a str,
+}
+
+impl Reach<'_> {
+    fn endpoint(&self) -> String {
+        let ip = match self.address.ip() {
+            // "Every address" is none that a client can call.
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        match self.ca_bundle {
+            // Certificates are made out to names.
+            Some(_) if ip.is_loopback() => format!("https://localhost:{}", self.address.port()),
+            Some(_) => format!("https://{}", SocketAddr::new(ip, self.address.port())),
+            None => format!("http://{}", SocketAddr::new(ip, self.address.port())),
+        }
+    }
+}
+
+/// The lines that a newcomer copies. The AWS CLI of version 1 and boto3 read `AWS_DEFAULT_REGION`, others `AWS_REGION`.
+fn first_steps(reach: &Reach<'_>, id: &str, secret: &str) -> String {
+    let (region, endpoint) = (reach.home_region, reach.endpoint());
+    let mut out = format!(
+        "
+An account and its root credentials were made. The secret is shown this once; to use them, copy these lines:
+
+export AWS_ACCESS_KEY_ID={id}
+export AWS_SECRET_ACCESS_KEY={secret}
+export AWS_REGION={region} AWS_DEFAULT_REGION={region}
+export AWS_ENDPOINT_URL={endpoint}
+"
+    );
+    if let Some(certificate) = reach.ca_bundle {
+        let _infallible = writeln!(out, "export AWS_CA_BUNDLE={}", certificate.display());
+    }
+    out.push_str(
+        "
+aws s3 mb s3://my-bucket
+echo 'Hello, Strongroom' > hello.txt
+aws s3 cp hello.txt s3://my-bucket/
+aws s3 ls s3://my-bucket
+KEY_ID=$(aws kms create-key --description 'my first key' --query KeyMetadata.KeyId --output text)
+aws s3 cp hello.txt s3://my-bucket/under-my-key.txt --sse aws:kms --sse-kms-key-id \"$KEY_ID\"
+aws s3 cp s3://my-bucket/under-my-key.txt -
+
+",
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(address: &str, tls: bool) -> Reach<'static> {
+        let ca_bundle = tls.then(|| Path::new("cert.pem"));
+        Reach { address: address.parse().expect("an address"), ca_bundle, home_region: "eu-central-1" }
+    }
+
+    #[test]
+    fn endpoints_can_be_called() {
+        for (address, tls, endpoint) in [
+            ("127.0.0.1:9000", false, "http://127.0.0.1:9000"),
+            ("0.0.0.0:9000", false, "http://127.0.0.1:9000"),
+            ("[::]:9000", false, "http://[::1]:9000"),
+            ("192.0.2.1:9000", false, "http://192.0.2.1:9000"),
+            ("0.0.0.0:443", true, "https://localhost:443"),
+            ("192.0.2.1:443", true, "https://192.0.2.1:443"),
+        ] {
+            assert_eq!(reach(address, tls).endpoint(), endpoint);
+        }
+    }
+
+    #[test]
+    fn first_steps_name_all_that_a_client_needs() {
+        let text = first_steps(&reach("127.0.0.1:9000", true), "AKIDEXAMPLE", "secret/key");
+        for line in [
+            "export AWS_ACCESS_KEY_ID=AKIDEXAMPLE",
+            "export AWS_SECRET_ACCESS_KEY=secret/key",
+            "export AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1",
+            "export AWS_ENDPOINT_URL=https://localhost:9000",
+            "export AWS_CA_BUNDLE=cert.pem",
+            "aws s3 ls s3://my-bucket",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}");
+        }
+        assert!(!first_steps(&reach("127.0.0.1:9000", false), "a", "b").contains("CA_BUNDLE"));
+    }
+}
