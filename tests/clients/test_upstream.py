@@ -32,7 +32,7 @@ def seaweedfs(tmp_path_factory):
     ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     grpc = {f"{name}.port.grpc": free_port() for name in ports}
     flags = [f"-{name}.port={port}" for name, port in ports.items()] + [f"-{name}={port}" for name, port in grpc.items()]
-    command = [programs.find("weed"), "server", "-s3", "-ip=127.0.0.1", "-master.volumeSizeLimitMB=64", f"-dir={directory}", f"-s3.config={directory}/s3.json", *flags]
+    command = [programs.find("weed"), "server", "-s3", "-ip=127.0.0.1", "-master.volumeSizeLimitMB=64", "-volume.max=60", f"-dir={directory}", f"-s3.config={directory}/s3.json", *flags]
     with (directory / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=clean_environment(), cwd=directory)
     upstream = Upstream(f"http://127.0.0.1:{ports['s3']}")

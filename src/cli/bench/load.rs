@@ -39,7 +39,8 @@ pub(super) struct Bench {
     part_size: Option<u64>,
     /// Random bytes, sent for every object or part; the last part takes a piece of them.
     content: Bytes,
-    signs_payload: bool,
+    /// SHA-256 of `content` where bodies are signed, made once: it costs more than all else the client does.
+    content_hash: Option<String>,
     /// Headers that start an upload.
     sse: Vec<(&'static str, String)>,
     /// Headers that go with every part, GET and HEAD: those of SSE-C.
@@ -102,8 +103,8 @@ impl Bench {
             duration_ns: u64::try_from(args.duration.as_nanos()).unwrap_or(u64::MAX),
             size: args.size,
             part_size: args.multipart,
+            content_hash: (args.payload == Payload::Signed).then(|| sign::hex(&crypto::sha256(&content))),
             content: content.into(),
-            signs_payload: args.payload == Payload::Signed,
             sse: encryption_headers(args.encryption, args.kms_key.as_deref(), &sse_customer),
             sse_customer,
             pool: if reads_pool { args.objects.map_or(fitting, |objects| objects.max(1)) } else { 0 },
@@ -217,6 +218,9 @@ struct Worker<'a> {
     client: Client,
     dealer: Dealer,
     turn: u64,
+    deletes_own: bool,
+    /// Objects of its own that it has deleted again.
+    removed: u64,
     measured: Measured,
 }
 
@@ -226,7 +230,8 @@ impl<'a> Worker<'a> {
         let dealer = Dealer::new(&bench.mix);
         // Workers start at different objects, so that they do not walk the pool in step.
         let turn = u64::from(id) * (bench.pool / u64::from(bench.concurrency)).max(1);
-        Self { bench, id: id as usize, client, dealer, turn, measured: Measured::default() }
+        let deletes_own = bench.mix.operations().any(|operation| operation == Operation::Put);
+        Self { bench, id: id as usize, client, dealer, turn, deletes_own, removed: 0, measured: Measured::default() }
     }
 
     async fn run(mut self, end_ns: u64) -> Measured {
@@ -236,7 +241,11 @@ impl<'a> Worker<'a> {
             if start_ns >= end_ns || bench.stopped.load(Ordering::Relaxed) || !take_one(&bench.budget) {
                 return self.measured;
             }
-            let operation = self.dealer.next();
+            let operation = match self.dealer.next() {
+                // Beside reads, which need the pool whole, a worker deletes what it has written itself.
+                Operation::Delete if self.deletes_own && self.removed == self.written() => Operation::Put,
+                dealt => dealt,
+            };
             let Some(outcome) = self.perform(operation).await else { return self.measured };
             let latency_us = (bench.sources.monotonic_ns() - start_ns) / 1_000;
             self.measured.record(operation, latency_us, outcome);
@@ -262,11 +271,8 @@ impl<'a> Worker<'a> {
                 self.call(Method::HEAD, &path, "", &bench.sse_customer, Bytes::new(), false).await.map(|_| 0)
             }
             Operation::Delete => {
-                let index = bench.deleted.fetch_add(1, Ordering::Relaxed);
-                if index >= bench.pool {
-                    return None;
-                }
-                let path = self.object_path(&bench.pool_key(index));
+                let key = self.next_to_delete()?;
+                let path = self.object_path(&key);
                 self.plain(Method::DELETE, &path, "").await.map(|_| 0)
             }
             Operation::List => {
@@ -278,6 +284,19 @@ impl<'a> Worker<'a> {
             }
         };
         Some(outcome)
+    }
+
+    fn written(&self) -> u64 {
+        self.bench.written[self.id].load(Ordering::Relaxed)
+    }
+
+    fn next_to_delete(&mut self) -> Option<String> {
+        if self.deletes_own {
+            self.removed += 1;
+            return Some(self.bench.written_key(self.id, self.removed - 1));
+        }
+        let index = self.bench.deleted.fetch_add(1, Ordering::Relaxed);
+        (index < self.bench.pool).then(|| self.bench.pool_key(index))
     }
 
     /// Writes an object, whole or in parts; answers its length.
@@ -344,14 +363,17 @@ impl<'a> Worker<'a> {
         body: Bytes,
         wants_body: bool,
     ) -> Result<Answer, Failure> {
-        let signed_hash;
-        let payload_hash = if body.is_empty() {
-            EMPTY_SHA256
-        } else if self.bench.signs_payload {
-            signed_hash = sign::hex(&crypto::sha256(&body));
-            &signed_hash
-        } else {
-            "UNSIGNED-PAYLOAD"
+        let own_hash;
+        let payload_hash = match &self.bench.content_hash {
+            _ if body.is_empty() => EMPTY_SHA256,
+            None => "UNSIGNED-PAYLOAD",
+            Some(hash) if body.as_ptr() == self.bench.content.as_ptr() && body.len() == self.bench.content.len() => {
+                hash
+            }
+            Some(_) => {
+                own_hash = sign::hex(&crypto::sha256(&body));
+                &own_hash
+            }
         };
         self.client.call(&Call { method, path, query, headers, payload_hash, body, wants_body }).await
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::sources::Sources;
 use client::Target;
 use load::Bench;
-use plan::{Encryption, Mix, Payload};
+use plan::{Encryption, Mix, Operation, Payload};
 
 /// Load an S3 endpoint and report throughput, latency and the server's cost
 #[derive(clap::Args)]
@@ -167,6 +167,10 @@ fn check(args: &BenchArgs) -> Result<(), BenchError> {
     let wants_kms = matches!(args.encryption, Encryption::SseKms | Encryption::DsseKms);
     if args.kms_key.is_some() && !wants_kms {
         return Err(BenchError::Argument("--kms-key goes with --encryption sse-kms or dsse-kms".to_owned()));
+    }
+    let has = |operation| args.operation.operations().any(|o| o == operation);
+    if has(Operation::Delete) && !has(Operation::Put) && args.operation.operations().count() > 1 {
+        return Err(BenchError::Argument("delete beside other operations needs put in the mix".to_owned()));
     }
     match args.multipart {
         Some(0) => Err(BenchError::Argument("--multipart needs a part size above 0".to_owned())),
