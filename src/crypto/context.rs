@@ -38,3 +38,51 @@ impl Context {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Context;
+
+    type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+    fn context(pairs: &Pairs) -> Context {
+        pairs.iter().fold(Context::new(), |context, (k, v)| context.with(k, v))
+    }
+
+    /// Reads a canonical encoding back: that this can be done is what makes it unambiguous.
+    fn decode(mut bytes: &[u8]) -> Option<Pairs> {
+        let number = |bytes: &mut &[u8]| {
+            let (length, rest) = bytes.split_first_chunk()?;
+            *bytes = rest;
+            usize::try_from(u32::from_be_bytes(*length)).ok()
+        };
+        let count = number(&mut bytes)?;
+        let field = |bytes: &mut &[u8]| {
+            let length = number(bytes)?;
+            let (field, rest) = bytes.split_at_checked(length)?;
+            *bytes = rest;
+            Some(field.to_vec())
+        };
+        let pairs = (0..count).map(|_| Some((field(&mut bytes)?, field(&mut bytes)?))).collect();
+        bytes.is_empty().then_some(pairs)?
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoding_reads_one_way_only(pairs: Pairs) {
+            let context = context(&pairs);
+            let expected: Pairs = context.pairs().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+            prop_assert!(expected.is_sorted());
+            prop_assert_eq!(decode(&context.canonical()), Some(expected));
+        }
+    }
+
+    #[test]
+    fn layout() {
+        let context = Context::new().with("b", "2").with("a", "").with("b", "3");
+        assert_eq!(context.canonical(), b"\0\0\0\x02\0\0\0\x01a\0\0\0\0\0\0\0\x01b\0\0\0\x013");
+        assert_eq!(Context::new().canonical(), [0; 4]);
+    }
+}

@@ -54,4 +54,40 @@ impl SecretBytes {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+
+    /// The bytes, for a cipher to write to.
+    pub(super) fn expose_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+    use crate::sources::Timestamp;
+
+    /// What holds the bytes wipes them: the types say so, and this does not compile otherwise.
+    #[test]
+    fn secrets_are_wiped() {
+        fn wiped<T: ZeroizeOnDrop>(_: &T) {}
+        wiped(&*SecretKey::from_slice(&[1; 32]).unwrap().0);
+        wiped(&SecretBytes::new(vec![1]).0);
+    }
+
+    #[test]
+    fn keys_have_32_bytes() {
+        for (length, fits) in [(0, false), (31, false), (32, true), (33, false)] {
+            assert_eq!(SecretKey::from_slice(&vec![1; length]).is_some(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn generated_keys_differ_and_duplicates_do_not() {
+        let sources = Sources::seeded(1, Timestamp(0));
+        let (a, b) = (SecretKey::generate(&sources), SecretKey::generate(&sources));
+        assert_ne!(a.expose(), b.expose());
+        assert_eq!(a.expose(), a.duplicate().expose());
+    }
 }
