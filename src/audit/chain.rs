@@ -121,7 +121,10 @@ impl Verifier {
 }
 
 /// Where writing goes on: the head of a chain whose last two rows are `last` (the newest) and the one before it.
-pub(super) fn resume(last: Option<(u64, Option<Row<'_>>)>, before: Option<(u64, Option<Row<'_>>)>) -> Result<Link, VerifyError> {
+pub(super) fn resume(
+    last: Option<(u64, Option<Row<'_>>)>,
+    before: Option<(u64, Option<Row<'_>>)>,
+) -> Result<Link, VerifyError> {
     let Some((seq, row)) = last else { return Ok(Link::GENESIS) };
     let start = match before {
         None => Link::GENESIS,

@@ -43,6 +43,7 @@ macro_rules! codes {
 }
 
 codes! {
+    AccessControlListNotSupported 400 "The bucket does not allow ACLs",
     AccessDenied 403 "Access Denied",
     AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.",
     AuthorizationHeaderMalformed 400 "The authorization header is malformed",
@@ -72,6 +73,7 @@ codes! {
     InvalidPartNumber 416 "The requested partnumber is not satisfiable",
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number.",
     InvalidRange 416 "The requested range is not satisfiable",
+    InvalidRedirectLocation 400 "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
     InvalidRequest 400 "Invalid Request",
     InvalidSecurity 403 "The provided security credentials are not valid.",
     InvalidStorageClass 400 "The storage class you specified is not valid",

@@ -1,14 +1,27 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod address;
+mod checksum_headers;
 mod code;
+mod conditions;
+mod copy_source;
 mod cx;
+mod encoded_word;
 mod error;
+mod fields;
 mod map;
+mod object_answer;
+mod object_headers;
+mod object_read;
+mod object_tags;
 mod ops;
 mod query;
+mod range;
 mod route;
 mod serve;
+mod sse_headers;
 mod table;
+mod uploads;
+mod version_id;
 
 pub use serve::serve;
