@@ -2,18 +2,31 @@
 
 mod address;
 mod answer;
+mod checksum_headers;
 mod code;
+mod conditions;
+mod copy_source;
 mod cx;
+mod encoded_word;
 mod error;
 mod listing;
+mod fields;
 mod map;
+mod object_answer;
+mod object_headers;
+mod object_read;
+mod object_tags;
 mod ops;
 mod owner;
 mod query;
+mod range;
 mod route;
 mod serve;
+mod sse_headers;
 mod table;
 mod tags;
 mod token;
+mod uploads;
+mod version_id;
 
 pub use serve::serve;

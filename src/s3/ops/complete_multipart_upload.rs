@@ -1,10 +1,173 @@
 //! CompleteMultipartUpload.
 
+use http::HeaderMap;
+
+use crate::crypto::ChecksumAlgorithm;
+use crate::objects::ObjectsError;
+use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, PART_NUMBER_MAX, Upload};
+use crate::s3::code::Code;
+use crate::s3::conditions::{self, unquoted};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::fields::number;
+use crate::s3::object_answer::{Answer, quoted};
+use crate::s3::ops::put_object::refused;
+use crate::s3::sse_headers::CustomerUse;
+use crate::s3::{checksum_headers, sse_headers, uploads};
+use crate::sse::{CustomerKey, Mode};
 use crate::wire::Response;
+use crate::wire::xml::{self, Element, Writer};
 
+/// Answers when it is done: the parts stay where they are and the object is one commit, however many there are, so
+/// that there is nothing to wait for. (AWS sends its headers at once and blanks meanwhile, and an error inside 200.)
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let headers = &cx.head.headers;
+    sse_headers::refuse_choice(headers)?;
+    let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
+    let upload = uploads::named(&cx).await?;
+    check_customer(&cx, &upload, customer.as_ref())?;
+    let complete = parse(headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
+    let objects = &cx.app.objects;
+    let info = objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await;
+    let info = info.map_err(|error| match error {
+        ObjectsError::NoSuchKey { .. } | ObjectsError::ConditionalConflict(_) => refused(error, &cx),
+        other => uploads::with_upload(other, &upload),
+    })?;
+    let mut answer = Answer::new();
+    answer.set_version(cx.bucket(), info.version);
+    sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));
+    Ok(answer.xml(document(&info, &location(&cx))))
+}
+
+/// A customer's key is not needed here, but policies may demand its headers of every write: then it is the upload's.
+fn check_customer(cx: &Cx, upload: &Upload, customer: Option<&CustomerKey>) -> Result<(), Error> {
+    match customer {
+        None => Ok(()),
+        Some(_) if upload.envelope.mode != Mode::SseC => Err(Error::from(crate::sse::SseError::NotApplicable)),
+        Some(_) => Ok(cx.app.objects.sse().check_customer(&upload.envelope, customer)?),
+    }
+}
+
+fn parse(headers: &HeaderMap, body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<CompleteUpload, Error> {
+    Ok(CompleteUpload {
+        parts: parts(body, algorithm)?,
+        checksum: checksum_headers::of_object(headers)?,
+        checksum_kind: checksum_headers::kind(headers)?,
+        declared_len: number(headers, "x-amz-mp-object-size")?,
+        condition: conditions::write_condition(headers)?,
+    })
+}
+
+/// Children come in any order, ETags with or without quotes, checksums of algorithms that we may not know.
+fn parts(body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<Vec<CompletePart>, Error> {
+    let none = || Error::invalid_request("You must specify at least one part");
+    if body.trim_ascii().is_empty() {
+        return Err(none());
+    }
+    let malformed = || Error::new(Code::MalformedXML);
+    let root = xml::parse(body).map_err(|_| malformed())?;
+    if root.name != "CompleteMultipartUpload" {
+        return Err(malformed());
+    }
+    let parts: Vec<CompletePart> =
+        root.all("Part").map(|part| complete_part(part, algorithm)).collect::<Result<_, _>>()?;
+    match parts.len() {
+        0 => Err(none()),
+        n if n > PART_NUMBER_MAX as usize => Err(malformed()),
+        _ => Ok(parts),
+    }
+}
+
+fn complete_part(part: &Element, algorithm: Option<ChecksumAlgorithm>) -> Result<CompletePart, Error> {
+    let malformed = || Error::new(Code::MalformedXML);
+    let number = part.child_text("PartNumber").ok_or_else(malformed)?;
+    let etag = part.child_text("ETag").ok_or_else(malformed)?;
+    Ok(CompletePart {
+        part_number: uploads::part_number(number)?,
+        etag: unquoted(etag).to_owned(),
+        checksum: checksum_headers::of_element(part, algorithm),
+    })
+}
+
+/// Where the object is, as this client reached it: path style stays path style.
+fn location(cx: &Cx) -> String {
+    let facts = cx.access.facts();
+    let scheme = if facts.secure { "https" } else { "http" };
+    let host = cx.head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| cx.head.uri.authority().map(|a| a.as_str())).unwrap_or(&facts.host);
+    format!("{scheme}://{host}{}", cx.head.uri.path())
+}
+
+fn document(info: &ObjectInfo, location: &str) -> Writer {
+    let mut w = Writer::document();
+    w.root("CompleteMultipartUploadResult", |w| {
+        w.leaf("Location", location)
+            .leaf("Bucket", info.bucket.as_str())
+            .leaf("Key", info.key.as_str())
+            .leaf("ETag", &quoted(&info.etag));
+        checksum_headers::write_xml(w, info.checksum.as_ref());
+    });
+    w
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Checksum;
+
+    fn body(inner: &str) -> String {
+        format!("<CompleteMultipartUpload>{inner}</CompleteMultipartUpload>")
+    }
+
+    #[test]
+    fn every_form_that_clients_send() {
+        let forms = [
+            "<Part><PartNumber>2</PartNumber><ETag>\"ab\"</ETag></Part>",
+            "<Part><ETag>&quot;ab&quot;</ETag><PartNumber>2</PartNumber></Part>",
+            "<Part><ETag>&#34;ab&#34;</ETag><PartNumber> 2 </PartNumber></Part>",
+            "<Part>\n <ETag>ab</ETag>\n <PartNumber>2</PartNumber>\n <ChecksumFUTURE>x</ChecksumFUTURE>\n</Part>\n",
+        ];
+        let expected = CompletePart { part_number: 2, etag: "ab".to_owned(), checksum: None };
+        for form in forms {
+            assert_eq!(parts(body(form).as_bytes(), None).unwrap(), [expected.clone()], "{form}");
+        }
+        let namespaced = "<?xml version=\"1.0\"?><CompleteMultipartUpload \
+                          xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Part><PartNumber>2</PartNumber>\
+                          <ETag>ab</ETag></Part></CompleteMultipartUpload>";
+        assert_eq!(parts(namespaced.as_bytes(), None).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn parts_keep_their_order_and_checksums() {
+        let xml = body(
+            "<Part><PartNumber>3</PartNumber><ETag>c</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>\
+             <Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>",
+        );
+        let got = parts(xml.as_bytes(), Some(ChecksumAlgorithm::Crc32)).unwrap();
+        assert_eq!(got.iter().map(|p| p.part_number).collect::<Vec<_>>(), [3, 1]);
+        assert_eq!(got[0].checksum, Some(Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] }));
+    }
+
+    #[test]
+    fn what_is_malformed() {
+        let part = |number: &str| format!("<Part><PartNumber>{number}</PartNumber><ETag>a</ETag></Part>");
+        let many = |n: u32| body(&(0..n).map(|_| part("1")).collect::<String>());
+        let cases = [
+            (String::new(), Code::InvalidRequest),
+            (body(""), Code::InvalidRequest),
+            ("<CompleteMultipartUpload>".to_owned(), Code::MalformedXML),
+            ("<Other/>".to_owned(), Code::MalformedXML),
+            (body("<Part><PartNumber>1</PartNumber></Part>"), Code::MalformedXML),
+            (body("<Part><ETag>a</ETag></Part>"), Code::MalformedXML),
+            (body(&part("0")), Code::InvalidArgument),
+            (body(&part("10001")), Code::InvalidArgument),
+            (body(&part("x")), Code::InvalidArgument),
+            (many(PART_NUMBER_MAX + 1), Code::MalformedXML),
+        ];
+        for (xml, code) in cases {
+            let error = parts(xml.as_bytes(), None).unwrap_err();
+            assert_eq!(error.code(), code, "{}", &xml[..xml.len().min(80)]);
+        }
+        assert_eq!(parts(many(PART_NUMBER_MAX).as_bytes(), None).unwrap().len(), PART_NUMBER_MAX as usize);
+    }
 }

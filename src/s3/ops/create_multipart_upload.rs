@@ -1,10 +1,57 @@
 //! CreateMultipartUpload.
 
+use http::HeaderMap;
+
+use crate::crypto::ChecksumAlgorithm;
+use crate::objects::{ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
+use crate::s3::{checksum_headers, object_headers, sse_headers};
+use crate::sse::Requested;
 use crate::wire::Response;
+use crate::wire::xml::Writer;
+
+/// What the headers say.
+#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
+struct Input {
+    meta: ObjectMeta,
+    requested: Requested,
+    checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+impl Input {
+    fn parse(headers: &HeaderMap, confidential: bool) -> Result<Self, Error> {
+        object_headers::refuse_unsupported(headers)?;
+        Ok(Self {
+            meta: object_headers::parse(headers)?,
+            requested: sse_headers::requested(headers, confidential)?,
+            checksum: checksum_headers::declared(headers)?,
+        })
+    }
+}
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
+    if !meta.tags.is_empty() {
+        cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
+    }
+    let customer_md5 = sse_headers::customer_md5(&requested);
+    let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
+    let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    let upload = objects.create_upload(&cx.grant, NewUpload { bucket, key, meta, plan, checksum }).await?;
+    let mut answer = Answer::new();
+    checksum_headers::write_declared(&mut answer, upload.checksum);
+    sse_headers::write_chosen(&mut answer, &upload.envelope, customer_md5.as_deref());
+    Ok(answer.xml(document(&upload)))
+}
+
+fn document(upload: &Upload) -> Writer {
+    let mut w = Writer::document();
+    w.root("InitiateMultipartUploadResult", |w| {
+        w.leaf("Bucket", upload.bucket.as_str())
+            .leaf("Key", upload.key.as_str())
+            .leaf("UploadId", &upload.id.to_string());
+    });
+    w
 }

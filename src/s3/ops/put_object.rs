@@ -1,10 +1,69 @@
 //! PutObject.
 
+use http::{HeaderMap, StatusCode};
+
+use crate::objects::{Bucket, ObjectInfo, ObjectMeta, ObjectsError, PutObject, WriteCondition};
+use crate::s3::code::Code;
+use crate::s3::conditions;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
+use crate::s3::{checksum_headers, object_headers, sse_headers, uploads};
+use crate::sse::Requested;
 use crate::wire::Response;
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+/// What the headers say. Also of CreateMultipartUpload, which has no conditions.
+#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
+pub(crate) struct Input {
+    meta: ObjectMeta,
+    requested: Requested,
+    condition: WriteCondition,
+}
+
+impl Input {
+    fn parse(headers: &HeaderMap, confidential: bool) -> Result<Self, Error> {
+        object_headers::refuse_unsupported(headers)?;
+        Ok(Self {
+            meta: object_headers::parse(headers)?,
+            requested: sse_headers::requested(headers, confidential)?,
+            condition: conditions::write_condition(headers)?,
+        })
+    }
+}
+
+/// All that can refuse the request comes before the first read of the body: a client that waits for `100 Continue`
+/// then never sends it.
+pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
+    let payload = cx.take_payload();
+    if !payload.is_len_declared() {
+        return Err(Error::new(Code::MissingContentLength));
+    }
+    uploads::check_body_len(payload.plain_len())?;
+    let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
+    if !meta.tags.is_empty() {
+        cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
+    }
+    let customer_md5 = sse_headers::customer_md5(&requested);
+    let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
+    let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    objects.check_condition(bucket, key, &condition).await.map_err(|error| refused(error, &cx))?;
+    let put = PutObject { bucket, key, meta, plan, condition };
+    let info = objects.put(&cx.grant, put, payload).await.map_err(|error| refused(error, &cx))?;
+    Ok(answer(bucket, &info, customer_md5.as_deref()).empty(StatusCode::OK))
+}
+
+fn answer(bucket: &Bucket, info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {
+    let mut answer = Answer::new();
+    answer.set_etag(&info.etag);
+    answer.set_version(bucket, info.version);
+    checksum_headers::write(&mut answer, info.checksum.as_ref());
+    sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5);
+    answer
+}
+
+/// Where a condition refers to the key, AWS names it.
+pub(crate) fn refused(error: ObjectsError, cx: &Cx) -> Error {
+    let named = matches!(error, ObjectsError::NoSuchKey { .. } | ObjectsError::ConditionalConflict(_));
+    let error = Error::from(error);
+    if named { error.and("Key", cx.key().as_str()) } else { error }
 }

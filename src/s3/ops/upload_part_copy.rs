@@ -1,10 +1,84 @@
 //! UploadPartCopy.
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::auth::{Payload, PayloadError};
+use crate::crypto::PlainRange;
+use crate::objects::{ByteStream, PartInfo};
+use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::wire::Response;
+use crate::s3::fields::filled;
+use crate::s3::object_answer::{Answer, quoted};
+use crate::s3::sse_headers::CustomerUse;
+use crate::s3::{checksum_headers, range, sse_headers, uploads};
+use crate::sse::CustomerKey;
+use crate::wire::xml::Writer;
+use crate::wire::{RequestId, Response, iso8601_ms};
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let part_number = uploads::part_number(cx.query.value("partNumber").unwrap_or_default())?;
+    let headers = &cx.head.headers;
+    sse_headers::refuse_choice(headers)?;
+    let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
+    let upload = uploads::named(&cx).await?;
+    let source = Source::locate(&cx).await?;
+    let wanted = wanted(filled(headers, "x-amz-copy-source-range")?, source.info.plain_len)?;
+    let copied_len = wanted.end - wanted.start;
+    check_copied_len(copied_len)?;
+    let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
+    let objects = &cx.app.objects;
+    let source_keys = source.open(&cx).await?;
+    let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
+    let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
+    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await;
+    let part = part.map_err(|error| uploads::with_upload(error, &upload))?;
+    let mut answer = Answer::new();
+    if let Some(version) = source.shown_version() {
+        answer.set("x-amz-copy-source-version-id", &version);
+    }
+    sse_headers::write(&mut answer, &upload.envelope, customer.as_ref().map(CustomerKey::md5_base64));
+    Ok(answer.xml(document(&part)))
+}
+
+fn wanted(header: Option<&str>, plain_len: u64) -> Result<PlainRange, Error> {
+    match header {
+        Some(header) => range::copy_source_range(header, plain_len),
+        None => Ok(PlainRange { start: 0, end: plain_len }),
+    }
+}
+
+/// A source that breaks off is told to the writer as a body that does; why, to the log.
+fn chunks(
+    bytes: ByteStream,
+    request_id: RequestId,
+) -> futures_util::stream::BoxStream<'static, Result<bytes::Bytes, PayloadError>> {
+    bytes
+        .map_err(move |error| {
+            tracing::error!(request_id = request_id.as_str(), ?error, "the copy's source cannot be read to its end");
+            PayloadError::Incomplete
+        })
+        .boxed()
+}
+
+fn document(part: &PartInfo) -> Writer {
+    let mut w = Writer::document();
+    w.root("CopyPartResult", |w| {
+        w.leaf("LastModified", &iso8601_ms(part.modified)).leaf("ETag", &quoted(&part.etag));
+        checksum_headers::write_part_xml(w, part.checksum.as_ref());
+    });
+    w
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_range_all_is_copied() {
+        assert_eq!(wanted(None, 10).unwrap(), PlainRange { start: 0, end: 10 });
+        assert_eq!(wanted(None, 0).unwrap(), PlainRange { start: 0, end: 0 });
+        assert_eq!(wanted(Some("bytes=2-3"), 10).unwrap(), PlainRange { start: 2, end: 4 });
+        assert!(wanted(Some("bytes=2-10"), 10).is_err());
+    }
 }

@@ -1,0 +1,179 @@
+//! The source of CopyObject and UploadPartCopy: `x-amz-copy-source` and its conditions, and the object it names.
+
+use http::HeaderMap;
+
+use super::code::Code;
+use super::conditions::{self, ReadConditions};
+use super::cx::Cx;
+use super::error::Error;
+use super::fields::filled;
+use super::object_read::absent;
+use super::serve::{check_expected_owner, parse_key};
+use super::sse_headers::{self, CustomerUse};
+use super::version_id;
+use crate::auth::Grant;
+use crate::crypto::ObjectKeys;
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES, VersionId};
+use crate::sse::{CustomerKey, ObjectRef};
+use crate::wire::decode_path;
+
+const HEADER: &str = "x-amz-copy-source";
+
+/// What `x-amz-copy-source` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CopySource {
+    bucket: String,
+    key: String,
+    /// As sent.
+    version: Option<String>,
+}
+
+impl CopySource {
+    /// Reads `[/]bucket/key[?versionId=…]`: percent-decoded once, a plus being a plus.
+    pub(crate) fn parse(header: &str) -> Result<Self, Error> {
+        let invalid = || Error::invalid_argument("Invalid copy source object key", HEADER, HEADER);
+        let (path, version) = match header.rsplit_once("?versionId=") {
+            Some((path, version)) => (path, Some(decode_path(version).ok_or_else(invalid)?)),
+            None => (header, None),
+        };
+        let path = decode_path(path).ok_or_else(invalid)?;
+        // Access points come by ARN; there are none here.
+        if path.trim_start_matches('/').starts_with("arn:") {
+            return Err(Error::new(Code::NotImplemented).and("Header", HEADER));
+        }
+        let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(invalid)?;
+        if bucket.is_empty() || key.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version })
+    }
+}
+
+/// A source that exists, may be read, and fits the request's conditions.
+#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
+pub(crate) struct Source {
+    pub(crate) bucket: Bucket,
+    pub(crate) info: ObjectInfo,
+    /// The version was named.
+    pub(crate) by_version: bool,
+    grant: Grant,
+    customer: Option<CustomerKey>,
+}
+
+impl Source {
+    /// Looks the source up and checks everything that can be known without its keys.
+    pub(crate) async fn locate(cx: &Cx) -> Result<Self, Error> {
+        let headers = &cx.head.headers;
+        let named = CopySource::parse(filled(headers, HEADER)?.unwrap_or_default())?;
+        let customer = sse_headers::source_customer_key(headers, cx.access.facts().confidential)?;
+        let version = named.version.as_deref().map(version_id::parse).transpose()?;
+        let bucket = source_bucket(cx, headers, &named.bucket).await?;
+        let key = parse_key(&named.key)?;
+        let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        let grant = cx.grant_object(action, &bucket, &key)?;
+        let found = cx.app.objects.head(&grant, &bucket, &key, version).await;
+        let info = found.map_err(|error| not_found(cx, error, &bucket, &key, version))?;
+        cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;
+        ReadConditions::parse(headers, &conditions::COPY_SOURCE).check_source(&info, cx.app.sources.now())?;
+        Ok(Self { bucket, info, by_version: version.is_some(), grant, customer })
+    }
+
+    /// The keys of the source, opened for the caller.
+    pub(crate) async fn open(&self, cx: &Cx) -> Result<ObjectKeys, Error> {
+        let info = &self.info;
+        let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
+        Ok(cx.app.objects.sse().open(&cx.access, object, &info.envelope, self.customer.as_ref()).await?)
+    }
+
+    /// The leave to read it.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// `x-amz-copy-source-version-id`
+    pub(crate) fn shown_version(&self) -> Option<String> {
+        version_id::shown(&self.bucket, self.info.version)
+    }
+}
+
+/// One copy call moves at most as much as one PUT.
+pub(crate) fn check_copied_len(plain_len: u64) -> Result<(), Error> {
+    if plain_len <= PUT_MAX_BYTES {
+        return Ok(());
+    }
+    Err(Error::invalid_request(format!(
+        "The specified copy source is larger than the maximum allowable size for a copy source: {PUT_MAX_BYTES}"
+    )))
+}
+
+async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucket, Error> {
+    let invalid = |_| Error::new(Code::InvalidBucketName).and("BucketName", name);
+    let parsed = BucketName::parse(name).map_err(invalid)?;
+    // A copy within one bucket is the usual one; the frame has looked it up already.
+    let bucket = if parsed == cx.bucket().name {
+        cx.bucket().clone()
+    } else {
+        cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))?
+    };
+    check_expected_owner(&bucket, filled(headers, "x-amz-source-expected-bucket-owner")?)?;
+    Ok(bucket)
+}
+
+fn not_found(cx: &Cx, error: ObjectsError, bucket: &Bucket, key: &ObjectKey, version: Option<VersionId>) -> Error {
+    match error {
+        ObjectsError::IsDeleteMarker { .. } => Error::invalid_request(
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        other => absent(cx, other, bucket, key, version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let cases = [
+            ("bkt/key", "bkt", "key", None),
+            ("/bkt/key", "bkt", "key", None),
+            ("/bkt//key", "bkt", "/key", None),
+            ("bkt/a/b%20c+d%2B", "bkt", "a/b c+d+", None),
+            ("bkt%2Fkey", "bkt", "key", None),
+            ("%2Fbkt%2Fkey", "bkt", "key", None),
+            ("bkt/%2525", "bkt", "%25", None),
+            ("bkt/k?versionId=null", "bkt", "k", Some("null")),
+            ("bkt/k%3FversionId=x", "bkt", "k?versionId=x", None),
+            ("bkt/k?versionId=a?versionId=b", "bkt", "k?versionId=a", Some("b")),
+            ("bkt/k?x=y", "bkt", "k?x=y", None),
+            ("bkt/k?versionId=", "bkt", "k", Some("")),
+        ];
+        for (header, bucket, key, version) in cases {
+            let version = version.map(str::to_owned);
+            let expected = CopySource { bucket: bucket.to_owned(), key: key.to_owned(), version };
+            assert_eq!(CopySource::parse(header).unwrap(), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_object_is_refused() {
+        for header in ["", "/", "bkt", "bkt/", "/bkt/", "//key", "bkt/%ff", "bkt/k?versionId=%ff"] {
+            let error = CopySource::parse(header).unwrap_err();
+            assert_eq!((error.code(), error.message()), (Code::InvalidArgument, "Invalid copy source object key"));
+        }
+        let arn = "arn:aws:s3:us-west-2:111122223333:accesspoint/ap/object/k";
+        for header in [arn.to_owned(), arn.replace(':', "%3A"), format!("/{arn}")] {
+            assert_eq!(CopySource::parse(&header).unwrap_err().code(), Code::NotImplemented, "{header}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_one_copy() {
+        assert!(check_copied_len(PUT_MAX_BYTES).is_ok());
+        assert_eq!(
+            check_copied_len(PUT_MAX_BYTES + 1).unwrap_err().message(),
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! What the calls of a multipart upload have in common.
+
+use super::code::Code;
+use super::cx::Cx;
+use super::error::Error;
+use crate::crypto::ObjectKeys;
+use crate::objects::{ObjectsError, PART_NUMBER_MAX, PUT_MAX_BYTES, Upload, UploadId};
+use crate::sse::{CustomerKey, Mode, SseError};
+
+/// Reads a part number: 1 to 10,000.
+pub(crate) fn part_number(text: &str) -> Result<u32, Error> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if digits && (1..=PART_NUMBER_MAX).contains(&number) => Ok(number),
+        _ => Err(Error::invalid_argument(
+            format!("Part number must be an integer between 1 and {PART_NUMBER_MAX}, inclusive"),
+            "partNumber",
+            text,
+        )),
+    }
+}
+
+/// The upload that the request names.
+pub(crate) async fn named(cx: &Cx) -> Result<Upload, Error> {
+    let text = cx.query.value("uploadId").unwrap_or_default();
+    // What is no upload id names no upload.
+    let id = UploadId::parse(text).ok_or_else(|| no_such_upload(text))?;
+    match cx.app.objects.upload(cx.bucket(), cx.key(), id).await {
+        Err(ObjectsError::NoSuchUpload) => Err(no_such_upload(text)),
+        found => Ok(found?),
+    }
+}
+
+/// Errors of a call on an upload, with the upload named where AWS names it.
+pub(crate) fn with_upload(error: ObjectsError, upload: &Upload) -> Error {
+    let named =
+        matches!(error, ObjectsError::NoSuchUpload | ObjectsError::InvalidPart { .. } | ObjectsError::InvalidPartOrder);
+    let error = Error::from(error);
+    if named { error.and("UploadId", upload.id.to_string()) } else { error }
+}
+
+/// The keys for a part. A customer's key comes with each part of an upload that was started with one, and with no
+/// other.
+pub(crate) async fn part_keys(cx: &Cx, upload: &Upload, customer: Option<&CustomerKey>) -> Result<ObjectKeys, Error> {
+    check_part_encryption(upload.envelope.mode, customer.is_some())?;
+    cx.app.objects.upload_keys(&cx.grant, upload, customer).await.map_err(|error| match error {
+        ObjectsError::Sse(SseError::WrongCustomerKey) => {
+            Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
+        }
+        other => with_upload(other, upload),
+    })
+}
+
+fn check_part_encryption(mode: Mode, has_key: bool) -> Result<(), Error> {
+    if (mode == Mode::SseC) == has_key {
+        return Ok(());
+    }
+    Err(Error::invalid_request(
+        "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
+         encryption parameters.",
+    ))
+}
+
+/// The limit of one PUT or part, checked before anything is read.
+pub(crate) fn check_body_len(plain_len: u64) -> Result<(), Error> {
+    if plain_len <= PUT_MAX_BYTES {
+        return Ok(());
+    }
+    Err(Error::new(Code::EntityTooLarge)
+        .and("ProposedSize", plain_len.to_string())
+        .and("MaxSizeAllowed", PUT_MAX_BYTES.to_string()))
+}
+
+fn no_such_upload(id: &str) -> Error {
+    Error::new(Code::NoSuchUpload).and("UploadId", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn part_numbers() {
+        assert_eq!(part_number("1").unwrap(), 1);
+        assert_eq!(part_number("10000").unwrap(), 10_000);
+        for bad in ["", "0", "10001", "-1", "+1", "1.0", "x", "99999999999"] {
+            let error = part_number(bad).unwrap_err();
+            assert_eq!(error.message(), "Part number must be an integer between 1 and 10000, inclusive", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_part_needs_a_customers_key_as_its_upload_does() {
+        assert!(check_part_encryption(Mode::SseC, true).is_ok());
+        assert!(check_part_encryption(Mode::SseC, false).is_err());
+        for mode in [Mode::SseS3, Mode::SseKms, Mode::DsseKms] {
+            assert!(check_part_encryption(mode, false).is_ok());
+            assert!(check_part_encryption(mode, true).is_err());
+        }
+    }
+
+    #[test]
+    fn five_gibibytes_is_the_most() {
+        assert!(check_body_len(5 << 30).is_ok());
+        assert_eq!(check_body_len((5 << 30) + 1).unwrap_err().code(), Code::EntityTooLarge);
+    }
+}
