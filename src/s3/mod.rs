@@ -1,7 +1,6 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod address;
-mod answer;
 mod checksum_headers;
 mod code;
 mod conditions;
@@ -9,8 +8,8 @@ mod copy_source;
 mod cx;
 mod encoded_word;
 mod error;
-mod listing;
 mod fields;
+mod listing;
 mod map;
 mod object_answer;
 mod object_headers;

@@ -4,13 +4,14 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::HeaderMap;
 
-use super::delete_object::{parse_etag, parse_time, refuse_bypass};
+use super::delete_object::{parse_time, refuse_bypass};
 use crate::objects::{DeleteCondition, Deleted, VersionId};
-use crate::s3::answer;
 use crate::s3::code::Code;
+use crate::s3::conditions::unquoted;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::page_writer;
+use crate::s3::object_answer::Answer;
 use crate::s3::serve::parse_key;
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
@@ -46,7 +47,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
         }
     }
-    Ok(answer::xml(render(&input, &outcomes)))
+    Ok(Answer::new().xml(render(&input, &outcomes)))
 }
 
 /// A damaged list of keys to delete must not be acted on. Which of the digests it is does not matter: the body has been
@@ -96,7 +97,11 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     Ok(Item {
         key: key.ok_or_else(malformed)?,
         version: text("VersionId")?.map(str::to_owned),
-        condition: DeleteCondition { if_match: text("ETag")?.map(parse_etag), if_modified_at, if_size },
+        condition: DeleteCondition {
+            if_match: text("ETag")?.map(|etag| unquoted(etag).to_owned()),
+            if_modified_at,
+            if_size,
+        },
     })
 }
 
@@ -112,7 +117,7 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
 }
 
 /// In the order of the request; with `Quiet` only what failed.
-fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> String {
+fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> Writer {
     let mut w = page_writer(input.objects.iter().map(|item| item.key.len()));
     w.root("DeleteResult", |w| {
         for (item, outcome) in input.objects.iter().zip(outcomes) {
@@ -123,7 +128,7 @@ fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> String {
             }
         }
     });
-    w.finish()
+    w
 }
 
 fn write_deleted(w: &mut Writer, item: &Item, deleted: &Deleted) {

@@ -100,8 +100,8 @@ fn answers_in_the_order_of_the_request() {
          <Deleted><Key>version</Key><VersionId>{ID}</VersionId></Deleted>{error}</DeleteResult>"
     );
     let input = Input { quiet: false, objects };
-    let answer = render(&input, &outcomes);
+    let answer = render(&input, &outcomes).finish();
     assert!(answer.ends_with(&expected), "{answer}");
-    let quiet = render(&Input { quiet: true, ..input }, &outcomes);
+    let quiet = render(&Input { quiet: true, ..input }, &outcomes).finish();
     assert!(quiet.ends_with(&format!("2006-03-01/\">{error}</DeleteResult>")), "{quiet}");
 }
