@@ -6,7 +6,7 @@ use crate::objects::{DeleteCondition, Deleted, VersionId};
 use crate::s3::conditions::unquoted;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::fields::{filled, number};
+use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
 use crate::s3::version_id;
 use crate::sources::Timestamp;
@@ -33,21 +33,22 @@ pub(super) fn refuse_bypass(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// `If-Match` is about the current version: with a version id AWS does not take it.
+/// `If-Match` is about the current version: with a version id AWS does not take it. A condition without a value is one
+/// that does not hold or is malformed, never none at all: what it was to guard would be deleted.
 fn parse_condition(headers: &HeaderMap, version: Option<VersionId>) -> Result<DeleteCondition, Error> {
-    let if_match = filled(headers, "if-match")?.map(|etag| unquoted(etag).to_owned());
+    let if_match = single(headers, "if-match")?.map(|etag| unquoted(etag).to_owned());
     if if_match.is_some() && version.is_some() {
         return Err(Error::header_not_implemented("If-Match"));
     }
-    let name = "x-amz-if-match-last-modified-time";
-    let if_modified_at = match filled(headers, name)? {
-        None => None,
-        Some(text) => {
-            let invalid = || Error::invalid_argument("Argument format not recognized", name, text);
-            Some(parse_time(text).ok_or_else(invalid)?)
-        }
-    };
-    Ok(DeleteCondition { if_match, if_modified_at, if_size: number(headers, "x-amz-if-match-size")? })
+    let if_modified_at = value_of(headers, "x-amz-if-match-last-modified-time", parse_time)?;
+    let if_size = value_of(headers, "x-amz-if-match-size", |text| text.parse().ok())?;
+    Ok(DeleteCondition { if_match, if_modified_at, if_size })
+}
+
+fn value_of<T>(headers: &HeaderMap, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = single(headers, name)? else { return Ok(None) };
+    let invalid = || Error::invalid_argument("Argument format not recognized", name, text);
+    parse(text).map(Some).ok_or_else(invalid)
 }
 
 /// The model says RFC 822; some clients send ISO 8601.
@@ -98,6 +99,10 @@ mod tests {
             assert_eq!(condition.if_match.as_deref(), Some("abc"));
         }
         assert_eq!(parse(&[("if-match", "*")]).unwrap().if_match.as_deref(), Some("*"));
+        // A condition without a value guards: nothing has an empty ETag.
+        assert_eq!(parse(&[("if-match", "")]).unwrap().if_match.as_deref(), Some(""));
+        assert_eq!(parse(&[("x-amz-if-match-size", "")]), Err("InvalidArgument"));
+        assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-size", "-1")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "now")]), Err("InvalidArgument"));
     }

@@ -82,9 +82,8 @@ fn parse(body: &[u8]) -> Result<Input, Error> {
 fn parse_item(object: &Element) -> Result<Item, Error> {
     let malformed = || Error::new(Code::MalformedXML);
     object.expect_only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
-    let text = |name| -> Result<_, Error> {
-        Ok(object.at_most_one(name)?.map(|e| e.text.trim()).filter(|text| !text.is_empty()))
-    };
+    // A condition without a value is no absent condition: see DeleteObject.
+    let text = |name| -> Result<_, Error> { Ok(object.at_most_one(name)?.map(|e| e.text.trim())) };
     let key = object.at_most_one("Key")?.map(|key| key.text.clone()).filter(|key| !key.is_empty());
     let if_modified_at = match text("LastModifiedTime")? {
         Some(time) => Some(parse_time(time).ok_or_else(malformed)?),
@@ -96,7 +95,7 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     };
     Ok(Item {
         key: key.ok_or_else(malformed)?,
-        version: text("VersionId")?.map(str::to_owned),
+        version: text("VersionId")?.filter(|id| !id.is_empty()).map(str::to_owned),
         condition: DeleteCondition {
             if_match: text("ETag")?.map(|etag| unquoted(etag).to_owned()),
             if_modified_at,

@@ -41,7 +41,15 @@ fn conditions() {
     let iso = "<LastModifiedTime>2026-11-25T12:00:00Z</LastModifiedTime>";
     assert_eq!(condition(&format!("{etag}{rfc822}")), Ok(expected.clone()));
     assert_eq!(condition(&format!("{etag}{iso}")), Ok(expected));
-    for bad in ["<Size>x</Size>", "<LastModifiedTime>x</LastModifiedTime>", "<IfFine>1</IfFine>", "<ETag/><ETag/>"] {
+    assert_eq!(condition("<ETag/>").map(|c| c.if_match), Ok(Some(String::new())));
+    for bad in [
+        "<Size/>",
+        "<LastModifiedTime/>",
+        "<Size>x</Size>",
+        "<LastModifiedTime>x</LastModifiedTime>",
+        "<IfFine>1</IfFine>",
+        "<ETag/><ETag/>",
+    ] {
         assert_eq!(condition(bad), Err("MalformedXML"), "{bad}");
     }
 }
