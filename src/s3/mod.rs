@@ -1,7 +1,6 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod address;
-mod answer;
 mod checksum_headers;
 mod code;
 mod conditions;

@@ -1,19 +1,11 @@
-//! Object tags: the `x-amz-tagging` header, and what a tag may be (S3 User Guide, "Categorizing your objects using
-//! tags"). Pure.
+//! Object tags in the `x-amz-tagging` header. Pure.
 
-use super::code::Code;
 use super::error::Error;
+use super::tags::{self, Tags, legal};
 use crate::wire::decode_query;
 
-/// Tags of one object.
-const TAGS_MAX: usize = 10;
-/// Characters of a tag's key.
-const KEY_MAX_CHARS: usize = 128;
-/// Characters of a tag's value.
-const VALUE_MAX_CHARS: usize = 256;
-
 /// Reads `x-amz-tagging`: `key=value&…`, URL-encoded.
-pub(crate) fn parse_header(header: &str) -> Result<Vec<(String, String)>, Error> {
+pub(crate) fn parse_header(header: &str) -> Result<Tags, Error> {
     let malformed = || {
         Error::invalid_argument(
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag \
@@ -22,44 +14,24 @@ pub(crate) fn parse_header(header: &str) -> Result<Vec<(String, String)>, Error>
             header,
         )
     };
-    let mut tags: Vec<(String, String)> = Vec::new();
+    let mut tags = Tags::new();
     for pair in header.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (key, value) = (decode_query(key).ok_or_else(malformed)?, decode_query(value).ok_or_else(malformed)?);
         if tags.iter().any(|(k, _)| *k == key) || !legal(&key) || !legal(&value) {
             return Err(malformed());
         }
-        check(&key, &value)?;
         tags.push((key, value));
     }
-    if tags.len() > TAGS_MAX {
-        return Err(Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
-    }
+    tags::check(&tags)?;
     Ok(tags)
-}
-
-fn check(key: &str, value: &str) -> Result<(), Error> {
-    let invalid = |message: &'static str| Error::with_message(Code::InvalidTag, message).and("TagKey", key);
-    if key.is_empty() || key.chars().count() > KEY_MAX_CHARS {
-        return Err(invalid("The TagKey you have provided is invalid"));
-    }
-    if key.starts_with("aws:") {
-        return Err(invalid("Your TagKey cannot be prefixed with aws:"));
-    }
-    if value.chars().count() > VALUE_MAX_CHARS {
-        return Err(invalid("The TagValue you have provided is invalid").and("TagValue", value));
-    }
-    Ok(())
-}
-
-/// Letters, digits and blanks of any script, and `+ - = . _ : / @`.
-fn legal(text: &str) -> bool {
-    text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "+-=._:/@".contains(c))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::code::Code;
+    use crate::s3::tags::{KEY_MAX_CHARS, TAGS_MAX, VALUE_MAX_CHARS};
 
     #[test]
     fn tags_are_decoded_once() {

@@ -105,7 +105,7 @@ impl Sse {
         let how = match requested {
             Requested::SseS3 => How::Owned,
             Requested::Customer(key) => {
-                require_confidential(access, "customer")?;
+                require_confidential(access, "Customer provided keys")?;
                 if default.blocks_sse_c {
                     return Err(SseError::SseCBlocked);
                 }
@@ -267,7 +267,7 @@ impl Sse {
         let context = bind(object, envelope.mode);
         let plain = match (envelope.mode, customer) {
             (Mode::SseC, Some(customer)) => {
-                require_confidential(access, "customer")?;
+                require_confidential(access, "Customer provided keys")?;
                 open_box(customer.key(), CUSTOMER_LABEL, &context, &envelope.wrapped)
                     .map_err(|_| corrupt("the wrapped key"))?
             }
@@ -369,7 +369,7 @@ fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseEr
 
 /// SSE-KMS wants TLS and Signature Version 4.
 fn require_kms_transport(access: &Access) -> Result<(), SseError> {
-    require_confidential(access, "kms")?;
+    require_confidential(access, "AWS KMS managed keys")?;
     match access.facts().signature {
         SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
         SignatureKind::V2Query | SignatureKind::Anonymous => Err(SseError::NeedsSignatureV4),
