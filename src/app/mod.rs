@@ -1,12 +1,18 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
+mod accounts;
+mod jobs;
+mod lock;
+mod open;
+
+use std::fmt;
 use std::sync::Arc;
 
 use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};
 use crate::config::Config;
+use crate::index::{IndexError, Rows};
 use crate::keyring::KeyRing;
-use crate::names::AccountId;
 use crate::objects::Objects;
 use crate::sources::Sources;
 
@@ -27,6 +33,9 @@ pub struct App {
     pub keyring: KeyRing,
     /// Buckets and objects.
     pub objects: Objects,
+    rows: Rows,
+    /// Held as long as the gateway lives: a second process on the same directory is refused.
+    _lock: Option<lock::DirectoryLock>,
 }
 
 /// Why a gateway could not be put together; the text says what to do.
@@ -42,17 +51,16 @@ pub struct Started {
     pub new_credentials: Option<(String, String)>,
 }
 
-impl App {
-    /// Opens (or on first start makes) everything in the data directory. Refuses a directory in use.
-    pub async fn open(config: Config, sources: Sources) -> Result<Started, StartError> {
-        let _ = (config, sources);
-        unimplemented!()
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
 
-    /// Makes and keeps one more root access key of an account (`None`: the one that the first start made). Returns id
-    /// and secret, to be shown once. Refused for accounts that the configuration lists.
-    pub async fn new_root_credentials(&self, account: Option<&AccountId>) -> Result<(String, String), StartError> {
-        let _ = account;
-        unimplemented!()
+impl std::error::Error for StartError {}
+
+impl From<IndexError> for StartError {
+    fn from(error: IndexError) -> Self {
+        Self(error.to_string())
     }
 }

@@ -36,7 +36,7 @@ pub struct Event {
     pub name: &'static str,
     /// The kind.
     pub kind: EventKind,
-    /// `requestParameters`, or null.
+    /// `requestParameters`, or null. Of a [`EventKind::ServiceEvent`], which has none: `serviceEventDetails`.
     pub request: Value,
     /// `responseElements`, or null.
     pub response: Value,

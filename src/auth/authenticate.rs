@@ -1,9 +1,41 @@
 //! From a request to a caller: Signature Version 4 in its forms, presigned Version 2, or nobody.
+//!
+//! Two ways in. [`authenticate`] is for S3: the signature covers a hash that the head names, so it is verified before
+//! anything of the body is read, and the body's own promises are kept by [`Payload`]. [`authenticate_collected`] is for
+//! services of small bodies (KMS, STS, IAM, CloudTrail) whose clients sign the body's hash without naming it: there the
+//! body is read first, up to a limit, and no caller exists before its hash has been verified with the rest.
+//!
+//! Faults are looked for in the order in which AWS finds them, as far as that is known, so that a request with two
+//! faults gets the same answer here.
 
-use super::{Access, Directory, Payload};
-use crate::crypto::ChecksumAlgorithm;
+mod error;
+#[cfg(test)]
+mod tests;
+mod v2;
+mod v4;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use http::request::Parts;
+
+use super::payload::{ContentHash, Promises};
+use super::{Access, Caller, CallerKind, Directory, Identity, Payload, PayloadError, RequestFacts, SignatureKind};
+use crate::crypto::sha256;
 use crate::names::Region;
-use crate::wire::Request;
+use crate::sigv4::{ALGORITHM, ALGORITHM_V4A, ChunkSigner, EMPTY_SHA256, Params, hex};
+use crate::wire::{Edge, Request};
+
+pub(super) use error::SIGNATURE_MISMATCH;
+pub use error::{AuthError, ChecksumFault};
+
+/// How far a request's clock may be from ours: 15 minutes, as AWS.
+const MAX_SKEW_MS: u64 = 900_000;
+
+/// The longest life of a presigned URL of Version 4: a week, as AWS.
+const MAX_EXPIRES_SECONDS: u64 = 604_800;
+
+const ONE_MECHANISM: &str = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query \
+                             string parameter or the Authorization header should be specified";
 
 /// An authenticated request.
 #[expect(missing_debug_implementations, reason = "holds signing keys")]
@@ -12,76 +44,30 @@ pub struct Authenticated {
     pub access: Access,
     /// The body, ready to be read and verified.
     pub payload: Payload,
-    /// The head, for the handler.
-    pub head: http::request::Parts,
+    /// The head, for the handler. `x-amz-*` parameters of a presigned URL that stand for headers are among its headers.
+    pub head: Parts,
 }
 
-/// Why a request was not taken. Each maps to one AWS error of S3 or KMS at the edge.
+/// An authenticated request whose body was read to verify its signature.
+#[derive(Debug)]
+pub struct Collected {
+    /// Caller and facts.
+    pub access: Access,
+    /// The body, whole.
+    pub body: Bytes,
+    /// The head.
+    pub head: Parts,
+}
+
+/// Why [`authenticate_collected`] did not take a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuthError {
-    /// The access key is not known: `InvalidAccessKeyId`.
-    UnknownAccessKey(String),
-    /// `SignatureDoesNotMatch`, with what AWS shows of the computation.
-    SignatureDoesNotMatch {
-        /// The access key id.
-        access_key_id: String,
-        /// What was signed.
-        string_to_sign: String,
-        /// What the client sent.
-        signature_provided: String,
-        /// The canonical request (Version 4).
-        canonical_request: Option<String>,
-    },
-    /// `RequestTimeTooSkewed`: request time, server time (ISO 8601), allowed milliseconds.
-    TimeTooSkewed {
-        /// As sent.
-        request_time: String,
-        /// Now.
-        server_time: String,
-        /// 900000.
-        max_allowed_ms: u64,
-    },
-    /// A presigned URL is past its time: `AccessDenied` "Request has expired".
-    Expired {
-        /// `X-Amz-Expires`, seconds.
-        expires_seconds: u64,
-        /// When it expired, ISO 8601.
-        expired_at: String,
-        /// Now, ISO 8601.
-        server_time: String,
-    },
-    /// A presigned URL is not valid yet: `AccessDenied` "Request is not valid yet".
-    NotYetValid,
-    /// `AuthorizationHeaderMalformed`; a wrong Region also names the right one.
-    HeaderMalformed {
-        /// AWS's text.
-        message: String,
-        /// The Region to use.
-        region: Option<String>,
-    },
-    /// `AuthorizationQueryParametersError`.
-    QueryMalformed(String),
-    /// `AccessDenied` with `HeadersNotSigned`: headers that must be signed were not.
-    HeadersNotSigned(Vec<String>),
-    /// `AccessDenied` with AWS's text (no date, SigV2 parameters missing, …).
-    Denied(String),
-    /// `InvalidRequest` with AWS's text (SigV2 turned off, SigV4A, missing x-amz-content-sha256, …).
-    InvalidRequest(String),
-    /// `InvalidArgument` with AWS's text, name and value.
-    InvalidArgument {
-        /// AWS's text.
-        message: String,
-        /// Header or parameter.
-        name: String,
-        /// As sent.
-        value: String,
-    },
-    /// `MissingContentLength`.
-    MissingContentLength,
-    /// `InvalidDigest`: Content-MD5 is no MD5.
-    InvalidDigest(String),
-    /// `InvalidRequest` "Value for x-amz-checksum-… header is invalid."
-    ChecksumInvalid(ChecksumAlgorithm),
+pub enum CollectError {
+    /// Not authenticated.
+    Auth(AuthError),
+    /// The body did not come.
+    Payload(PayloadError),
+    /// The body is longer than the limit.
+    TooLarge,
 }
 
 /// Settings of authentication.
@@ -91,15 +77,182 @@ pub struct AuthSettings {
     pub regions: Vec<Region>,
     /// Presigned URLs of Signature Version 2 are taken.
     pub presigned_v2: bool,
+    /// Domains of virtual-host style, lower case: Version 2 signs the bucket that the host names.
+    pub domains: Vec<String>,
 }
 
-/// Authenticates a request for `service` (`s3`, `kms`, …).
+impl AuthSettings {
+    fn home(&self) -> &Region {
+        self.regions.first().expect("the configuration names at least one Region")
+    }
+}
+
+/// Authenticates a request for `service` whose payload hash stands in its head: `s3`. Reads nothing of the body.
 pub fn authenticate(
     request: Request,
     service: &str,
     directory: &Directory,
     settings: &AuthSettings,
 ) -> Result<Authenticated, AuthError> {
-    let _ = (request, service, directory, settings);
-    unimplemented!()
+    let Request { mut head, edge, body } = request;
+    let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256: None };
+    let verified = context.verify()?;
+    let payload = Payload::new(body, Promises::parse(&head, verified.hash, verified.signer)?);
+    if matches!(verified.kind, SignatureKind::V4Query | SignatureKind::V2Query) {
+        move_parameters_to_headers(&mut head);
+    }
+    let access = access(verified.caller, &head, &edge, verified.region, verified.kind);
+    Ok(Authenticated { access, payload, head })
+}
+
+/// Authenticates a request whose body is part of what is signed, and reads the body: at most `limit` bytes.
+pub async fn authenticate_collected(
+    request: Request,
+    service: &str,
+    limit: usize,
+    directory: &Directory,
+    settings: &AuthSettings,
+) -> Result<Collected, CollectError> {
+    let Request { head, edge, mut body } = request;
+    let mut whole = BytesMut::new();
+    let broken =
+        |error: Box<dyn std::error::Error + Send + Sync>| CollectError::Payload(PayloadError::of_body(&*error));
+    while let Some(data) = body.next().await.transpose().map_err(broken)? {
+        if whole.len() + data.len() > limit {
+            return Err(CollectError::TooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    let body = whole.freeze();
+    let body_sha256 = Some(hex(&sha256(&body)));
+    let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256 };
+    let verified = context.verify().map_err(CollectError::Auth)?;
+    let access = access(verified.caller, &head, &edge, verified.region, verified.kind);
+    Ok(Collected { access, body, head })
+}
+
+fn access(caller: Caller, head: &Parts, edge: &Edge, region: Region, kind: SignatureKind) -> Access {
+    let user_agent = head.headers.get(USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes())).unwrap_or_default();
+    Access::new(caller, RequestFacts::new(edge, &user_agent, region, kind))
+}
+
+/// What verification looks at.
+struct Context<'a> {
+    head: &'a Parts,
+    edge: &'a Edge,
+    service: &'a str,
+    directory: &'a Directory,
+    settings: &'a AuthSettings,
+    /// Of a body that was read already; none: the head names the hash.
+    body_sha256: Option<String>,
+}
+
+/// A signature that was verified, or none.
+struct Verified {
+    caller: Caller,
+    kind: SignatureKind,
+    region: Region,
+    hash: ContentHash,
+    /// For signed chunks.
+    signer: Option<ChunkSigner>,
+}
+
+impl Context<'_> {
+    fn verify(&self) -> Result<Verified, AuthError> {
+        let params = Params::parse(self.head.uri.query().unwrap_or_default());
+        let mut headers = self.head.headers.get_all(AUTHORIZATION).iter();
+        let (header, more) = (headers.next(), headers.next());
+        let (v4_query, v2_query) = (params.first("X-Amz-Algorithm").is_some(), params.first("Signature").is_some());
+        if [header.is_some(), more.is_some(), v4_query, v2_query].into_iter().filter(|m| *m).count() > 1 {
+            let scheme = header.map(|h| scheme_and_rest(h).0).unwrap_or_default();
+            return Err(authorization_argument(ONE_MECHANISM, scheme));
+        }
+        if let Some(header) = header {
+            self.verify_header(header)
+        } else if v4_query {
+            self.verify_v4_query(&params)
+        } else if v2_query {
+            self.verify_v2_query(&params)
+        } else {
+            let hash = ContentHash::parse(self.content_sha256().as_deref())?;
+            let caller = Caller::new(CallerKind::Anonymous, None, None);
+            let region = self.settings.home().clone();
+            Ok(Verified { caller, kind: SignatureKind::Anonymous, region, hash, signer: None })
+        }
+    }
+
+    fn verify_header(&self, header: &HeaderValue) -> Result<Verified, AuthError> {
+        match scheme_and_rest(header) {
+            (scheme, None) => Err(authorization_argument(
+                "Authorization header is invalid -- one and only one ' ' (space) required",
+                scheme,
+            )),
+            (scheme, Some(parameters)) if scheme.eq_ignore_ascii_case(ALGORITHM) => self.verify_v4_header(&parameters),
+            (scheme, _) if scheme.eq_ignore_ascii_case(ALGORITHM_V4A) => Err(AuthError::v4a()),
+            (scheme, _) if scheme.eq_ignore_ascii_case("AWS") => Err(AuthError::unsupported_mechanism()),
+            (scheme, _) => Err(authorization_argument("Unsupported Authorization Type", scheme)),
+        }
+    }
+
+    /// `x-amz-content-sha256`; of a body that was read already, what it should say.
+    fn content_sha256(&self) -> Option<String> {
+        let header = || self.head.headers.get("x-amz-content-sha256");
+        let sent = || header().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+        self.body_sha256.clone().or_else(sent)
+    }
+
+    /// The identity behind a key. There are no temporary credentials yet, so that no session token is right.
+    fn identity(&self, access_key_id: &str, token: Option<&str>) -> Result<&Identity, AuthError> {
+        let unknown = || AuthError::UnknownAccessKey(access_key_id.to_owned());
+        let identity = self.directory.identity(access_key_id).ok_or_else(unknown)?;
+        let header = self.head.headers.get("x-amz-security-token");
+        if token.is_some() || header.is_some() { Err(AuthError::InvalidToken) } else { Ok(identity) }
+    }
+
+    fn caller(&self, identity: &Identity, access_key_id: &str) -> Caller {
+        Caller::new(identity.kind.clone(), Some(identity.account.clone()), Some(access_key_id.to_owned()))
+    }
+}
+
+/// Cuts an `Authorization` header at its first blank. Only the scheme may be shown or logged: what follows may be a
+/// password or a token of another service, sent here by mistake.
+fn scheme_and_rest(header: &HeaderValue) -> (String, Option<String>) {
+    let text = String::from_utf8_lossy(header.as_bytes());
+    match text.trim().split_once(' ') {
+        Some((scheme, rest)) => (scheme.to_owned(), Some(rest.to_owned())),
+        None => (String::new(), None),
+    }
+}
+
+fn authorization_argument(message: &str, scheme: String) -> AuthError {
+    AuthError::InvalidArgument { message: message.to_owned(), name: "Authorization".to_owned(), value: scheme }
+}
+
+/// Signers of presigned URLs move `x-amz-*` headers into the query, and S3 takes them there as if they had been sent
+/// as headers. Not so checksums: the SDK for JavaScript puts there the checksum of an empty body, since it does not
+/// know the one to come. A header that was sent (and, being `x-amz-*`, signed) goes first.
+fn move_parameters_to_headers(head: &mut Parts) {
+    let params = Params::parse(head.uri.query().unwrap_or_default());
+    for (name, value) in params.iter() {
+        let name = name.to_ascii_lowercase();
+        let own = matches!(
+            name.as_str(),
+            "x-amz-algorithm"
+                | "x-amz-credential"
+                | "x-amz-date"
+                | "x-amz-expires"
+                | "x-amz-signedheaders"
+                | "x-amz-signature"
+                | "x-amz-security-token"
+                | "x-amz-content-sha256"
+                | "x-amz-user-agent"
+                | "x-amz-sdk-checksum-algorithm"
+        );
+        if own || !name.starts_with("x-amz-") || name.starts_with("x-amz-checksum-") {
+            continue;
+        }
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
+            head.headers.entry(name).or_insert(value);
+        }
+    }
 }

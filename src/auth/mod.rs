@@ -7,6 +7,9 @@ mod directory;
 mod payload;
 
 pub use access::{Access, Caller, CallerKind, Denied, Grant, RequestFacts, Resource, SignatureKind, system};
-pub use authenticate::{AuthError, AuthSettings, Authenticated, authenticate};
+pub use authenticate::{
+    AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, authenticate,
+    authenticate_collected,
+};
 pub use directory::{Account, Directory, Identity};
-pub use payload::{BodyVerified, Payload, PayloadError};
+pub use payload::{BodyTimeout, BodyVerified, Payload, PayloadError};

@@ -110,7 +110,7 @@ async fn copy(
 ) -> Result<(), Failure> {
     while limit > 0 {
         let page = app.audit.list(after, limit.min(PAGE_RECORDS)).await;
-        let page = page.map_err(|error| Failure::Failed(format!("the trail can't be read: {}", error.0)))?;
+        let page = page.map_err(|error| Failure::Failed(format!("the trail can't be read: {error}")))?;
         let Some(last) = page.last() else { break };
         after = last.link.seq;
         limit -= page.len().min(limit);
@@ -123,7 +123,7 @@ async fn copy(
 
 async fn verify(app: &App, expected: Option<Head>) -> Result<(), Failure> {
     let outcome = app.audit.verify(expected.map(|head| head.0)).await;
-    match outcome.map_err(|error| Failure::Failed(format!("the trail can't be read: {}", error.0)))? {
+    match outcome.map_err(|error| Failure::Failed(format!("the trail can't be read: {error}")))? {
         Ok(head) => {
             println!("{} records, chain whole; head {}:{}", head.seq, head.seq, hex(&head.hash));
             Ok(())

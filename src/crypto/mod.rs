@@ -5,6 +5,7 @@ mod cipher;
 mod context;
 mod derive;
 mod digest;
+mod legacy;
 mod row;
 mod secret;
 mod stream;
@@ -22,6 +23,7 @@ pub use digest::{
     Checksum, ChecksumAlgorithm, Digester, Md5, Sha256, combine_full_object, constant_time_eq, crc64_nvme, hmac_sha256,
     md5, sha256,
 };
+pub use legacy::hmac_sha1;
 pub use row::{ROW_OVERHEAD_BYTES, RowKey};
 pub use secret::{SecretBytes, SecretKey};
 pub use stream::{

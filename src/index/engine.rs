@@ -1,5 +1,7 @@
 //! The small trait behind which engines are exchangeable, and its types.
 
+use std::fmt;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -64,6 +66,34 @@ impl Table {
         Self::Audit,
         Self::BucketOwner,
     ];
+
+    /// The number that stands for the table in the stored format.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The name an engine keeps the table under. Part of the stored format too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Account => "account",
+            Self::Bucket => "bucket",
+            Self::Object => "object",
+            Self::Version => "version",
+            Self::NullVersion => "null-version",
+            Self::Upload => "upload",
+            Self::Part => "part",
+            Self::Layout => "layout",
+            Self::Inline => "inline",
+            Self::RefCount => "ref-count",
+            Self::Garbage => "garbage",
+            Self::Pending => "pending",
+            Self::Key => "key",
+            Self::Alias => "alias",
+            Self::Audit => "audit",
+            Self::BucketOwner => "bucket-owner",
+        }
+    }
 }
 
 /// Keys from `start` (included) to `end` (not included; `None`: to the end of the table).
@@ -86,6 +116,11 @@ impl KeyRange {
             }
         }
         Self { start: prefix.to_vec(), end: None }
+    }
+
+    /// Whether no key can lie in the range.
+    pub fn is_empty(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
 }
 
@@ -129,27 +164,72 @@ pub struct Batch {
 }
 
 /// Gives an appended record its row. Called by the committing thread only, in commit order.
+///
+/// The rows lie in a table that nobody else writes: no batch has a precondition on them.
 pub trait Sequencer: Send {
     /// The row of the next record.
     fn next(&mut self, record: &[u8]) -> (Table, Vec<u8>, Bytes);
     /// The rows handed out since the last `settle` were committed (`true`) or lost (`false`: take them back).
+    ///
+    /// After a loss whose extent is not known the index takes no more commits, so that a number that may have been
+    /// used is never given out again.
     fn settle(&mut self, committed: bool);
 }
 
-/// The engine failed; the cause is for the log.
-#[derive(Debug, Clone)]
-pub struct IndexError(pub String);
+/// Why the index did not answer. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexError {
+    /// A row does not open or decode: the store is damaged or was tampered with.
+    Corrupt(String),
+    /// The disk is full, or nearly: nothing was changed and nothing is lost.
+    Full(String),
+    /// The engine failed.
+    Engine(String),
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Corrupt(what) => write!(f, "the index is corrupt: {what}"),
+            Self::Full(what) => write!(f, "the index is full: {what}"),
+            Self::Engine(what) => write!(f, "the index failed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for IndexError {}
 
 /// Why a batch was not applied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitError {
     /// A precondition did not hold; nothing was changed.
     Conflict,
-    /// The engine failed. Whether the batch was applied is not known until the store is opened again.
+    /// The engine refused or failed. After [`IndexError::Engine`] it is not known whether the batch was applied until
+    /// the index is opened again; after the other errors nothing was changed.
     Engine(IndexError),
 }
 
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict => f.write_str("a row was changed by somebody else meanwhile"),
+            Self::Engine(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CommitError {}
+
+impl From<IndexError> for CommitError {
+    fn from(error: IndexError) -> Self {
+        Self::Engine(error)
+    }
+}
+
 /// An ordered key-value engine.
+///
+/// Each call sees one state: all of a batch or nothing of it. Two calls may see two states, so a caller that reads row
+/// B because row A names it must be ready for B to be gone.
 pub trait Index: Send + Sync + 'static {
     /// The value of a key.
     fn get<'a>(&'a self, table: Table, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, IndexError>>;
@@ -163,6 +243,29 @@ pub trait Index: Send + Sync + 'static {
         direction: Direction,
     ) -> BoxFuture<'a, Result<Vec<(Bytes, Bytes)>, IndexError>>;
 
-    /// Applies `batch`, all or nothing; it is durable and visible when this returns `Ok`.
+    /// Applies `batch`, all or nothing; it is durable and visible when this returns `Ok`. A future that is dropped
+    /// before its end does not take the batch back: it may be applied or not.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyRange, Table};
+
+    #[test]
+    fn table_numbers_and_names_are_the_stored_ones() {
+        for (place, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(table.number()), place + 1, "engines index their tables by number");
+            assert_eq!(Table::ALL.iter().filter(|other| other.name() == table.name()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_prefix_range_ends_behind_the_last_key_with_the_prefix() {
+        let end = |prefix: &[u8]| KeyRange::prefix(prefix).end;
+        assert_eq!(end(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(end(b"a\xff"), Some(b"b".to_vec()));
+        assert_eq!(end(b"\xff\xff"), None);
+        assert_eq!(end(b""), None);
+    }
 }

@@ -3,14 +3,19 @@
 //! [`Index`] is the engine's trait: bytes, ranges, all-or-nothing commits. [`Rows`] seals the values and is what the
 //! rest of the program uses.
 
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod fjall;
+mod group;
 mod memory;
 mod rows;
+mod sealer;
 mod tuple;
 
 pub use engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Precondition, Sequencer, Table, Write};
 pub use fjall::FjallIndex;
 pub use memory::{Faults, MemoryIndex};
-pub use rows::{Corrupt, Record, RowBatch, RowSealer, Rows, Stamp, Stored};
+pub use rows::{Record, RowBatch, Rows, Stamp, Stored};
+pub use sealer::{Corrupt, RowSealer};
 pub use tuple::{Tuple, TupleReader};

@@ -1,24 +1,24 @@
 //! Sealed rows: what the program stores in the index, unreadable and unexchangeable at rest.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Table};
-use crate::sources::Sources;
+use super::engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Precondition, Table, Write};
+use super::sealer::{Corrupt, RowSealer};
 
 /// A typed row. The encoding is minicbor with numbered fields behind a version byte: fields may be added, never
 /// renumbered.
 pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()> {
     /// The table it lies in.
     const TABLE: Table;
-    /// The version byte written today; older ones stay readable.
+    /// The version byte written today; older ones, from 1, stay readable.
     const VERSION: u8 = 1;
 }
 
-/// Marks the version of a row that was read, for a precondition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Marks the version of a row that was read, for a precondition: the sealed bytes, which never repeat. The
+/// default fits no row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamp(Bytes);
 
 /// A row and the version it was read at.
@@ -28,38 +28,6 @@ pub struct Stored<T> {
     pub value: T,
     /// For [`RowBatch::expect_unchanged`].
     pub stamp: Stamp,
-}
-
-/// A row does not open or decode. The store is damaged or was tampered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Corrupt(pub String);
-
-/// Seals and opens rows under epoch keys, which lie in [`Table::Meta`] wrapped under the store key.
-#[expect(missing_debug_implementations, reason = "holds secrets")]
-pub struct RowSealer {}
-
-impl RowSealer {
-    /// Loads the epochs of a store and starts a new one for this process.
-    pub async fn open(
-        index: &dyn Index,
-        store_key: &crate::crypto::SecretKey,
-        sources: &Sources,
-    ) -> Result<Self, IndexError> {
-        let _ = (index, store_key, sources);
-        unimplemented!()
-    }
-
-    /// Seals a value for its row.
-    pub fn seal(&self, table: Table, key: &[u8], plain: &[u8]) -> Bytes {
-        let _ = (table, key, plain);
-        unimplemented!()
-    }
-
-    /// Opens a value of a row.
-    pub fn open_row(&self, table: Table, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
-        let _ = (table, key, sealed);
-        unimplemented!()
-    }
 }
 
 /// The index as the rest of the program sees it: typed, sealed rows.
@@ -81,10 +49,17 @@ impl Rows {
         &self.index
     }
 
+    /// The sealer, for rows that are no records ([`Table::Audit`]).
+    pub fn sealer(&self) -> &Arc<RowSealer> {
+        &self.sealer
+    }
+
     /// Reads a record.
     pub async fn load<R: Record>(&self, key: &[u8]) -> Result<Option<Stored<R>>, IndexError> {
-        let _ = key;
-        unimplemented!()
+        match self.index.get(R::TABLE, key).await? {
+            Some(sealed) => self.open_value(key, sealed).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Reads at most `limit` records of a range, with their keys.
@@ -94,63 +69,89 @@ impl Rows {
         limit: usize,
         direction: Direction,
     ) -> Result<Vec<(Bytes, Stored<R>)>, IndexError> {
-        let _ = (range, limit, direction);
-        unimplemented!()
+        let rows = self.index.scan(R::TABLE, range, limit, direction).await?;
+        rows.into_iter().map(|(key, sealed)| Ok((key.clone(), self.open_value(&key, sealed)?))).collect()
+    }
+
+    /// Opens a value that was read through [`Self::engine`].
+    pub fn open_value<R: Record>(&self, key: &[u8], sealed: Bytes) -> Result<Stored<R>, IndexError> {
+        let plain = self.sealer.open_row(R::TABLE, key, &sealed)?;
+        let value = decode(&plain)
+            .map_err(|what| Corrupt(format!("row {} of table {}: {what}", key.escape_ascii(), R::TABLE.name())))?;
+        Ok(Stored { value, stamp: Stamp(sealed) })
     }
 
     /// Starts a batch.
     pub fn batch(&self) -> RowBatch<'_> {
-        RowBatch { sealer: &self.sealer, batch: Batch::default(), marker: PhantomData }
+        RowBatch { sealer: &self.sealer, batch: Batch::default() }
     }
 
     /// Applies a batch made by [`Self::batch`].
     pub async fn commit(&self, batch: RowBatch<'_>) -> Result<(), CommitError> {
+        self.sealer.renew_if_due(&*self.index).await?;
         self.index.commit(batch.batch).await
     }
 }
 
-/// Changes of sealed rows that are applied together.
+/// Changes of sealed rows that are applied together. A key occurs at most once among the writes.
 #[expect(missing_debug_implementations, reason = "borrows secrets")]
 pub struct RowBatch<'a> {
     sealer: &'a RowSealer,
     batch: Batch,
-    marker: PhantomData<()>,
 }
 
 impl RowBatch<'_> {
     /// Inserts or replaces a record.
     pub fn put<R: Record>(&mut self, key: Vec<u8>, record: &R) {
-        let _ = (&self.sealer, &self.batch, key, record, self.marker);
-        unimplemented!()
+        let sealed = self.sealer.seal(R::TABLE, &key, &encode(record));
+        self.put_sealed(R::TABLE, key, sealed);
     }
 
-    /// Inserts bytes that are sealed already ([`Table::Inline`], [`Table::Meta`]).
+    /// Inserts bytes that are sealed already ([`Table::Inline`], [`Table::Meta`]). The index may keep the very buffer
+    /// in memory for a while: not a small slice of a large one.
     pub fn put_sealed(&mut self, table: Table, key: Vec<u8>, sealed: Bytes) {
-        let _ = (table, key, sealed);
-        unimplemented!()
+        self.batch.writes.push(Write::Put(table, key, sealed));
     }
 
     /// Removes a row.
     pub fn delete(&mut self, table: Table, key: Vec<u8>) {
-        let _ = (table, key);
-        unimplemented!()
+        self.batch.writes.push(Write::Delete(table, key));
     }
 
     /// The batch is refused if the row exists.
     pub fn expect_absent(&mut self, table: Table, key: Vec<u8>) {
-        let _ = (table, key);
-        unimplemented!()
+        self.batch.preconditions.push(Precondition::Absent(table, key));
     }
 
     /// The batch is refused if the row has changed since it was read.
     pub fn expect_unchanged(&mut self, table: Table, key: Vec<u8>, stamp: &Stamp) {
-        let _ = (table, key, stamp);
-        unimplemented!()
+        self.batch.preconditions.push(Precondition::Is(table, key, stamp.0.clone()));
     }
 
     /// Appends a record to this gateway's log.
     pub fn append(&mut self, record: Vec<u8>) {
-        let _ = record;
-        unimplemented!()
+        self.batch.appends.push(record);
     }
 }
+
+fn encode<R: Record>(record: &R) -> Vec<u8> {
+    let mut plain = vec![R::VERSION];
+    minicbor::encode(record, &mut plain).expect("encoding into memory does not fail");
+    plain
+}
+
+fn decode<R: Record>(plain: &[u8]) -> Result<R, String> {
+    let Some((&version, body)) = plain.split_first() else { return Err("it is empty".to_owned()) };
+    if version == 0 || version > R::VERSION {
+        return Err(format!("version {version} is not one of 1 to {}", R::VERSION));
+    }
+    let mut decoder = minicbor::Decoder::new(body);
+    let record = decoder.decode().map_err(|error| error.to_string())?;
+    if decoder.position() != body.len() {
+        return Err("bytes are left over behind the record".to_owned());
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What the key module answers when it does not do what was asked.
 
 use crate::auth::Denied;
+use crate::index::IndexError;
 
 /// Variants are what a caller may branch on; texts are AWS's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub enum KeyringError {
     NotFound(String),
     /// `DisabledException`: the key's ARN.
     Disabled(String),
-    /// `KMSInvalidStateException` "<arn> is pending deletion.": the key's ARN.
+    /// `KMSInvalidStateException` "ARN is pending deletion.": the key's ARN.
     PendingDeletion(String),
     /// `KMSInvalidStateException` with another text.
     InvalidState(String),
@@ -41,4 +42,66 @@ pub enum KeyringError {
     Contention,
     /// Index, audit or material failed: `KMSInternalException`; the text is for the log only.
     Internal(String),
+}
+
+impl KeyringError {
+    /// The name of AWS's exception.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "NotFoundException",
+            Self::Disabled(_) => "DisabledException",
+            Self::PendingDeletion(_) | Self::InvalidState(_) => "KMSInvalidStateException",
+            Self::InvalidCiphertext => "InvalidCiphertextException",
+            Self::IncorrectKey => "IncorrectKeyException",
+            Self::Denied(_) => "AccessDeniedException",
+            Self::Validation(_) => "ValidationException",
+            Self::AlreadyExists(_) => "AlreadyExistsException",
+            Self::InvalidAliasName(_) => "InvalidAliasNameException",
+            Self::LimitExceeded(_) => "LimitExceededException",
+            Self::InvalidMarker => "InvalidMarkerException",
+            Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",
+            Self::InvalidArn(_) => "InvalidArnException",
+            Self::Unsupported(_) => "UnsupportedOperationException",
+            Self::DryRun => "DryRunOperationException",
+            Self::Contention | Self::Internal(_) => "KMSInternalException",
+        }
+    }
+
+    /// The text for the client; none for `InvalidCiphertextException`, as AWS has none there.
+    pub fn message(&self) -> Option<String> {
+        Some(match self {
+            Self::NotFound(text)
+            | Self::InvalidState(text)
+            | Self::Validation(text)
+            | Self::AlreadyExists(text)
+            | Self::InvalidAliasName(text)
+            | Self::LimitExceeded(text)
+            | Self::InvalidKeyUsage(text)
+            | Self::InvalidArn(text)
+            | Self::Unsupported(text) => text.clone(),
+            Self::Disabled(arn) => format!("{arn} is disabled."),
+            Self::PendingDeletion(arn) => format!("{arn} is pending deletion."),
+            Self::InvalidCiphertext => return None,
+            Self::IncorrectKey => {
+                "The key ID in the request does not identify a CMK that can perform this operation.".to_owned()
+            }
+            Self::Denied(denied) => denied.message.clone(),
+            Self::InvalidMarker => "The marker is invalid.".to_owned(),
+            Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
+            Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
+            Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),
+        })
+    }
+}
+
+impl From<IndexError> for KeyringError {
+    fn from(error: IndexError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<Denied> for KeyringError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
 }

@@ -1,15 +1,30 @@
-//! What can be asked of the key module. Every use and every change is recorded before its answer.
+//! The key module itself: its parts, how a key is found, and what S3 asks of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::ciphertext::parse_ciphertext;
+use super::keys::{Operation, StateRefusal, check_state};
+use super::marker::Markers;
+use super::material::MaterialCache;
+use super::owned::OwnedCache;
+use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
+use super::root::StoreKey;
 use super::{KeyMetadata, KeyringError, OwnedKey};
-use crate::auth::{Access, Grant};
+use crate::audit::Audit;
+use crate::auth::{Access, Denied, Grant};
 use crate::crypto::SecretBytes;
-use crate::names::{AccountId, Region};
+use crate::index::{Rows, Stored};
+use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
+use crate::sources::Sources;
+
+use super::usage::{DataKeySize, Use};
 
 /// An encryption context as KMS has it.
 pub type EncryptionContext = BTreeMap<String, String>;
+
+/// The alias of the key that S3 uses where a request names none.
+pub const S3_ALIAS: &str = "alias/aws/s3";
 
 /// A key that was found: what authorization needs to know before it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +65,63 @@ pub struct Decrypted {
 /// The key module. Cheap to clone.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "holds secrets")]
-pub struct KeyRing {}
+pub struct KeyRing(Arc<Parts>);
+
+struct Parts {
+    rows: Rows,
+    audit: Audit,
+    store_key: StoreKey,
+    sources: Sources,
+    home: Region,
+    markers: Markers,
+    materials: Mutex<MaterialCache>,
+    owned: OwnedCache,
+}
 
 impl KeyRing {
+    /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
+    pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
+        let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
+        let (materials, owned) = (Mutex::default(), OwnedCache::default());
+        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned }))
+    }
+
+    pub(super) fn rows(&self) -> &Rows {
+        &self.0.rows
+    }
+
+    pub(super) fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    pub(super) fn store_key(&self) -> &StoreKey {
+        &self.0.store_key
+    }
+
+    pub(super) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    pub(super) fn home(&self) -> &Region {
+        &self.0.home
+    }
+
+    pub(super) fn markers(&self) -> &Markers {
+        &self.0.markers
+    }
+
+    pub(super) fn owned_cache(&self) -> &OwnedCache {
+        &self.0.owned
+    }
+
+    pub(super) fn materials(&self) -> MutexGuard<'_, MaterialCache> {
+        self.0.materials.lock().expect("no holder of this lock panics")
+    }
+
     /// Finds a key by id, key ARN, alias name or alias ARN, as seen by `account` in `region`. The texts of its errors
     /// are those that S3 and KMS answer: `Invalid keyId 'x'`, `Key 'arn…' does not exist`, `Invalid arn REGION`.
-    /// `alias/aws/s3` is made when it is asked for the first time.
+    /// `alias/aws/s3` is made when it is asked for the first time. Refusals name `kms:GenerateDataKey`, which is what
+    /// S3 looks a key up for; see [`Self::resolve_for`].
     pub async fn resolve(
         &self,
         access: &Access,
@@ -63,8 +129,42 @@ impl KeyRing {
         region: &Region,
         key: &str,
     ) -> Result<ResolvedKey, KeyringError> {
-        let _ = (access, account, region, key);
-        unimplemented!()
+        self.resolve_for(access, account, region, key, "kms:GenerateDataKey").await
+    }
+
+    /// As [`Self::resolve`], for an action that a refusal then names.
+    pub async fn resolve_for(
+        &self,
+        access: &Access,
+        account: &AccountId,
+        region: &Region,
+        key: &str,
+        action: &str,
+    ) -> Result<ResolvedKey, KeyringError> {
+        let named = parse_key_name(key, region)?;
+        if named.account.is_some_and(|owner| owner != *account) {
+            // Whether another account's key exists is not for this caller to learn: all get one answer.
+            return Err(foreign(access, action));
+        }
+        match named.name {
+            KeyName::Id(id) => self.find_key(KeyPlace::new(region, account, &id)).await,
+            KeyName::Alias(name) => self.find_alias(access, account, region, &name).await,
+        }
+    }
+
+    /// As [`Self::resolve_for`], for calls that take no alias: those that manage a key.
+    pub async fn resolve_managed(
+        &self,
+        access: &Access,
+        account: &AccountId,
+        region: &Region,
+        key: &str,
+        action: &str,
+    ) -> Result<ResolvedKey, KeyringError> {
+        if matches!(parse_key_name(key, region)?.name, KeyName::Alias(_)) {
+            return Err(KeyringError::NotFound(format!("Invalid keyId '{key}'")));
+        }
+        self.resolve_for(access, account, region, key, action).await
     }
 
     /// Which key sealed a ciphertext: to be authorized before [`Self::decrypt`].
@@ -74,8 +174,15 @@ impl KeyRing {
         region: &Region,
         ciphertext: &[u8],
     ) -> Result<ResolvedKey, KeyringError> {
-        let _ = (account, region, ciphertext);
-        unimplemented!()
+        let sealer = parse_ciphertext(ciphertext)?;
+        match self.find_key(KeyPlace::new(region, account, &sealer.key_id)).await {
+            Err(KeyringError::NotFound(_)) => Err(KeyringError::Denied(Denied {
+                message: "The ciphertext refers to a customer master key that does not exist, does not exist in this \
+                          region, or you are not allowed to access."
+                    .to_owned(),
+            })),
+            found => found,
+        }
     }
 
     /// A data key of `bytes` bytes. `grant`: `kms:GenerateDataKey` on the key's ARN. `via_s3`: see
@@ -88,8 +195,8 @@ impl KeyRing {
         context: &EncryptionContext,
         via_s3: bool,
     ) -> Result<DataKey, KeyringError> {
-        let _ = (grant, key, bytes, context, via_s3);
-        unimplemented!()
+        let size = if bytes == 32 { DataKeySize::Aes256 } else { DataKeySize::Bytes(bytes) };
+        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), size).await
     }
 
     /// Opens a KMS ciphertext. `grant`: `kms:Decrypt` on the key's ARN.
@@ -101,12 +208,186 @@ impl KeyRing {
         context: &EncryptionContext,
         via_s3: bool,
     ) -> Result<Decrypted, KeyringError> {
-        let _ = (grant, key, ciphertext, context, via_s3);
-        unimplemented!()
+        let algorithm = ("encryptionAlgorithm", "SYMMETRIC_DEFAULT".into());
+        self.open(&Use::in_process(grant, key, context, algorithm, via_s3), ciphertext).await
     }
 
     /// The owned key for SSE-S3, from a cache of bounded age or loaded and recorded.
     pub async fn owned_key(&self) -> Result<Arc<OwnedKey>, KeyringError> {
-        unimplemented!()
+        self.load_owned_key().await
+    }
+
+    /// A key's row as it is now.
+    pub(super) async fn load(&self, place: &KeyPlace) -> Result<Stored<KeyRecord>, KeyringError> {
+        self.rows().load(&place.row()).await?.ok_or_else(|| absent(place))
+    }
+
+    pub(super) async fn find_key(&self, place: KeyPlace) -> Result<ResolvedKey, KeyringError> {
+        let stored = self.load(&place).await?;
+        Ok(ResolvedKey { metadata: stored.value.metadata(&place) })
+    }
+
+    async fn find_alias(
+        &self,
+        access: &Access,
+        account: &AccountId,
+        region: &Region,
+        name: &str,
+    ) -> Result<ResolvedKey, KeyringError> {
+        let alias = self.rows().load::<AliasRecord>(&alias_row(region, account, name)).await?;
+        match alias {
+            Some(alias) => self.find_key(KeyPlace::new(region, account, &alias.value.target_key_id)).await,
+            None if name == S3_ALIAS => self.make_s3_key(access, account, region).await,
+            None => Err(alias_absent(region, account, name)),
+        }
+    }
+}
+
+/// `NotFoundException` of an alias.
+pub(super) fn alias_absent(region: &Region, account: &AccountId, name: &str) -> KeyringError {
+    KeyringError::NotFound(format!("Alias {} is not found.", kms_alias_arn(region, account, name)))
+}
+
+/// Checks a key's state, in AWS's words.
+pub(super) fn check_usable(record: &KeyRecord, place: &KeyPlace, operation: Operation) -> Result<(), KeyringError> {
+    check_state(record.state, operation).map_err(|refusal| match refusal {
+        StateRefusal::Disabled => KeyringError::Disabled(place.arn()),
+        StateRefusal::PendingDeletion => KeyringError::PendingDeletion(place.arn()),
+        StateRefusal::NotPendingDeletion => {
+            KeyringError::InvalidState(format!("{} is not pending deletion.", place.arn()))
+        }
+    })
+}
+
+/// An AWS managed key's policy allows its use through S3 and to read its metadata, nothing else, to anyone.
+pub(super) fn check_managed(
+    record: &KeyRecord,
+    place: &KeyPlace,
+    grant: &Grant,
+    via_s3: bool,
+) -> Result<(), KeyringError> {
+    let action = grant.action();
+    let reads = ["kms:Describe", "kms:Get", "kms:List"].iter().any(|stem| action.starts_with(stem));
+    if !record.aws_managed || reads || via_s3 {
+        return Ok(());
+    }
+    Err(KeyringError::Denied(Denied {
+        message: format!(
+            "User: {} is not authorized to perform: {action} on resource: {} because no resource-based policy allows \
+             the {action} action",
+            grant.access().caller().arn(),
+            place.arn(),
+        ),
+    }))
+}
+
+fn absent(place: &KeyPlace) -> KeyringError {
+    let arn = kms_key_arn(&place.region, &place.account, &place.key_id);
+    KeyringError::NotFound(format!("Key '{arn}' does not exist"))
+}
+
+fn foreign(access: &Access, action: &str) -> KeyringError {
+    KeyringError::Denied(Denied {
+        message: format!(
+            "User: {} is not authorized to perform: {action} on this resource because the resource does not exist in \
+             this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+            access.caller().arn(),
+        ),
+    })
+}
+
+/// A key as a client names it.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    /// Of an ARN.
+    account: Option<AccountId>,
+    name: KeyName,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum KeyName {
+    Id(String),
+    /// With its `alias/`.
+    Alias(String),
+}
+
+/// Sorts out the four forms. An ARN of another Region than the call's is refused here.
+fn parse_key_name(text: &str, region: &Region) -> Result<Named, KeyringError> {
+    let not_found = |text: String| Err(KeyringError::NotFound(text));
+    if !text.starts_with("arn:") {
+        return match bare_name(text, text) {
+            Some(name) => Ok(Named { account: None, name }),
+            None => not_found(format!("Invalid keyId '{text}'")),
+        };
+    }
+    let fields: Vec<&str> = text.splitn(6, ':').collect();
+    let [_, partition, "kms", arn_region, account, resource] = fields[..] else {
+        return not_found(format!("Invalid arn {text}"));
+    };
+    let name = bare_name(resource.strip_prefix("key/").unwrap_or_default(), resource);
+    let (Some(name), Ok(account), true) = (name, AccountId::parse(account), partition.starts_with("aws")) else {
+        return not_found(format!("Invalid arn {text}"));
+    };
+    if arn_region != region.as_str() {
+        return not_found(format!("Invalid arn {arn_region}"));
+    }
+    Ok(Named { account: Some(account), name })
+}
+
+fn bare_name(id: &str, alias: &str) -> Option<KeyName> {
+    if is_alias_name(alias) {
+        return Some(KeyName::Alias(alias.to_owned()));
+    }
+    is_key_id(id).then(|| KeyName::Id(id.to_owned()))
+}
+
+fn is_alias_name(text: &str) -> bool {
+    text.strip_prefix("alias/").is_some_and(|name| !name.is_empty())
+}
+
+/// A UUID, or `mrk-` and 32 hexadecimal digits.
+fn is_key_id(text: &str) -> bool {
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(digits) = text.strip_prefix("mrk-") {
+        return digits.len() == 32 && hex(digits);
+    }
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|p| hex(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    #[test]
+    fn key_names() {
+        let region = Region::parse("us-east-1").unwrap();
+        let not_found = |text: &str| Err(KeyringError::NotFound(text.to_owned()));
+        let arn = |rest: &str| format!("arn:aws:kms:us-east-1:111122223333:{rest}");
+        let bare = |name: KeyName| Ok(Named { account: None, name });
+        let own = |name: KeyName| Ok(Named { account: AccountId::parse("111122223333").ok(), name });
+        let (id, alias) = (|text: &str| KeyName::Id(text.to_owned()), |text: &str| KeyName::Alias(text.to_owned()));
+        let mrk = "mrk-1234abcd12ab34cd56ef1234567890ab";
+        let cases = [
+            (ID.to_owned(), bare(id(ID))),
+            (mrk.to_owned(), bare(id(mrk))),
+            ("alias/x".to_owned(), bare(alias("alias/x"))),
+            (arn(&format!("key/{ID}")), own(id(ID))),
+            (arn("alias/a/b:c"), own(alias("alias/a/b:c"))),
+            ("fake-key-id".to_owned(), not_found("Invalid keyId 'fake-key-id'")),
+            ("aws/s3".to_owned(), not_found("Invalid keyId 'aws/s3'")),
+            ("alias/".to_owned(), not_found("Invalid keyId 'alias/'")),
+            (format!("key/{ID}"), not_found(&format!("Invalid keyId 'key/{ID}'"))),
+            (format!("arn:aws:kms:eu-west-1:111122223333:key/{ID}"), not_found("Invalid arn eu-west-1")),
+            ("arn:aws:kms".to_owned(), not_found("Invalid arn arn:aws:kms")),
+            (arn("key/nope"), not_found(&format!("Invalid arn {}", arn("key/nope")))),
+            (arn(ID), not_found(&format!("Invalid arn {}", arn(ID)))),
+            ("arn:aws:s3:us-east-1::b".to_owned(), not_found("Invalid arn arn:aws:s3:us-east-1::b")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_key_name(&text, &region), expected, "{text}");
+        }
     }
 }

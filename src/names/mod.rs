@@ -3,6 +3,7 @@
 mod account;
 mod arn;
 mod bucket;
+mod hex;
 mod key;
 mod region;
 mod store_url;
@@ -10,6 +11,7 @@ mod store_url;
 pub use account::{AccountId, CanonicalId, InvalidAccount};
 pub use arn::{bucket_arn, iam_root_arn, iam_user_arn, kms_alias_arn, kms_key_arn, object_arn};
 pub use bucket::{BucketName, InvalidBucketName};
+pub use hex::hex;
 pub use key::{InvalidObjectKey, KEY_MAX_BYTES, ObjectKey};
 pub use region::{InvalidRegion, Region};
 pub use store_url::{InvalidStoreUrl, StoreUrl};

@@ -27,6 +27,12 @@ impl StoreUrl {
         }
     }
 
+    /// A directory of this machine; `path` must be absolute.
+    pub fn file(path: &std::path::Path) -> Result<Self, InvalidStoreUrl> {
+        let url = url::Url::from_directory_path(path);
+        url.map(Self).map_err(|()| InvalidStoreUrl(format!("{} is no absolute path", path.display())))
+    }
+
     /// The URL.
     pub fn url(&self) -> &url::Url {
         &self.0

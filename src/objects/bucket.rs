@@ -1,9 +1,14 @@
 //! Buckets.
 
+use super::record::{BucketRecord, Current, Noncurrent, OwnedBucket, UploadRecord, bucket_row, owner_row};
 use super::{Bucket, Objects, ObjectsError, Versioning};
 use crate::auth::Grant;
-use crate::names::{AccountId, BucketName, Region};
+use crate::index::{CommitError, Direction, KeyRange, Stored, Table, Tuple, TupleReader};
+use crate::names::{AccountId, BucketName, Region, bucket_arn};
 use crate::sse::BucketDefault;
+
+/// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
+const BUCKET_TRIES: usize = 8;
 
 /// A bucket to be made.
 #[derive(Debug, Clone)]
@@ -43,26 +48,95 @@ pub struct BucketPage {
 impl Objects {
     /// Makes a bucket. `grant`: `s3:CreateBucket` on its ARN.
     pub async fn create_bucket(&self, grant: &Grant, new: NewBucket) -> Result<Bucket, ObjectsError> {
-        let _ = (grant, new, &self.rows, &self.sources);
-        unimplemented!()
+        grant.assert_covers("s3:CreateBucket", &bucket_arn(&new.name));
+        let record = BucketRecord {
+            id: self.sources.random(),
+            owner: new.owner.to_string(),
+            region: new.region.to_string(),
+            created_ms: self.sources.now().0,
+            versioning: Versioning::Never,
+            encryption: BucketDefault::default(),
+            closing: false,
+        };
+        let row = bucket_row(&new.name);
+        let mut batch = self.rows.batch();
+        batch.expect_absent(Table::Bucket, row.clone());
+        batch.put(row, &record);
+        batch.put(owner_row(&new.owner, new.name.as_str()), &OwnedBucket { region: record.region.clone() });
+        match self.rows.commit(batch).await {
+            Ok(()) => self.bucket(&new.name).await,
+            Err(CommitError::Conflict) => match self.bucket(&new.name).await {
+                Ok(bucket) if bucket.owner == new.owner => Err(ObjectsError::BucketAlreadyOwnedByYou),
+                Ok(_) => Err(ObjectsError::BucketAlreadyExists),
+                Err(ObjectsError::NoSuchBucket) => Err(ObjectsError::Contention),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Looks a bucket up.
     pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, ObjectsError> {
-        let _ = name;
-        unimplemented!()
+        let stored = self.bucket_record(name).await?;
+        if stored.value.closing {
+            return Err(ObjectsError::NoSuchBucket);
+        }
+        bucket_of(name, stored)
     }
 
     /// Lists buckets of an account. `grant`: `s3:ListAllMyBuckets` on `*`.
     pub async fn list_buckets(&self, grant: &Grant, query: &ListBuckets) -> Result<BucketPage, ObjectsError> {
-        let _ = (grant, query);
-        unimplemented!()
+        grant.assert_covers("s3:ListAllMyBuckets", "*");
+        let owner = Tuple::new().bytes(query.owner.as_str().as_bytes()).build();
+        let mut range = KeyRange::prefix(&join(&owner, &Tuple::new().open_bytes(query.prefix.as_bytes()).build()));
+        if let Some(after) = &query.after {
+            let mut start = owner_row(&query.owner, after);
+            start.push(0);
+            range.start = range.start.max(start);
+        }
+        let mut page = BucketPage { buckets: Vec::new(), next: None };
+        loop {
+            let wanted = query.limit + 1 - page.buckets.len();
+            let rows = self.rows.list::<OwnedBucket>(&range, wanted, Direction::Forward).await?;
+            let (found, exhausted) = (rows.last().map(|(key, _)| key.clone()), rows.len() < wanted);
+            for (key, owned) in rows {
+                let foreign = query.region.as_ref().is_some_and(|r| r.as_str() != owned.value.region);
+                let Some(name) = bucket_name(&key).filter(|_| !foreign) else { continue };
+                match self.bucket(&name).await {
+                    Ok(bucket) => page.buckets.push(bucket),
+                    Err(ObjectsError::NoSuchBucket) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if page.buckets.len() > query.limit {
+                page.buckets.truncate(query.limit);
+                page.next = page.buckets.last().map(|b| b.name.to_string());
+                return Ok(page);
+            }
+            let Some(last) = found.filter(|_| !exhausted) else { return Ok(page) };
+            range.start = [&last[..], &[0]].concat();
+        }
     }
 
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
+    ///
+    /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
+    /// judged; then the row goes, or the mark is taken back.
     pub async fn delete_bucket(&self, grant: &Grant, name: &BucketName) -> Result<(), ObjectsError> {
-        let _ = (grant, name);
-        unimplemented!()
+        grant.assert_covers("s3:DeleteBucket", &bucket_arn(name));
+        let bucket = self.change_bucket(name, |record| record.closing = true).await?;
+        if let Err(error) = self.check_empty(&bucket).await {
+            self.change_bucket(name, |record| record.closing = false).await?;
+            return Err(error);
+        }
+        self.drop_uploads(&bucket).await?;
+        let row = bucket_row(name);
+        let stored = self.bucket_record(name).await?;
+        let mut batch = self.rows.batch();
+        batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
+        batch.delete(Table::Bucket, row);
+        batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
+        Ok(self.rows.commit(batch).await?)
     }
 
     /// Switches versioning. `grant`: `s3:PutBucketVersioning`.
@@ -72,8 +146,9 @@ impl Objects {
         name: &BucketName,
         versioning: Versioning,
     ) -> Result<(), ObjectsError> {
-        let _ = (grant, name, versioning);
-        unimplemented!()
+        grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
+        self.change_bucket(name, |record| record.versioning = versioning).await?;
+        Ok(())
     }
 
     /// Sets the default encryption. `grant`: `s3:PutEncryptionConfiguration`.
@@ -83,7 +158,79 @@ impl Objects {
         name: &BucketName,
         encryption: BucketDefault,
     ) -> Result<(), ObjectsError> {
-        let _ = (grant, name, encryption);
-        unimplemented!()
+        grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
+        self.change_bucket(name, |record| record.encryption = encryption.clone()).await?;
+        Ok(())
     }
+
+    async fn bucket_record(&self, name: &BucketName) -> Result<Stored<BucketRecord>, ObjectsError> {
+        self.rows.load::<BucketRecord>(&bucket_row(name)).await?.ok_or(ObjectsError::NoSuchBucket)
+    }
+
+    /// Read, change, write; again if somebody else was faster.
+    async fn change_bucket(
+        &self,
+        name: &BucketName,
+        change: impl Fn(&mut BucketRecord),
+    ) -> Result<Bucket, ObjectsError> {
+        let row = bucket_row(name);
+        for _ in 0..BUCKET_TRIES {
+            let stored = self.bucket_record(name).await?;
+            let mut record = stored.value.clone();
+            change(&mut record);
+            let mut batch = self.rows.batch();
+            batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
+            batch.put(row.clone(), &record);
+            match self.rows.commit(batch).await {
+                Ok(()) => return bucket_of(name, Stored { value: record, stamp: stored.stamp }),
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ObjectsError::Contention)
+    }
+
+    async fn check_empty(&self, bucket: &Bucket) -> Result<(), ObjectsError> {
+        let range = KeyRange::prefix(&bucket.id);
+        let versions = bucket.versioning != Versioning::Never;
+        let current = self.rows.list::<Current>(&range, 1, Direction::Forward).await?;
+        let noncurrent = self.rows.list::<Noncurrent>(&range, 1, Direction::Forward).await?;
+        if current.is_empty() && noncurrent.is_empty() {
+            Ok(())
+        } else {
+            Err(ObjectsError::BucketNotEmpty { versions })
+        }
+    }
+
+    async fn drop_uploads(&self, bucket: &Bucket) -> Result<(), ObjectsError> {
+        const PAGE: usize = 256;
+        let range = KeyRange::prefix(&bucket.id);
+        loop {
+            let uploads = self.rows.list::<UploadRecord>(&range, PAGE, Direction::Forward).await?;
+            let last = uploads.len() < PAGE;
+            for (key, stored) in uploads {
+                self.drop_upload_row(key.to_vec(), &stored).await?;
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn bucket_of(name: &BucketName, stored: Stored<BucketRecord>) -> Result<Bucket, ObjectsError> {
+    let Stored { value, stamp } = stored;
+    value
+        .bucket(name.clone(), stamp)
+        .ok_or_else(|| ObjectsError::Internal(format!("the record of bucket {name} holds invalid names")))
+}
+
+fn bucket_name(owner_row: &[u8]) -> Option<BucketName> {
+    let mut reader = TupleReader::new(owner_row);
+    reader.bytes()?;
+    BucketName::parse(std::str::from_utf8(&reader.bytes()?).ok()?).ok()
+}
+
+fn join(a: &[u8], b: &[u8]) -> Vec<u8> {
+    [a, b].concat()
 }

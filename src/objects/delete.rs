@@ -1,8 +1,11 @@
-//! Deleting objects and versions.
+//! Deleting objects and versions, and changing what may change of a version: its tags.
 
-use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId};
+use super::record::{Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
+use super::versions::{COMMIT_TRIES, CommitOrError, KeyState};
+use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versioning};
 use crate::auth::Grant;
-use crate::names::ObjectKey;
+use crate::index::{CommitError, RowBatch, Table};
+use crate::names::{ObjectKey, object_arn};
 
 /// What a delete did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,11 +27,123 @@ impl Objects {
         version: Option<VersionId>,
         condition: &DeleteCondition,
     ) -> Result<Deleted, ObjectsError> {
-        let _ = (grant, bucket, key, version, condition);
-        unimplemented!()
+        let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+        grant.assert_covers(action, &object_arn(&bucket.name, key));
+        let mut bucket = bucket.clone();
+        for _ in 0..COMMIT_TRIES {
+            let tried = match version {
+                None => self.try_delete(&bucket, key, condition).await,
+                Some(version) => self.try_delete_version(&bucket, key, version, condition).await,
+            };
+            match tried {
+                Ok(deleted) => return Ok(deleted),
+                Err(CommitOrError::Commit(CommitError::Conflict)) => bucket = self.same_bucket(&bucket).await?,
+                Err(CommitOrError::Commit(error)) => return Err(error.into()),
+                Err(CommitOrError::Error(error)) => return Err(error),
+            }
+        }
+        Err(ObjectsError::Contention)
     }
 
-    /// Replaces the tags of a version; returns its id. `grant`: `s3:PutObjectTagging` or `s3:DeleteObjectTagging`.
+    async fn try_delete(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        condition: &DeleteCondition,
+    ) -> Result<Deleted, CommitOrError> {
+        let state = self.key_state(bucket, key).await?;
+        check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
+        if bucket.versioning != Versioning::Never {
+            let version = self.commit_marker(bucket, key, &state).await?;
+            return Ok(Deleted { version, delete_marker: true });
+        }
+        let Some(current) = &state.current else { return Ok(Deleted::default()) };
+        let mut batch = self.rows.batch();
+        batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
+        self.expect_state(&mut batch, bucket, key, &state);
+        batch.delete(Table::Object, object_row(&bucket.id, key));
+        if let Some(body) = &current.value.0.body {
+            self.release(&mut batch, &body.content).await?;
+        }
+        self.rows.commit(batch).await?;
+        Ok(Deleted::default())
+    }
+
+    async fn try_delete_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: VersionId,
+        condition: &DeleteCondition,
+    ) -> Result<Deleted, CommitOrError> {
+        let state = self.key_state(bucket, key).await?;
+        let found = match self.version_record(bucket, key, Some(version)).await {
+            Ok(record) => Some(record),
+            Err(ObjectsError::NoSuchVersion) => None,
+            Err(error) => return Err(error.into()),
+        };
+        check_delete_condition(condition, found.as_ref())?;
+        let Some(record) = found else { return Ok(Deleted { version: Some(version), delete_marker: false }) };
+        let mut batch = self.rows.batch();
+        batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
+        self.expect_state(&mut batch, bucket, key, &state);
+        self.remove(&mut batch, bucket, key, &state, &record).await?;
+        if let Some(body) = &record.body {
+            self.release(&mut batch, &body.content).await?;
+        }
+        self.rows.commit(batch).await?;
+        Ok(Deleted { version: Some(version), delete_marker: record.body.is_none() })
+    }
+
+    /// Takes a version's row out; if it was the newest, the next one becomes current unless it is a delete marker.
+    async fn remove(
+        &self,
+        batch: &mut RowBatch<'_>,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        state: &KeyState,
+        record: &ObjectRecord,
+    ) -> Result<(), ObjectsError> {
+        let row = object_row(&bucket.id, key);
+        let was_current = state.current.as_ref().is_some_and(|c| c.value.0.position == record.position);
+        if !was_current {
+            batch.delete(Table::Version, version_row(&bucket.id, key, &record.position));
+        }
+        let mut pointer_gone = !was_current && record.null;
+        let next = if bucket.versioning == Versioning::Never {
+            None
+        } else {
+            // With a current object only its own removal promotes another; without one, removing the newest marker.
+            let newest = self.versions_of(bucket, key, 2).await?;
+            let mut rest = newest.into_iter();
+            match (&state.current, was_current) {
+                (Some(_), true) => rest.next(),
+                (Some(_), false) => None,
+                (None, _) => match rest.next() {
+                    Some((position, _)) if position == record.position => rest.next(),
+                    _ => None,
+                },
+            }
+        };
+        match next.filter(|(_, next)| next.value.0.body.is_some()) {
+            Some((position, next)) => {
+                let next_row = version_row(&bucket.id, key, &position);
+                batch.expect_unchanged(Table::Version, next_row.clone(), &next.stamp);
+                batch.delete(Table::Version, next_row);
+                pointer_gone |= next.value.0.null;
+                batch.put(row.clone(), &Current(next.value.0));
+            }
+            None if was_current => batch.delete(Table::Object, row.clone()),
+            None => {}
+        }
+        if pointer_gone {
+            batch.delete(Table::NullVersion, row);
+        }
+        Ok(())
+    }
+
+    /// Replaces the tags of a version; returns its id. `grant`: `s3:PutObjectTagging` or `s3:DeleteObjectTagging`
+    /// (or their `Version` forms).
     pub async fn set_tags(
         &self,
         grant: &Grant,
@@ -37,7 +152,86 @@ impl Objects {
         version: Option<VersionId>,
         tags: Vec<(String, String)>,
     ) -> Result<VersionId, ObjectsError> {
-        let _ = (grant, bucket, key, version, tags);
-        unimplemented!()
+        assert_eq!(grant.resource().arn, object_arn(&bucket.name, key), "the grant is for another object");
+        self.change_version(bucket, key, version, |record| {
+            if let Some(body) = &mut record.body {
+                body.meta.tags.clone_from(&tags);
+            }
+        })
+        .await
+    }
+
+    /// Changes a version's record in place, wherever it lies; returns its id.
+    pub(super) async fn change_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        change: impl Fn(&mut ObjectRecord),
+    ) -> Result<VersionId, ObjectsError> {
+        for _ in 0..COMMIT_TRIES {
+            let record = self.version_record(bucket, key, version).await?;
+            if record.body.is_none() {
+                let modified = crate::sources::Timestamp(record.modified_ms);
+                return Err(match version {
+                    None => ObjectsError::NoSuchKey { delete_marker: Some(record.version()) },
+                    Some(_) => ObjectsError::IsDeleteMarker { modified },
+                });
+            }
+            match self.rewrite(bucket, key, &record, &change).await {
+                Ok(()) => return Ok(record.version()),
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ObjectsError::Contention)
+    }
+
+    /// One try of [`Self::change_version`]: the row is found again under its own stamp.
+    async fn rewrite(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        record: &ObjectRecord,
+        change: &impl Fn(&mut ObjectRecord),
+    ) -> Result<(), CommitError> {
+        let row = object_row(&bucket.id, key);
+        let mut batch = self.rows.batch();
+        if let Some(current) = self.rows.load::<Current>(&row).await?.filter(|c| c.value.0.position == record.position)
+        {
+            let mut changed = current.value;
+            change(&mut changed.0);
+            batch.expect_unchanged(Table::Object, row.clone(), &current.stamp);
+            batch.put(row, &changed);
+            return self.rows.commit(batch).await;
+        }
+        let row = version_row(&bucket.id, key, &record.position);
+        let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else { return Err(CommitError::Conflict) };
+        let mut changed = stored.value;
+        change(&mut changed.0);
+        batch.expect_unchanged(Table::Version, row.clone(), &stored.stamp);
+        batch.put(row, &changed);
+        self.rows.commit(batch).await
+    }
+}
+
+fn check_delete_condition(condition: &DeleteCondition, record: Option<&ObjectRecord>) -> Result<(), ObjectsError> {
+    if *condition == DeleteCondition::default() {
+        return Ok(());
+    }
+    let Some((record, body)) = record.and_then(|r| Some((r, r.body.as_ref()?))) else {
+        return Err(ObjectsError::NoSuchKey { delete_marker: None });
+    };
+    let holds = |ok: bool, name| if ok { Ok(()) } else { Err(ObjectsError::PreconditionFailed(name)) };
+    if let Some(wanted) = &condition.if_match {
+        holds(wanted == "*" || *wanted == body.etag, "If-Match")?;
+    }
+    if let Some(wanted) = condition.if_modified_at {
+        let same = wanted.seconds() == record.modified_ms.div_euclid(1000);
+        holds(same, "x-amz-if-match-last-modified-time")?;
+    }
+    match condition.if_size {
+        Some(wanted) => holds(wanted == body.plain_len, "x-amz-if-match-size"),
+        None => Ok(()),
     }
 }

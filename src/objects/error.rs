@@ -3,8 +3,10 @@
 use super::VersionId;
 use crate::auth::PayloadError;
 use crate::crypto::ChecksumAlgorithm;
+use crate::index::{CommitError, IndexError};
 use crate::sources::Timestamp;
 use crate::sse::SseError;
+use crate::store::StoreError;
 
 /// Variants are what a caller may branch on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,4 +109,44 @@ pub enum ObjectsError {
     Contention,
     /// Index or store failed, or data is damaged; the text is for the log only.
     Internal(String),
+}
+
+impl From<PayloadError> for ObjectsError {
+    fn from(error: PayloadError) -> Self {
+        Self::Payload(error)
+    }
+}
+
+impl From<SseError> for ObjectsError {
+    fn from(error: SseError) -> Self {
+        Self::Sse(error)
+    }
+}
+
+impl From<IndexError> for ObjectsError {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::Full(text) => Self::Full(text),
+            IndexError::Corrupt(text) | IndexError::Engine(text) => Self::Internal(text),
+        }
+    }
+}
+
+impl From<CommitError> for ObjectsError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict => Self::Contention,
+            CommitError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ObjectsError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::Internal("a stored object is damaged: its blob is missing".to_owned()),
+            StoreError::Full(text) => Self::Full(text),
+            StoreError::Failed(text) => Self::Internal(text),
+        }
+    }
 }

@@ -1,8 +1,12 @@
 //! Listing objects and versions: cost bound by what is returned; a delimiter skips over a prefix by seeking.
 
+use super::cursor::{Cursor, rolled_up};
+use super::record::{Current, Noncurrent, version_row};
+use super::versions::{prefix_range, read_row};
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId};
 use crate::auth::Grant;
-use crate::names::ObjectKey;
+use crate::index::{KeyRange, Table, Tuple};
+use crate::names::{ObjectKey, bucket_arn};
 use crate::sources::Timestamp;
 
 /// Which objects to list. Strings may hold any bytes of UTF-8.
@@ -75,8 +79,37 @@ pub struct VersionPage {
 impl Objects {
     /// Lists current objects. `grant`: `s3:ListBucket`.
     pub async fn list(&self, grant: &Grant, bucket: &Bucket, query: &ListQuery) -> Result<ListPage, ObjectsError> {
-        let _ = (grant, bucket, query);
-        unimplemented!()
+        grant.assert_covers("s3:ListBucket", &bucket_arn(&bucket.name));
+        let mut page = ListPage::default();
+        if query.limit == 0 {
+            return Ok(page);
+        }
+        let mut cursor = Cursor::new(&self.rows, Table::Object, start_range(bucket, query));
+        let mut last = String::new();
+        while let Some((row, sealed)) = cursor.next().await? {
+            let (key, _) = read_row(&row).ok_or_else(malformed)?;
+            let group = rolled_up(key.as_str(), &query.prefix, &query.delimiter).map(str::to_owned);
+            if let Some(group) = group {
+                cursor.seek(&group_end(bucket, &group));
+                if is_behind(&group, query) {
+                    if page.objects.len() + page.prefixes.len() == query.limit {
+                        page.next = Some(last);
+                        return Ok(page);
+                    }
+                    last.clone_from(&group);
+                    page.prefixes.push(group);
+                }
+                continue;
+            }
+            if page.objects.len() + page.prefixes.len() == query.limit {
+                page.next = Some(last);
+                return Ok(page);
+            }
+            let record = self.rows.open_value::<Current>(&row, sealed)?.value.0;
+            key.as_str().clone_into(&mut last);
+            page.objects.push(self.info_of(bucket, &key, record)?);
+        }
+        Ok(page)
     }
 
     /// Lists versions and delete markers. `grant`: `s3:ListBucketVersions`.
@@ -86,7 +119,145 @@ impl Objects {
         bucket: &Bucket,
         query: &ListVersions,
     ) -> Result<VersionPage, ObjectsError> {
-        let _ = (grant, bucket, query);
-        unimplemented!()
+        grant.assert_covers("s3:ListBucketVersions", &bucket_arn(&bucket.name));
+        let mut merged = self.version_cursors(bucket, query).await?;
+        let (query, mut page) = (&query.query, VersionPage::default());
+        if query.limit == 0 {
+            return Ok(page);
+        }
+        let mut last: (String, Option<VersionId>) = Default::default();
+        while let Some((key, from_current)) = merged.peek().await? {
+            let group = rolled_up(key.as_str(), &query.prefix, &query.delimiter).map(str::to_owned);
+            let full = page.versions.len() + page.prefixes.len() == query.limit;
+            if let Some(group) = group {
+                let end = group_end(bucket, &group);
+                if full && is_behind(&group, query) {
+                    page.next = Some(last);
+                    return Ok(page);
+                }
+                merged.current.seek(&end);
+                merged.noncurrent.seek(&end);
+                if is_behind(&group, query) {
+                    last = (group.clone(), None);
+                    page.prefixes.push(group);
+                }
+                continue;
+            }
+            if full {
+                page.next = Some(last);
+                return Ok(page);
+            }
+            let listed = self.take_version(bucket, &key, from_current, &mut merged).await?;
+            let version = match &listed {
+                ListedVersion::Object { info, .. } => info.version,
+                ListedVersion::DeleteMarker { version, .. } => *version,
+            };
+            last = (key.to_string(), Some(version));
+            page.versions.push(listed);
+        }
+        Ok(page)
     }
+
+    async fn take_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        from_current: bool,
+        merged: &mut Merged<'_>,
+    ) -> Result<ListedVersion, ObjectsError> {
+        let cursor = if from_current { &mut merged.current } else { &mut merged.noncurrent };
+        let (row, sealed) = cursor.next().await?.ok_or_else(malformed)?;
+        let latest = merged.seen.as_ref() != Some(key);
+        merged.seen = Some(key.clone());
+        let record = match from_current {
+            true => self.rows.open_value::<Current>(&row, sealed)?.value.0,
+            false => self.rows.open_value::<Noncurrent>(&row, sealed)?.value.0,
+        };
+        if record.body.is_some() {
+            return Ok(ListedVersion::Object { info: Box::new(self.info_of(bucket, key, record)?), latest });
+        }
+        let (version, modified) = (record.version(), Timestamp(record.modified_ms));
+        Ok(ListedVersion::DeleteMarker { key: key.clone(), version, modified, latest })
+    }
+
+    /// Both cursors behind the markers. `seen` is the marker's key while versions of it may follow: none of those is
+    /// the latest.
+    async fn version_cursors(&self, bucket: &Bucket, query: &ListVersions) -> Result<Merged<'_>, ObjectsError> {
+        let range = start_range(bucket, &query.query);
+        let current = Cursor::new(&self.rows, Table::Object, range.clone());
+        let mut noncurrent = range;
+        let marker = ObjectKey::parse(query.query.after.as_str()).ok();
+        let mut seen = None;
+        if let (Some(key), Some(version)) = (marker, query.after_version) {
+            // Behind the marker version: all of the key's noncurrent versions that are older.
+            let position = match self.version_record(bucket, &key, Some(version)).await {
+                Ok(record) => Some(record.position),
+                Err(ObjectsError::NoSuchVersion) => match version {
+                    VersionId::Named(position) => Some(position),
+                    VersionId::Null => None,
+                },
+                Err(error) => return Err(error),
+            };
+            if let Some(position) = position {
+                let mut start = version_row(&bucket.id, &key, &position);
+                start.push(0);
+                noncurrent.start = start.max(prefix_range(bucket, &query.query.prefix).start);
+                seen = Some(key);
+            }
+        }
+        let noncurrent = Cursor::new(&self.rows, Table::Version, noncurrent);
+        Ok(Merged { current, noncurrent, seen })
+    }
+}
+
+/// Current and noncurrent rows, in the order of keys and ages.
+struct Merged<'a> {
+    current: Cursor<'a>,
+    noncurrent: Cursor<'a>,
+    seen: Option<ObjectKey>,
+}
+
+impl Merged<'_> {
+    /// The next key, and whether its row is in the table of current versions.
+    async fn peek(&mut self) -> Result<Option<(ObjectKey, bool)>, ObjectsError> {
+        let read = |row: Option<&(bytes::Bytes, bytes::Bytes)>| match row {
+            Some((row, _)) => read_row(row).map(|(key, _)| Some(key)).ok_or_else(malformed),
+            None => Ok(None),
+        };
+        let current = read(self.current.peek().await?)?;
+        let noncurrent = read(self.noncurrent.peek().await?)?;
+        Ok(match (current, noncurrent) {
+            (None, None) => None,
+            (Some(key), None) => Some((key, true)),
+            (None, Some(key)) => Some((key, false)),
+            (Some(a), Some(b)) if a <= b => Some((a, true)),
+            (Some(_), Some(b)) => Some((b, false)),
+        })
+    }
+}
+
+/// Rows with the prefix, behind `after`.
+pub(super) fn start_range(bucket: &Bucket, query: &ListQuery) -> KeyRange {
+    let mut range = prefix_range(bucket, &query.prefix);
+    if !query.after.is_empty() {
+        // Behind every row of the key `after`: 01 ends the key, and no key's bytes sort between 01 and 02 there.
+        let mut start = Tuple::new().id(&bucket.id).open_bytes(query.after.as_bytes()).build();
+        start.extend_from_slice(&[0, 2]);
+        range.start = range.start.max(start);
+    }
+    range
+}
+
+/// A rolled-up prefix is shown only if it lies behind the marker; a marker inside of it has shown it already.
+pub(super) fn is_behind(group: &str, query: &ListQuery) -> bool {
+    group > query.after.as_str() && !query.after.starts_with(group)
+}
+
+/// The first row behind all keys of a group.
+pub(super) fn group_end(bucket: &Bucket, group: &str) -> Vec<u8> {
+    prefix_range(bucket, group).end.unwrap_or_else(|| vec![u8::MAX; 64])
+}
+
+pub(super) fn malformed() -> ObjectsError {
+    ObjectsError::Internal("a row of the index has a malformed key".to_owned())
 }

@@ -3,15 +3,19 @@
 //! A write is one index commit; everything before it (blobs in the store) is invisible and swept if it never comes.
 
 mod bucket;
+mod complete;
 mod copy;
+mod cursor;
 mod delete;
 mod error;
 mod list;
 mod multipart;
 mod read;
 mod record;
+mod scrub;
 mod sweep;
 mod types;
+mod versions;
 mod write;
 
 pub use bucket::{BucketPage, ListBuckets, NewBucket};
@@ -23,6 +27,8 @@ pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
 pub use read::ByteStream;
+pub use scrub::{Damage, ScrubProgress, ScrubReport};
+pub use sweep::Swept;
 pub use types::{
     Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, PartSpan, UploadId, VersionId,
     Versioning, WriteCondition,
@@ -53,12 +59,13 @@ pub struct Objects {
     blobs: Blobs,
     sse: Sse,
     sources: Sources,
+    active: write::ActiveBlobs,
 }
 
 impl Objects {
     /// Puts the parts together.
     pub fn new(rows: Rows, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
-        Self { rows, blobs, sse, sources }
+        Self { rows, blobs, sse, sources, active: write::ActiveBlobs::default() }
     }
 
     /// The encryption modes, for planning a write and opening a read.

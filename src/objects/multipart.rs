@@ -1,11 +1,19 @@
 //! Multipart uploads.
 
-use super::{Bucket, ChecksumKind, ObjectInfo, ObjectMeta, Objects, ObjectsError, UploadId, WriteCondition};
+use super::cursor::{Cursor, rolled_up};
+use super::list::{ListQuery, group_end, is_behind, malformed, start_range};
+use super::record::{
+    ChecksumRecord, Garbage, Id, PartBytes, PartRecord, UploadRecord, algorithm_number, algorithm_of, bucket_row,
+    garbage_row, part_row, upload_row,
+};
+use super::versions::{COMMIT_TRIES, READER_GRACE, prefix_range, read_row};
+use super::{Bucket, ChecksumKind, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId, WriteCondition};
 use crate::auth::{Grant, Payload};
 use crate::crypto::{Checksum, ChecksumAlgorithm, ObjectKeys};
-use crate::names::{BucketName, ObjectKey};
+use crate::index::{CommitError, Direction, KeyRange, Stamp, Stored, Table};
+use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::sources::Timestamp;
-use crate::sse::{CustomerKey, Envelope, SealPlan};
+use crate::sse::{CustomerKey, Envelope, Mode, ObjectRef, SealPlan};
 
 /// An upload to be started.
 #[expect(missing_debug_implementations, reason = "the plan may hold a secret")]
@@ -39,6 +47,11 @@ pub struct Upload {
     pub envelope: Envelope,
     /// Algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Bound into the wrapping of its keys and into its streams.
+    pub(crate) holder_id: [u8; 16],
+    /// Its row, and the version of it that was read.
+    pub(crate) row: Vec<u8>,
+    pub(crate) stamp: Stamp,
 }
 
 /// A part of an upload.
@@ -129,14 +142,42 @@ pub struct UploadsPage {
 impl Objects {
     /// Starts an upload. `grant`: `s3:PutObject`.
     pub async fn create_upload(&self, grant: &Grant, new: NewUpload<'_>) -> Result<Upload, ObjectsError> {
-        let _ = (grant, new);
-        unimplemented!()
+        let NewUpload { bucket, key, meta, plan, checksum } = new;
+        grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
+        let holder_id: Id = self.sources.random();
+        let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
+        // The keys are made once for all parts; each part unwraps them again.
+        let (_keys, envelope) = self.sse.new_keys(grant.access(), &plan, object).await?;
+        let now = self.sources.now();
+        let mut id: Id = self.sources.random();
+        id[..8].copy_from_slice(&u64::try_from(now.0).unwrap_or(0).to_be_bytes());
+        let record = UploadRecord {
+            initiated_ms: now.0,
+            meta,
+            envelope,
+            checksum: checksum.map(|(algorithm, kind)| (algorithm_number(algorithm), kind)),
+            holder_id,
+        };
+        let row = upload_row(&bucket.id, key, &id);
+        let mut bucket = bucket.clone();
+        for _ in 0..COMMIT_TRIES {
+            let mut batch = self.rows.batch();
+            batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
+            batch.put(row.clone(), &record);
+            match self.rows.commit(batch).await {
+                Ok(()) => return self.upload(&bucket, key, UploadId(id)).await,
+                Err(CommitError::Conflict) => bucket = self.same_bucket(&bucket).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ObjectsError::Contention)
     }
 
     /// Looks an upload up: it must be of this bucket and key.
     pub async fn upload(&self, bucket: &Bucket, key: &ObjectKey, id: UploadId) -> Result<Upload, ObjectsError> {
-        let _ = (bucket, key, id);
-        unimplemented!()
+        let row = upload_row(&bucket.id, key, &id.0);
+        let stored = self.rows.load::<UploadRecord>(&row).await?.ok_or(ObjectsError::NoSuchUpload)?;
+        upload_of(bucket, key.clone(), id, row, stored)
     }
 
     /// The keys of an upload for one of its parts. `customer` as for [`crate::sse::Sse::open`].
@@ -146,8 +187,8 @@ impl Objects {
         upload: &Upload,
         customer: Option<&CustomerKey>,
     ) -> Result<ObjectKeys, ObjectsError> {
-        let _ = (grant, upload, customer);
-        unimplemented!()
+        let object = ObjectRef { bucket: &upload.bucket, key: &upload.key, id: upload.holder_id };
+        Ok(self.sse.open(grant.access(), object, &upload.envelope, customer).await?)
     }
 
     /// Writes a part; replaces an earlier one of the same number. `grant`: `s3:PutObject`. A copied part comes as
@@ -158,28 +199,79 @@ impl Objects {
         upload: &Upload,
         keys: ObjectKeys,
         part_number: u32,
-        payload: Payload,
+        mut payload: Payload,
     ) -> Result<PartInfo, ObjectsError> {
-        let _ = (grant, upload, keys, part_number, payload);
-        unimplemented!()
-    }
-
-    /// Makes the object out of the parts, in one commit. `grant`: `s3:PutObject`.
-    pub async fn complete_upload(
-        &self,
-        grant: &Grant,
-        bucket: &Bucket,
-        upload: &Upload,
-        complete: CompleteUpload,
-    ) -> Result<ObjectInfo, ObjectsError> {
-        let _ = (grant, bucket, upload, complete);
-        unimplemented!()
+        grant.assert_covers("s3:PutObject", &object_arn(&upload.bucket, &upload.key));
+        let md5 = upload.envelope.mode == Mode::SseS3;
+        if md5 {
+            payload.want_md5();
+        }
+        plan_part_checksum(upload, &mut payload)?;
+        let written = self.write_stream(&keys, &upload.holder_id, part_number, payload).await?;
+        let checksum = written.verified.checksum();
+        let part = PartRecord {
+            number: part_number,
+            plain_len: written.verified.plain_len(),
+            etag: self.etag(written.verified.md5().filter(|_| md5)),
+            modified_ms: self.sources.now().0,
+            bytes: PartBytes { id: written.id, place: written.place, sealed_crc: written.sealed_crc },
+            checksum: checksum.map(|c| ChecksumRecord::new(c, ChecksumKind::FullObject, None)),
+            md5: written.verified.md5().filter(|_| md5),
+        };
+        let row = part_row(&upload.id.0, part_number);
+        for _ in 0..COMMIT_TRIES {
+            let old = self.rows.load::<PartRecord>(&row).await?;
+            let mut batch = self.rows.batch();
+            batch.expect_unchanged(Table::Upload, upload.row.clone(), &upload.stamp);
+            match &old {
+                Some(old) => {
+                    batch.expect_unchanged(Table::Part, row.clone(), &old.stamp);
+                    let bytes = old.value.bytes.clone();
+                    let due = self.sources.now().plus(READER_GRACE);
+                    batch.put(garbage_row(due, &bytes.id), &Garbage::Part(bytes));
+                }
+                None => batch.expect_absent(Table::Part, row.clone()),
+            }
+            batch.put(row.clone(), &part);
+            written.apply(&mut batch);
+            match self.rows.commit(batch).await {
+                Ok(()) => return Ok(part_info(part)),
+                Err(CommitError::Conflict) => {
+                    let still = self.rows.load::<UploadRecord>(&upload.row).await?;
+                    still.ok_or(ObjectsError::NoSuchUpload)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ObjectsError::Contention)
     }
 
     /// Drops an upload and its parts. `grant`: `s3:AbortMultipartUpload`.
     pub async fn abort_upload(&self, grant: &Grant, upload: &Upload) -> Result<(), ObjectsError> {
-        let _ = (grant, upload);
-        unimplemented!()
+        grant.assert_covers("s3:AbortMultipartUpload", &object_arn(&upload.bucket, &upload.key));
+        let stored = self.rows.load::<UploadRecord>(&upload.row).await?.ok_or(ObjectsError::NoSuchUpload)?;
+        match self.drop_upload_row(upload.row.clone(), &stored).await {
+            Err(ObjectsError::Contention) => Err(ObjectsError::NoSuchUpload),
+            other => other,
+        }
+    }
+
+    /// Removes an upload's row; its parts become garbage.
+    pub(super) async fn drop_upload_row(
+        &self,
+        row: Vec<u8>,
+        stored: &Stored<UploadRecord>,
+    ) -> Result<(), ObjectsError> {
+        let (_, id) = read_row(&row).ok_or_else(malformed)?;
+        let id = id.ok_or_else(malformed)?;
+        let mut batch = self.rows.batch();
+        batch.expect_unchanged(Table::Upload, row.clone(), &stored.stamp);
+        batch.delete(Table::Upload, row);
+        batch.put(garbage_row(self.sources.now(), &id), &Garbage::Upload(id));
+        match self.rows.commit(batch).await {
+            Err(CommitError::Conflict) => Err(ObjectsError::Contention),
+            other => Ok(other?),
+        }
     }
 
     /// Lists parts. `grant`: `s3:ListMultipartUploadParts`.
@@ -189,8 +281,22 @@ impl Objects {
         upload: &Upload,
         query: ListParts,
     ) -> Result<PartsPage, ObjectsError> {
-        let _ = (grant, upload, query);
-        unimplemented!()
+        grant.assert_covers("s3:ListMultipartUploadParts", &object_arn(&upload.bucket, &upload.key));
+        let mut range = KeyRange::prefix(&upload.id.0);
+        range.start = part_row(&upload.id.0, query.after.saturating_add(1));
+        let rows = self.rows.list::<PartRecord>(&range, query.limit + 1, Direction::Forward).await?;
+        let more = rows.len() > query.limit;
+        let parts: Vec<PartInfo> =
+            rows.into_iter().take(query.limit).map(|(_, stored)| part_info(stored.value)).collect();
+        let next = parts.last().map(|p| p.part_number).filter(|_| more);
+        Ok(PartsPage { parts, next })
+    }
+
+    /// All parts of an upload, in order of number.
+    pub(super) async fn all_parts(&self, upload: &Id) -> Result<Vec<(Vec<u8>, Stored<PartRecord>)>, ObjectsError> {
+        let limit = PART_NUMBER_MAX as usize + 1;
+        let rows = self.rows.list::<PartRecord>(&KeyRange::prefix(upload), limit, Direction::Forward).await?;
+        Ok(rows.into_iter().map(|(key, stored)| (key.to_vec(), stored)).collect())
     }
 
     /// Lists uploads. `grant`: `s3:ListBucketMultipartUploads`.
@@ -200,7 +306,105 @@ impl Objects {
         bucket: &Bucket,
         query: &ListUploads,
     ) -> Result<UploadsPage, ObjectsError> {
-        let _ = (grant, bucket, query);
-        unimplemented!()
+        grant.assert_covers("s3:ListBucketMultipartUploads", &bucket_arn(&bucket.name));
+        let mut page = UploadsPage::default();
+        if query.limit == 0 {
+            return Ok(page);
+        }
+        let like = ListQuery {
+            prefix: query.prefix.clone(),
+            delimiter: query.delimiter.clone(),
+            after: query.key_marker.clone(),
+            limit: query.limit,
+        };
+        let mut range = start_range(bucket, &like);
+        if let (Ok(key), Some(id)) = (ObjectKey::parse(query.key_marker.as_str()), query.upload_id_marker) {
+            let behind = [&upload_row(&bucket.id, &key, &id.0)[..], &[0]].concat();
+            range.start = behind.max(prefix_range(bucket, &query.prefix).start);
+        }
+        let mut cursor = Cursor::new(&self.rows, Table::Upload, range);
+        let mut last = (String::new(), None);
+        while let Some((row, sealed)) = cursor.next().await? {
+            let (key, id) = read_row(&row).ok_or_else(malformed)?;
+            let group = rolled_up(key.as_str(), &query.prefix, &query.delimiter).map(str::to_owned);
+            let shown = group.as_ref().is_none_or(|group| is_behind(group, &like));
+            if shown && page.uploads.len() + page.prefixes.len() == query.limit {
+                page.next = Some(last);
+                return Ok(page);
+            }
+            match group {
+                Some(group) => {
+                    cursor.seek(&group_end(bucket, &group));
+                    if shown {
+                        last = (group.clone(), None);
+                        page.prefixes.push(group);
+                    }
+                }
+                None => {
+                    let id = UploadId(id.ok_or_else(malformed)?);
+                    let stored = self.rows.open_value::<UploadRecord>(&row, sealed)?;
+                    last = (key.to_string(), Some(id));
+                    page.uploads.push(upload_of(bucket, key, id, row.to_vec(), stored)?);
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// A part's checksum is of the upload's algorithm; without one any algorithm goes, and CRC64NVME is the default
+/// (but for SSE-C, whose uploads get none, as AWS does it).
+fn plan_part_checksum(upload: &Upload, payload: &mut Payload) -> Result<(), ObjectsError> {
+    match (upload.checksum, payload.client_checksum()) {
+        (Some((expected, _)), Some(actual)) if expected != actual => {
+            Err(ObjectsError::ChecksumAlgorithmMismatch { expected: Some(expected), actual })
+        }
+        (_, Some(_)) => Ok(()),
+        (Some((expected, _)), None) => {
+            payload.want_checksum(expected);
+            Ok(())
+        }
+        (None, None) => {
+            if upload.envelope.mode != Mode::SseC {
+                payload.want_checksum(ChecksumAlgorithm::Crc64Nvme);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn upload_of(
+    bucket: &Bucket,
+    key: ObjectKey,
+    id: UploadId,
+    row: Vec<u8>,
+    stored: Stored<UploadRecord>,
+) -> Result<Upload, ObjectsError> {
+    let Stored { value, stamp } = stored;
+    let checksum = match value.checksum {
+        None => None,
+        Some((number, kind)) => Some((algorithm_of(number).ok_or_else(malformed)?, kind)),
+    };
+    Ok(Upload {
+        id,
+        bucket: bucket.name.clone(),
+        key,
+        initiated: Timestamp(value.initiated_ms),
+        meta: value.meta,
+        envelope: value.envelope,
+        checksum,
+        holder_id: value.holder_id,
+        row,
+        stamp,
+    })
+}
+
+fn part_info(part: PartRecord) -> PartInfo {
+    PartInfo {
+        part_number: part.number,
+        plain_len: part.plain_len,
+        etag: part.etag,
+        modified: Timestamp(part.modified_ms),
+        checksum: part.checksum.as_ref().and_then(ChecksumRecord::checksum),
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::crypto::{Checksum, PlainRange};
+use crate::index::Stamp;
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
@@ -38,6 +39,8 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// Default encryption.
     pub encryption: BucketDefault,
+    /// The version of the row that this was read from: a write commits only while the bucket is as it was.
+    pub(crate) stamp: Stamp,
 }
 
 /// The id of a version: `null`, or 32 characters for the client whose order tells the age (newest first).

@@ -1,9 +1,25 @@
-//! Writing an object.
+//! Writing an object: the body is sealed as it comes; the commit makes it visible.
 
-use super::{Bucket, ObjectInfo, ObjectMeta, Objects, ObjectsError, WriteCondition};
-use crate::auth::{Grant, Payload};
-use crate::names::ObjectKey;
-use crate::sse::SealPlan;
+use std::sync::{Arc, Mutex};
+
+use bytes::{Bytes, BytesMut};
+
+use super::record::{BodyRecord, ChecksumRecord, Content, Id, Pending, Place, id_row};
+use super::versions::{NewVersion, check_write_condition};
+use super::{
+    Bucket, ChecksumKind, INLINE_MAX_BYTES, ObjectInfo, ObjectMeta, Objects, ObjectsError, PUT_MAX_BYTES,
+    WriteCondition,
+};
+use crate::auth::{BodyVerified, Grant, Payload};
+use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
+use crate::index::{RowBatch, Table};
+use crate::names::{ObjectKey, hex, object_arn};
+use crate::sse::{ObjectRef, SealPlan};
+use crate::store::{BlobId, BlobWriter};
+
+/// Sealed bytes are handed to the store in pieces of about so many bytes: seven segments, below the store's own
+/// chunk size, so that one write becomes one piece.
+const PIECE_BYTES: usize = 7 * (SEGMENT_BYTES + 32) + 64;
 
 /// An object to be written.
 #[expect(missing_debug_implementations, reason = "the plan may hold a secret")]
@@ -20,6 +36,42 @@ pub struct PutObject<'a> {
     pub condition: WriteCondition,
 }
 
+/// Sealed bytes that are stored (a blob) or ready to be committed (inline), and what was learned on the way.
+pub(super) struct Written {
+    pub(super) id: Id,
+    pub(super) place: Place,
+    pub(super) sealed_crc: u64,
+    pub(super) verified: BodyVerified,
+    inline: Option<Bytes>,
+    /// Keeps the sweeper off the blob until the commit has been tried.
+    _guard: Option<ActiveBlob>,
+}
+
+impl Written {
+    /// Adds to the commit what makes these bytes reachable.
+    pub(super) fn apply(&self, batch: &mut RowBatch<'_>) {
+        match &self.inline {
+            Some(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
+            None => batch.delete(Table::Pending, id_row(&self.id)),
+        }
+    }
+}
+
+/// Ids of blobs that this process is writing.
+pub(super) type ActiveBlobs = Arc<Mutex<std::collections::HashSet<BlobId>>>;
+
+/// Marks a blob as being written, until dropped.
+struct ActiveBlob {
+    id: BlobId,
+    active: ActiveBlobs,
+}
+
+impl Drop for ActiveBlob {
+    fn drop(&mut self) {
+        self.active.lock().expect("no holder panics").remove(&self.id);
+    }
+}
+
 impl Objects {
     /// Checks the conditions of a write against what is stored now: before the client is told to continue.
     pub async fn check_condition(
@@ -28,14 +80,186 @@ impl Objects {
         key: &ObjectKey,
         condition: &WriteCondition,
     ) -> Result<(), ObjectsError> {
-        let _ = (bucket, key, condition);
-        unimplemented!()
+        if *condition == WriteCondition::default() {
+            return Ok(());
+        }
+        let state = self.key_state(bucket, key).await?;
+        check_write_condition(condition, state.current.as_ref(), 0)
     }
 
     /// Writes an object: seals the body as it comes, stores it, verifies it, commits. `grant`: `s3:PutObject` on the
     /// object's ARN. Computes CRC64NVME unless the client sent a checksum.
-    pub async fn put(&self, grant: &Grant, put: PutObject<'_>, payload: Payload) -> Result<ObjectInfo, ObjectsError> {
-        let _ = (grant, put, payload, &self.blobs);
-        unimplemented!()
+    pub async fn put(
+        &self,
+        grant: &Grant,
+        put: PutObject<'_>,
+        mut payload: Payload,
+    ) -> Result<ObjectInfo, ObjectsError> {
+        let PutObject { bucket, key, meta, plan, condition } = put;
+        grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
+        self.check_condition(bucket, key, &condition).await?;
+        let holder_id: Id = self.sources.random();
+        let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
+        let (keys, envelope) = self.sse.new_keys(grant.access(), &plan, object).await?;
+        if plan.etag_is_md5() {
+            payload.want_md5();
+        }
+        if payload.client_checksum().is_none() {
+            payload.want_checksum(ChecksumAlgorithm::Crc64Nvme);
+        }
+        let written = self.write_stream(&keys, &holder_id, 0, payload).await?;
+        let body = BodyRecord {
+            plain_len: written.verified.plain_len(),
+            etag: self.etag(written.verified.md5()),
+            meta,
+            checksum: written.verified.checksum().map(|c| ChecksumRecord::new(c, ChecksumKind::FullObject, None)),
+            envelope,
+            content: Content {
+                id: written.id,
+                place: written.place,
+                sealing_id: holder_id,
+                sealed_crc: written.sealed_crc,
+            },
+            parts: None,
+        };
+        let new = NewVersion { holder_id, body };
+        let record = self.commit_version(bucket, key, new, &condition, &|batch| written.apply(batch)).await?;
+        self.info_of(bucket, key, record)
     }
+
+    /// An ETag: the MD5, or 16 random bytes where the mode wants no digest of the plaintext shown.
+    pub(super) fn etag(&self, md5: Option<[u8; 16]>) -> String {
+        hex(&md5.unwrap_or_else(|| self.sources.random()))
+    }
+
+    /// Seals and stores one stream: inline if it is small, else as a blob, which stays invisible until a commit
+    /// refers to it.
+    pub(super) async fn write_stream(
+        &self,
+        keys: &ObjectKeys,
+        sealing_id: &SealingId,
+        part_number: u32,
+        payload: Payload,
+    ) -> Result<Written, ObjectsError> {
+        let plain_len = payload.plain_len();
+        if plain_len > PUT_MAX_BYTES {
+            return Err(ObjectsError::TooLarge { proposed: plain_len, limit: PUT_MAX_BYTES });
+        }
+        let id: Id = self.sources.random();
+        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, self.sources.random());
+        if plain_len <= INLINE_MAX_BYTES {
+            let capacity = usize::try_from(sealed_len(plain_len, keys.suite())).unwrap_or(0);
+            let mut stream = Sealing::new(sealer, &header, capacity);
+            let verified = seal_all(&mut stream, payload, None).await?;
+            let bytes = stream.take();
+            let sealed_crc = crc64_nvme(0, &bytes);
+            return Ok(Written { id, place: Place::Inline, sealed_crc, verified, inline: Some(bytes), _guard: None });
+        }
+        let guard = self.announce(id).await?;
+        let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
+        let mut stream = Sealing::new(sealer, &header, PIECE_BYTES);
+        match seal_all(&mut stream, payload, Some(&mut writer)).await {
+            Ok(verified) => {
+                stream.flush(&mut writer).await?;
+                writer.finish().await?;
+                let sealed_crc = stream.crc;
+                Ok(Written { id, place: Place::Blob, sealed_crc, verified, inline: None, _guard: Some(guard) })
+            }
+            Err(error) => {
+                writer.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes durably that a blob is being written, so that it is swept if its commit never comes.
+    async fn announce(&self, id: BlobId) -> Result<ActiveBlob, ObjectsError> {
+        self.active.lock().expect("no holder panics").insert(id);
+        let guard = ActiveBlob { id, active: Arc::clone(&self.active) };
+        let mut batch = self.rows.batch();
+        batch.put(id_row(&id), &Pending { since_ms: self.sources.now().0 });
+        self.rows.commit(batch).await?;
+        Ok(guard)
+    }
+
+    pub(super) fn info_of(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        record: super::record::ObjectRecord,
+    ) -> Result<ObjectInfo, ObjectsError> {
+        let info = record.info(&bucket.name, key.clone());
+        info.ok_or_else(|| ObjectsError::Internal("a delete marker where an object was expected".to_owned()))
+    }
+}
+
+/// A stream on its way: plaintext goes in, sealed pieces come out. One copy of each byte, into the buffer in which it
+/// is sealed.
+struct Sealing {
+    sealer: StreamSealer,
+    buffer: BytesMut,
+    /// Where the open segment begins in `buffer`.
+    open: usize,
+    crc: u64,
+    capacity: usize,
+}
+
+impl Sealing {
+    fn new(sealer: StreamSealer, header: &[u8], capacity: usize) -> Self {
+        let mut buffer = BytesMut::with_capacity(capacity);
+        buffer.extend_from_slice(header);
+        Self { sealer, open: buffer.len(), buffer, crc: 0, capacity }
+    }
+
+    /// Room in the open segment.
+    fn room(&self) -> usize {
+        SEGMENT_BYTES - (self.buffer.len() - self.open)
+    }
+
+    fn close_segment(&mut self, last: bool) {
+        self.sealer.seal(&mut self.buffer, self.open, last);
+        self.open = self.buffer.len();
+    }
+
+    /// Whether another whole segment fits into the buffer.
+    fn is_full(&self) -> bool {
+        self.buffer.len() + SEGMENT_BYTES + self.sealer.overhead() > self.capacity
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.open = 0;
+        self.buffer.split().freeze()
+    }
+
+    async fn flush(&mut self, writer: &mut BlobWriter) -> Result<(), ObjectsError> {
+        let piece = self.take();
+        self.crc = crc64_nvme(self.crc, &piece);
+        writer.write(piece).await?;
+        self.buffer.reserve(self.capacity);
+        Ok(())
+    }
+}
+
+/// Reads the payload to its end and seals it. A full segment is closed only when more comes: the last one is marked.
+async fn seal_all(
+    stream: &mut Sealing,
+    mut payload: Payload,
+    mut writer: Option<&mut BlobWriter>,
+) -> Result<BodyVerified, ObjectsError> {
+    while let Some(chunk) = payload.next().await? {
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            if stream.room() == 0 {
+                stream.close_segment(false);
+                if let Some(writer) = writer.as_deref_mut().filter(|_| stream.is_full()) {
+                    stream.flush(writer).await?;
+                }
+            }
+            let (now, later) = rest.split_at(rest.len().min(stream.room()));
+            stream.buffer.extend_from_slice(now);
+            rest = later;
+        }
+    }
+    stream.close_segment(true);
+    Ok(payload.finish())
 }

@@ -1,5 +1,6 @@
 //! Where an object's keys come from, per mode of server-side encryption.
 
+mod bucket_keys;
 mod customer;
 mod envelope;
 mod error;
@@ -10,4 +11,4 @@ pub use customer::{CustomerKey, InvalidCustomerKey};
 pub use envelope::{Envelope, ObjectRef};
 pub use error::SseError;
 pub use mode::{BucketDefault, Mode, Requested};
-pub use service::{SealPlan, Sse};
+pub use service::{MANAGED_KEY, SealPlan, Sse, suite_of};

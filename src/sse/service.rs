@@ -1,34 +1,91 @@
 //! Planning, sealing and opening.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::bucket_keys::BucketKeys;
 use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError};
-use crate::auth::Access;
-use crate::crypto::ObjectKeys;
-use crate::names::{AccountId, BucketName};
+use crate::auth::{Access, Grant, Resource, SignatureKind};
+use crate::crypto::{
+    BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
+    seal_box,
+};
+use crate::keyring::{EncryptionContext, KeyRing, KeyState, KeyringError, ResolvedKey};
+use crate::names::{AccountId, BucketName, bucket_arn, object_arn};
+use crate::sources::Sources;
+
+/// The key that is made on first use where a request names none.
+pub const MANAGED_KEY: &str = "alias/aws/s3";
+
+const KMS_LABEL: &str = "strongroom sse-kms v1";
+const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
+const CUSTOMER_CHECK_LABEL: &[u8] = b"strongroom sse-c check v1";
+const KEY_BYTES: usize = 32;
+const SALT_BYTES: usize = 16;
 
 /// How one object or upload will be sealed: mode and key are settled and allowed.
 #[expect(missing_debug_implementations, reason = "may hold a secret")]
-pub struct SealPlan {
-    mode: Mode,
+pub struct SealPlan(How);
+
+enum How {
+    Owned,
+    Kms(Box<KmsPlan>),
+    Customer(CustomerKey),
+}
+
+struct KmsPlan {
+    double: bool,
+    grant: Grant,
+    key: ResolvedKey,
+    context: EncryptionContext,
+    bucket_key: bool,
 }
 
 impl SealPlan {
     /// The mode.
     pub fn mode(&self) -> Mode {
-        self.mode
+        match &self.0 {
+            How::Owned => Mode::SseS3,
+            How::Kms(kms) if kms.double => Mode::DsseKms,
+            How::Kms(_) => Mode::SseKms,
+            How::Customer(_) => Mode::SseC,
+        }
+    }
+
+    /// The cipher of this mode.
+    pub fn suite(&self) -> Suite {
+        suite_of(self.mode())
     }
 
     /// The ETag is the MD5 of the data (SSE-S3 only).
     pub fn etag_is_md5(&self) -> bool {
-        self.mode == Mode::SseS3
+        self.mode() == Mode::SseS3
+    }
+}
+
+/// The cipher of a mode.
+pub fn suite_of(mode: Mode) -> Suite {
+    match mode {
+        Mode::SseS3 | Mode::SseKms | Mode::SseC => Suite::Single,
+        Mode::DsseKms => Suite::Double,
     }
 }
 
 /// The modes over the key module. Cheap to clone.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "holds secrets")]
-pub struct Sse {}
+pub struct Sse {
+    keyring: KeyRing,
+    sources: Sources,
+    bucket_keys: Arc<BucketKeys>,
+}
 
 impl Sse {
+    /// Over a key module.
+    pub fn new(keyring: KeyRing, sources: Sources) -> Self {
+        Self { keyring, sources, bucket_keys: Arc::new(BucketKeys::default()) }
+    }
+
     /// Settles what a write will be sealed with: the request, else the bucket's default. Resolves and authorizes the
     /// KMS key (`kms:GenerateDataKey` to the caller) and checks its state; makes no key yet.
     pub async fn plan(
@@ -39,8 +96,50 @@ impl Sse {
         default: &BucketDefault,
         requested: Requested,
     ) -> Result<SealPlan, SseError> {
-        let _ = (access, bucket, owner, default, requested);
-        unimplemented!()
+        let _ = bucket;
+        let how = match requested {
+            Requested::SseS3 => How::Owned,
+            Requested::Customer(key) => {
+                require_confidential(access, "customer")?;
+                if default.blocks_sse_c {
+                    return Err(SseError::SseCBlocked);
+                }
+                How::Customer(key)
+            }
+            Requested::Kms { double, key, context, bucket_key } => {
+                // DSSE has no bucket keys; elsewhere the request's word goes before the bucket's.
+                let bucket_key = !double && bucket_key.unwrap_or(default.bucket_key);
+                self.plan_kms(access, owner, double, key.as_deref(), context, bucket_key).await?
+            }
+            Requested::Default { bucket_key } => match default.mode {
+                Mode::SseS3 | Mode::SseC => How::Owned,
+                Mode::SseKms | Mode::DsseKms => {
+                    let double = default.mode == Mode::DsseKms;
+                    let bucket_key = !double && bucket_key.unwrap_or(default.bucket_key);
+                    let key = default.kms_key.as_deref();
+                    self.plan_kms(access, owner, double, key, BTreeMap::new(), bucket_key).await?
+                }
+            },
+        };
+        Ok(SealPlan(how))
+    }
+
+    async fn plan_kms(
+        &self,
+        access: &Access,
+        owner: &AccountId,
+        double: bool,
+        key: Option<&str>,
+        context: EncryptionContext,
+        bucket_key: bool,
+    ) -> Result<How, SseError> {
+        require_kms_transport(access)?;
+        let account = access.caller().account().unwrap_or(owner);
+        let key = key.unwrap_or(MANAGED_KEY);
+        let key = self.keyring.resolve(access, account, &access.facts().region, key).await?;
+        let grant = authorize(access, "kms:GenerateDataKey", &key)?;
+        check_usable(&key)?;
+        Ok(How::Kms(Box::new(KmsPlan { double, grant, key, context, bucket_key })))
     }
 
     /// New object keys and their envelope.
@@ -50,8 +149,69 @@ impl Sse {
         plan: &SealPlan,
         object: ObjectRef<'_>,
     ) -> Result<(ObjectKeys, Envelope), SseError> {
-        let _ = (access, plan, object);
-        unimplemented!()
+        let keys = match plan.suite() {
+            Suite::Single => ObjectKeys::Single(SecretKey::generate(&self.sources)),
+            Suite::Double => ObjectKeys::Double(SecretKey::generate(&self.sources), SecretKey::generate(&self.sources)),
+        };
+        let envelope = self.seal_keys(access, plan, object, &keys).await?;
+        Ok((keys, envelope))
+    }
+
+    /// Wraps the keys of an object: for a new object, and for a copy or re-encryption that keeps them.
+    pub async fn seal_keys(
+        &self,
+        access: &Access,
+        plan: &SealPlan,
+        object: ObjectRef<'_>,
+        keys: &ObjectKeys,
+    ) -> Result<Envelope, SseError> {
+        let _ = access;
+        let (mode, context, plain) = (plan.mode(), bind(object, plan.mode()), flatten(keys));
+        let mut envelope = Envelope {
+            mode,
+            wrapped: Vec::new(),
+            kms_key_arn: None,
+            kms_ciphertext: Vec::new(),
+            kms_context: Vec::new(),
+            bucket_key: false,
+            customer_check: Vec::new(),
+        };
+        match &plan.0 {
+            How::Owned => {
+                envelope.wrapped = self.keyring.owned_key().await?.wrap(&context, plain.expose());
+            }
+            How::Customer(customer) => {
+                envelope.wrapped = self.seal(customer.key(), CUSTOMER_LABEL, &context, &plain);
+                envelope.customer_check = customer_check(customer, self.sources.random());
+            }
+            How::Kms(kms) => {
+                let (data_key, ciphertext) = self.data_key(kms, object).await?;
+                envelope.wrapped = self.seal(&data_key, KMS_LABEL, &context, &plain);
+                envelope.kms_ciphertext = ciphertext;
+                envelope.kms_key_arn = Some(kms.key.metadata.arn.clone());
+                envelope.kms_context = kms.context.clone().into_iter().collect();
+                envelope.bucket_key = kms.bucket_key;
+            }
+        }
+        Ok(envelope)
+    }
+
+    /// The data key for one object, or the bucket's.
+    async fn data_key(&self, kms: &KmsPlan, object: ObjectRef<'_>) -> Result<(SecretKey, Vec<u8>), SseError> {
+        let context = kms_context(object, &kms.context, kms.bucket_key);
+        if kms.bucket_key {
+            let now = self.sources.now();
+            let slot = BucketKeys::slot(kms.grant.access(), &kms.key.metadata.arn, &context);
+            if let Some(found) = self.bucket_keys.for_sealing(&slot, now) {
+                return Ok(found);
+            }
+            let made = self.keyring.generate_data_key(&kms.grant, &kms.key, KEY_BYTES, &context, true).await?;
+            let key = secret_key(&made.plaintext)?;
+            self.bucket_keys.insert(slot, &key, &made.ciphertext, now);
+            return Ok((key, made.ciphertext));
+        }
+        let made = self.keyring.generate_data_key(&kms.grant, &kms.key, KEY_BYTES, &context, true).await?;
+        Ok((secret_key(&made.plaintext)?, made.ciphertext))
     }
 
     /// The keys of a stored object or upload. `customer` is required for SSE-C and refused for the others.
@@ -62,14 +222,165 @@ impl Sse {
         envelope: &Envelope,
         customer: Option<&CustomerKey>,
     ) -> Result<ObjectKeys, SseError> {
-        let _ = (access, object, envelope, customer);
-        unimplemented!()
+        self.check_customer(envelope, customer)?;
+        let context = bind(object, envelope.mode);
+        let plain = match (envelope.mode, customer) {
+            (Mode::SseC, Some(customer)) => {
+                require_confidential(access, "customer")?;
+                open_box(customer.key(), CUSTOMER_LABEL, &context, &envelope.wrapped)
+                    .map_err(|_| corrupt("the wrapped key"))?
+            }
+            (Mode::SseC, None) => return Err(SseError::CustomerKeyRequired),
+            (Mode::SseS3, _) => self.keyring.owned_key().await?.unwrap(&context, &envelope.wrapped)?,
+            (Mode::SseKms | Mode::DsseKms, _) => {
+                let data_key = self.open_data_key(access, object, envelope).await?;
+                open_box(&data_key, KMS_LABEL, &context, &envelope.wrapped).map_err(|_| corrupt("the wrapped key"))?
+            }
+        };
+        unflatten(suite_of(envelope.mode), plain.expose())
+    }
+
+    async fn open_data_key(
+        &self,
+        access: &Access,
+        object: ObjectRef<'_>,
+        envelope: &Envelope,
+    ) -> Result<SecretKey, SseError> {
+        require_kms_transport(access)?;
+        let arn = envelope.kms_key_arn.as_deref().ok_or_else(|| corrupt("the key's ARN"))?;
+        let (account, region) = account_and_region(arn).ok_or_else(|| corrupt("the key's ARN"))?;
+        let key = self.keyring.resolve(access, &account, &region, arn).await?;
+        let grant = authorize(access, "kms:Decrypt", &key)?;
+        check_usable(&key)?;
+        let client: EncryptionContext = envelope.kms_context.iter().cloned().collect();
+        let context = kms_context(object, &client, envelope.bucket_key);
+        let ciphertext = &envelope.kms_ciphertext;
+        if !envelope.bucket_key {
+            let opened = self.keyring.decrypt(&grant, &key, ciphertext, &context, true).await?;
+            return secret_key(&opened.plaintext);
+        }
+        let (now, slot) = (self.sources.now(), BucketKeys::slot(access, arn, &context));
+        if let Some(found) = self.bucket_keys.for_opening(&slot, ciphertext, now) {
+            return Ok(found);
+        }
+        let opened = self.keyring.decrypt(&grant, &key, ciphertext, &context, true).await?;
+        let opened = secret_key(&opened.plaintext)?;
+        self.bucket_keys.insert(slot, &opened, ciphertext, now);
+        Ok(opened)
     }
 
     /// Checks that a request's key fits an SSE-C object (or that none came for another) without opening anything:
     /// for HEAD.
     pub fn check_customer(&self, envelope: &Envelope, customer: Option<&CustomerKey>) -> Result<(), SseError> {
-        let _ = (envelope, customer);
-        unimplemented!()
+        match (envelope.mode, customer) {
+            (Mode::SseC, None) => Err(SseError::CustomerKeyRequired),
+            (Mode::SseC, Some(customer)) => {
+                let salt = envelope.customer_check.first_chunk::<SALT_BYTES>().ok_or_else(|| corrupt("the check"))?;
+                let check = customer_check(customer, *salt);
+                if constant_time_eq(&check, &envelope.customer_check) {
+                    Ok(())
+                } else {
+                    Err(SseError::WrongCustomerKey)
+                }
+            }
+            (_, Some(_)) => Err(SseError::NotApplicable),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn seal(&self, key: &SecretKey, label: &str, context: &Context, plain: &SecretBytes) -> Vec<u8> {
+        let header = BoxHeader { key_id: Vec::new(), generation: [0; 16] };
+        seal_box(&SealBox { key, label, header: &header, context }, plain.expose(), &self.sources)
+    }
+}
+
+/// What a wrapping is bound to, each field by its length: never a joined path.
+fn bind(object: ObjectRef<'_>, mode: Mode) -> Context {
+    Context::new()
+        .with("bucket", object.bucket.as_str())
+        .with("key", object.key.as_str())
+        .with("id", object.id)
+        .with("mode", mode.header().unwrap_or("customer"))
+}
+
+/// The KMS encryption context: the client's, and the ARN of the object or, with a bucket key, of the bucket.
+fn kms_context(object: ObjectRef<'_>, client: &EncryptionContext, bucket_key: bool) -> EncryptionContext {
+    let arn = if bucket_key { bucket_arn(object.bucket) } else { object_arn(object.bucket, object.key) };
+    let mut context = client.clone();
+    context.insert("aws:s3:arn".to_owned(), arn);
+    context
+}
+
+fn authorize(access: &Access, action: &'static str, key: &ResolvedKey) -> Result<Grant, SseError> {
+    let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
+    access.authorize(action, resource).map_err(SseError::Denied)
+}
+
+/// A cached key must not outlive the right to use it: the state is looked at on each use.
+fn check_usable(key: &ResolvedKey) -> Result<(), SseError> {
+    let arn = || key.metadata.arn.clone();
+    match key.metadata.state {
+        KeyState::Enabled => Ok(()),
+        KeyState::Disabled => Err(SseError::Kms(KeyringError::Disabled(arn()))),
+        KeyState::PendingDeletion => Err(SseError::Kms(KeyringError::PendingDeletion(arn()))),
+    }
+}
+
+fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseError> {
+    if access.facts().confidential { Ok(()) } else { Err(SseError::NotConfidential(what)) }
+}
+
+/// SSE-KMS wants TLS and Signature Version 4.
+fn require_kms_transport(access: &Access) -> Result<(), SseError> {
+    require_confidential(access, "kms")?;
+    match access.facts().signature {
+        SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
+        SignatureKind::V2Query | SignatureKind::Anonymous => Err(SseError::NeedsSignatureV4),
+    }
+}
+
+/// `salt 16 | HMAC-SHA256(key, label | salt) 32`: tells whether a key is the right one, and nothing else of it.
+fn customer_check(customer: &CustomerKey, salt: [u8; SALT_BYTES]) -> Vec<u8> {
+    let message = [CUSTOMER_CHECK_LABEL, &salt].concat();
+    [&salt[..], &hmac_sha256(customer.key().expose(), &message)].concat()
+}
+
+fn flatten(keys: &ObjectKeys) -> SecretBytes {
+    SecretBytes::new(match keys {
+        ObjectKeys::Single(key) => key.expose().to_vec(),
+        ObjectKeys::Double(inner, outer) => [inner.expose().as_slice(), outer.expose()].concat(),
+    })
+}
+
+fn unflatten(suite: Suite, plain: &[u8]) -> Result<ObjectKeys, SseError> {
+    let keys = match suite {
+        Suite::Single => SecretKey::from_slice(plain).map(ObjectKeys::Single),
+        Suite::Double => plain.split_at_checked(KEY_BYTES).and_then(|(inner, outer)| {
+            Some(ObjectKeys::Double(SecretKey::from_slice(inner)?, SecretKey::from_slice(outer)?))
+        }),
+    };
+    keys.ok_or_else(|| corrupt("the object keys' length"))
+}
+
+fn secret_key(bytes: &SecretBytes) -> Result<SecretKey, SseError> {
+    SecretKey::from_slice(bytes.expose()).ok_or_else(|| corrupt("the data key's length"))
+}
+
+fn account_and_region(arn: &str) -> Option<(AccountId, crate::names::Region)> {
+    let mut fields = arn.split(':').skip(3);
+    let region = crate::names::Region::parse(fields.next()?).ok()?;
+    Some((AccountId::parse(fields.next()?).ok()?, region))
+}
+
+fn corrupt(what: &str) -> SseError {
+    SseError::Corrupt(format!("an object's envelope is damaged: {what}"))
+}
+
+impl From<KeyringError> for SseError {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Denied(denied) => Self::Denied(denied),
+            other => Self::Kms(other),
+        }
     }
 }

@@ -1,78 +1,237 @@
 //! Reading and writing blobs in bounded memory.
 
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use std::fmt::Write as _;
+use std::future::ready;
+use std::ops::Range;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::{Path, PathPart};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
+use tokio::sync::Semaphore;
+
+use super::directory::Directory;
+use super::writer::BlobWriter;
+use super::{StoreError, writer};
 use crate::crypto::SealedRange;
 
 /// How much of a blob is in one buffer on its way to or from a local file, in bytes. With one buffer being filled and
 /// one in flight this bounds the memory of a transfer.
 pub const BLOB_CHUNK_BYTES: usize = 512 * 1024;
 
+/// Chunks of a file in memory for one reader: the one it has and the one being read.
+const READ_CHUNKS: usize = 2;
+
 /// The random id of a blob.
 pub type BlobId = [u8; 16];
 
-/// The store failed.
-#[derive(Debug)]
-pub enum StoreError {
-    /// There is no such blob.
-    NotFound,
-    /// No space, or a quota: the client hears 507-like trouble and nothing is lost.
-    Full(String),
-    /// Anything else; the text is for the log.
-    Failed(String),
+/// How bytes go to and from a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// In chunks of [`BLOB_CHUNK_BYTES`]: where a call is cheap (files, memory).
+    Chunks,
+    /// In as few requests as can be: where a call is a request over the network. Reads are one request each; writes are
+    /// one, or parts of at least 5 MiB, of which all writers together hold a bounded number in memory.
+    Requests,
 }
 
 /// The blobs of one store. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Blobs {}
+pub struct Blobs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn ObjectStore>,
+    /// Above all blobs.
+    prefix: Path,
+    transfer: Transfer,
+    /// The directory below `store`, if it is one.
+    directory: Option<Directory>,
+    /// KiB that writers may hold for an upstream.
+    room: Arc<Semaphore>,
+}
 
 impl Blobs {
+    /// The blobs below `prefix` of a store.
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: Path, transfer: Transfer) -> Self {
+        Self::build(store, prefix, transfer, None)
+    }
+
+    /// The blobs in a directory; `store` is over its root.
+    pub(super) fn in_directory(store: Arc<dyn ObjectStore>, directory: Directory) -> Self {
+        Self::build(store, Path::default(), Transfer::Chunks, Some(directory))
+    }
+
+    fn build(store: Arc<dyn ObjectStore>, prefix: Path, transfer: Transfer, directory: Option<Directory>) -> Self {
+        let room = Arc::new(Semaphore::new(writer::UPSTREAM_ROOM_KIB));
+        Self(Arc::new(Inner { store, prefix, transfer, directory, room }))
+    }
+
     /// Starts a blob of exactly `sealed_len` bytes.
     pub async fn create(&self, id: BlobId, sealed_len: u64) -> Result<BlobWriter, StoreError> {
-        let _ = (id, sealed_len);
-        unimplemented!()
+        let path = self.path(id);
+        BlobWriter::start(Arc::clone(&self.0.store), path, self.0.transfer, sealed_len, &self.0.room).await
     }
 
     /// Reads a range of a blob: chunks in order, with read-ahead of one chunk. Dropping the stream stops the reading.
+    ///
+    /// The stream ends after its first error. A range that reaches beyond the blob is an error, at the latest where the
+    /// bytes end; an empty range is an empty stream, whatever the blob.
     pub fn read(&self, id: BlobId, range: SealedRange) -> BlobReader {
-        let _ = (id, range);
-        unimplemented!()
+        let range = range.start..range.end.max(range.start);
+        if range.is_empty() {
+            return stream::empty().boxed();
+        }
+        let (store, path) = (Arc::clone(&self.0.store), self.path(id));
+        match self.0.transfer {
+            Transfer::Chunks => read_chunks(store, path, range),
+            Transfer::Requests => read_request(store, path, range),
+        }
     }
 
-    /// Deletes a blob; deleting what is absent is no error.
+    /// Deletes a blob, with what unfinished writers left of it in a directory; deleting what is absent is no error.
     pub async fn delete(&self, id: BlobId) -> Result<(), StoreError> {
-        let _ = id;
-        unimplemented!()
+        let path = self.path(id);
+        if let Some(directory) = &self.0.directory {
+            let directory = directory.clone();
+            let deleted = tokio::task::spawn_blocking(move || directory.delete(path.as_ref())).await;
+            return Ok(deleted.map_err(|error| StoreError::Failed(error.to_string()))??);
+        }
+        match self.0.store.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// All blobs with their sealed lengths in bytes, in no order: for scrub.
+    /// All blobs with their sealed lengths in bytes, in no order: for scrub. What has no blob's name is passed over.
     pub fn list(&self) -> BoxStream<'static, Result<(BlobId, u64), StoreError>> {
-        unimplemented!()
+        let prefix = self.0.prefix.clone();
+        // The stream borrows nothing: implementations of `list` own what they need.
+        let objects = self.0.store.list((!prefix.as_ref().is_empty()).then_some(&prefix));
+        objects
+            .map_err(StoreError::from)
+            .try_filter_map(move |object| ready(Ok(blob_id(&prefix, &object.location).map(|id| (id, object.size)))))
+            .boxed()
+    }
+
+    /// `prefix/ab/abcd…`: the id in hexadecimal below its first byte.
+    fn path(&self, id: BlobId) -> Path {
+        let mut name = String::with_capacity(2 * id.len());
+        for byte in id {
+            write!(name, "{byte:02x}").expect("writing to a string does not fail");
+        }
+        self.0.prefix.clone().join(PathPart::from(&name[..2])).join(PathPart::from(name.as_str()))
     }
 }
 
 /// The chunks of a range.
 pub type BlobReader = BoxStream<'static, Result<Bytes, StoreError>>;
 
-/// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing visible.
-#[derive(Debug)]
-pub struct BlobWriter {}
+/// By ranges: a file read as a stream comes in pieces of 8 KiB, at twenty times the cost.
+fn read_chunks(store: Arc<dyn ObjectStore>, path: Path, range: Range<u64>) -> BlobReader {
+    let starts = range.clone().step_by(BLOB_CHUNK_BYTES);
+    let chunks = starts.map(move |start| {
+        let chunk = start..range.end.min(start + BLOB_CHUNK_BYTES as u64);
+        let (store, path) = (Arc::clone(&store), path.clone());
+        async move {
+            // One call to the file system's threads; `get_range` makes two.
+            let bytes = store.get_ranges(&path, std::slice::from_ref(&chunk)).await?.pop().unwrap_or_default();
+            if bytes.len() as u64 != chunk.end - chunk.start {
+                return Err(cut_short(&path, chunk.start + bytes.len() as u64));
+            }
+            Ok(bytes)
+        }
+    });
+    let chunks = stream::iter(chunks).buffered(READ_CHUNKS);
+    chunks
+        .scan(false, |failed, chunk| {
+            let item = (!*failed).then_some(chunk);
+            *failed = matches!(item, Some(Err(_)));
+            ready(item)
+        })
+        .boxed()
+}
 
-impl BlobWriter {
-    /// Appends bytes. Waits while the bytes before them are still on their way.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
-        let _ = chunk;
-        unimplemented!()
+/// By one request, whose body waits in the connection until it is wanted.
+fn read_request(store: Arc<dyn ObjectStore>, path: Path, range: Range<u64>) -> BlobReader {
+    let opened = async move {
+        let options = GetOptions::new().with_range(Some(range.clone()));
+        let result = store.get_opts(&path, options).await?;
+        if result.range != range {
+            return Err(cut_short(&path, result.range.end));
+        }
+        Ok(stream::try_unfold((result.into_stream(), range.start), move |(mut chunks, at)| {
+            let (path, end) = (path.clone(), range.end);
+            async move {
+                match chunks.try_next().await? {
+                    Some(chunk) if chunk.len() as u64 <= end - at => {
+                        let next = at + chunk.len() as u64;
+                        Ok(Some((chunk, (chunks, next))))
+                    }
+                    Some(_) => Err(StoreError::Failed(format!("{path}: more bytes came than were asked for"))),
+                    None if at == end => Ok(None),
+                    None => Err(cut_short(&path, at)),
+                }
+            }
+        }))
+    };
+    stream::once(opened).try_flatten().boxed()
+}
+
+fn cut_short(path: &Path, at: u64) -> StoreError {
+    StoreError::Failed(format!("{path}: the bytes end at {at}, more were asked for"))
+}
+
+/// The id of the blob that lies at `location`, if one does.
+fn blob_id(prefix: &Path, location: &Path) -> Option<BlobId> {
+    let mut parts = location.prefix_match(prefix)?;
+    let (first, name) = (parts.next()?, parts.next()?);
+    let name = name.as_ref();
+    let lowercase_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if parts.next().is_some() || name.len() != 32 || !name.bytes().all(lowercase_hex) || name[..2] != *first.as_ref() {
+        return None;
+    }
+    u128::from_str_radix(name, 16).ok().map(u128::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn a_path_leads_back_to_its_id() {
+        for prefix in ["", "a", "a/b c"] {
+            let prefix = Path::from(prefix);
+            let blobs = Blobs::new(Arc::new(InMemory::new()), prefix.clone(), Transfer::Chunks);
+            for id in [[0; 16], [0xff; 16], [0x0a; 16], *b"0123456789abcdef"] {
+                assert_eq!(blob_id(&prefix, &blobs.path(id)), Some(id));
+            }
+        }
+        let blobs = Blobs::new(Arc::new(InMemory::new()), Path::from("p"), Transfer::Chunks);
+        assert_eq!(blobs.path([0xab; 16]).as_ref(), format!("p/ab/{}", "ab".repeat(16)));
     }
 
-    /// Makes the blob durable and readable: its bytes and its directory entry are synced when this returns.
-    pub async fn finish(self) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// Gives up; removes what was written.
-    pub async fn abort(self) {
-        unimplemented!()
+    #[test]
+    fn other_names_are_no_blobs() {
+        let hex = "ab".repeat(16);
+        let prefix = Path::from("p");
+        for other in [
+            format!("ab/{hex}"),
+            format!("q/ab/{hex}"),
+            format!("p/{hex}"),
+            format!("p/aa/{hex}"),
+            format!("p/ab/{hex}0"),
+            format!("p/ab/{hex}/x"),
+            format!("p/ab/{}", &hex[..31]),
+            format!("p/AB/{}", hex.to_uppercase()),
+            format!("p/ab/ab+{}", &hex[3..]),
+            "p/ab".to_owned(),
+        ] {
+            assert_eq!(blob_id(&prefix, &Path::from(other.as_str())), None, "{other}");
+        }
     }
 }

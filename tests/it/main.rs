@@ -1,4 +1,10 @@
-//! Integration tests: everything that needs more than one module, a socket or a process.
+//! Integration tests: the structure of the source, the object store under faults, the edge of the server, settings.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod edge;
 mod settings;
+mod simulate;
+mod stack;
+mod tamper;
+mod tidy;

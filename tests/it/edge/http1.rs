@@ -162,7 +162,9 @@ async fn health_stands_ahead_of_buckets_on_two_paths_only() {
     assert!(ask("GET /health/live").await.ends_with("{\"status\":\"live\"}"));
     assert!(ask("GET /health/ready").await.ends_with("{\"status\":\"ready\"}"));
     assert!(ask("HEAD /health/ready").await.starts_with("HTTP/1.1 200 "));
-    for of_the_bucket in ["GET /health", "GET /health/", "GET /health/live/", "PUT /health/live", "GET /health/live?acl"] {
+    for of_the_bucket in
+        ["GET /health", "GET /health/", "GET /health/live/", "PUT /health/live", "GET /health/live?acl"]
+    {
         assert!(ask(of_the_bucket).await.ends_with("root"), "{of_the_bucket}");
     }
     let signed = edge.ask(&format!("GET /health/live HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 x\r\n{CLOSE}")).await;

@@ -1,6 +1,8 @@
 //! Limits and time-outs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{CLOSE, Edge, header, settings, start};
 
@@ -45,7 +47,8 @@ async fn an_endless_header_and_an_endless_uri_are_cut_off() {
         }
         // With so much unread the connection may be reset before the answer is seen; it is never taken.
         let mut answer = Vec::new();
-        let read = tokio::time::timeout(super::PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut answer));
+        let read =
+            tokio::time::timeout(super::PATIENCE, tokio::io::AsyncReadExt::read_to_end(&mut client.0, &mut answer));
         let _reset = read.await.expect("the server closes");
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.is_empty() || answer.starts_with(status), "{answer}");

@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom::server::{self, BodyIdle, Gateway, Limits, Metrics, Running, Settings};
+use strongroom::auth::BodyTimeout;
+use strongroom::server::{self, Gateway, Limits, Metrics, Running, Settings};
 use strongroom::sources::Sources;
 use strongroom::wire::{OperationName, Request, Response, ResponseBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -70,7 +71,7 @@ async fn handle(mut request: Request, gate: &Semaphore) -> Response {
             while let Some(chunk) = request.body.next().await {
                 match chunk {
                     Ok(chunk) => len += chunk.len(),
-                    Err(error) if error.is::<BodyIdle>() => return answer(400, "RequestTimeout".to_owned()),
+                    Err(error) if error.is::<BodyTimeout>() => return answer(400, "RequestTimeout".to_owned()),
                     Err(_) => return answer(400, "IncompleteBody".to_owned()),
                 }
             }
@@ -142,7 +143,8 @@ impl Client {
         let mut all = Vec::new();
         while !all.ends_with(end.as_bytes()) {
             let byte = timeout(PATIENCE, self.0.read_u8()).await;
-            let byte = byte.unwrap_or_else(|_| panic!("{end:?} does not come after {:?}", String::from_utf8_lossy(&all)));
+            let byte =
+                byte.unwrap_or_else(|_| panic!("{end:?} does not come after {:?}", String::from_utf8_lossy(&all)));
             all.push(byte.unwrap_or_else(|e| panic!("{e} after {:?}", String::from_utf8_lossy(&all))));
         }
         String::from_utf8_lossy(&all).into_owned()

@@ -1,0 +1,35 @@
+//! Background work of one gateway. Each pass is short, may be cut off anywhere, and finds again what it left.
+
+use std::sync::{Arc, Weak};
+
+use super::App;
+
+/// Starts the jobs; they end with the gateway.
+pub(super) fn start(app: &Arc<App>) {
+    let weak = Arc::downgrade(app);
+    tokio::spawn(run(weak));
+}
+
+async fn run(app: Weak<App>) {
+    loop {
+        let Some(running) = app.upgrade() else { return };
+        pass(&running).await;
+        let pause = running.config.sweep_interval;
+        drop(running);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn pass(app: &App) {
+    // The data directory is locked: whatever blob was announced and is not being written here is abandoned.
+    match app.objects.sweep(true).await {
+        Ok(swept) if swept.entries > 0 => tracing::info!(blobs = swept.blobs, entries = swept.entries, "swept"),
+        Ok(_) => {}
+        Err(error) => tracing::error!(?error, "the sweeper failed; it tries again"),
+    }
+    match app.keyring.destroy_due_keys().await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "destroyed the material of keys whose waiting period is over"),
+        Err(error) => tracing::error!(?error, "keys that are due could not be destroyed; it is tried again"),
+    }
+}

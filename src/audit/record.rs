@@ -1,0 +1,246 @@
+//! From an [`Event`] to its record: CloudTrail's form, version 1.11 ("CloudTrail record contents for management, data,
+//! and network activity events", "CloudTrail userIdentity element"), in canonical JSON.
+//!
+//! Ours besides: `additionalEventData.parentRequestID` ties a use of a key to the S3 request behind it, and
+//! `additionalEventData.job` names the job that acted.
+
+use serde_json::{Map, Value, json};
+
+use super::canonical;
+use super::event::{Event, EventKind, EventResource};
+use crate::auth::{Access, CallerKind, RequestFacts};
+use crate::crypto::sha256;
+use crate::names::{AccountId, iam_root_arn, iam_user_arn};
+use crate::sources::{Sources, Timestamp};
+use crate::wire::iso8601_seconds;
+
+/// `requestParameters` and `responseElements` above this are left out, as CloudTrail does.
+pub(super) const PARAMETERS_MAX_BYTES: usize = 100 * 1024;
+/// The same for `additionalEventData`.
+pub(super) const ADDITIONAL_MAX_BYTES: usize = 28 * 1024;
+/// `errorCode` and `errorMessage` are cut at this, as CloudTrail does.
+pub(super) const ERROR_MAX_BYTES: usize = 1024;
+
+/// Who acts when it is not a client: AWS's word for its own services, which SIEM rules know.
+const INTERNAL: &str = "AWS Internal";
+/// CloudTrail's word in place of a secret.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+/// Parameters that never reach a record, in lower case: plaintext, ciphertext, key material, tokens, secrets. The
+/// layers above leave them out; this catches a slip. Only at the top, where parameters stand: an encryption context
+/// may use such a word as a key, and is recorded as it was.
+const SECRETS: [&str; 26] = [
+    "ciphertext",
+    "ciphertextblob",
+    "ciphertextforrecipient",
+    "encryptedkeymaterial",
+    "granttoken",
+    "granttokens",
+    "importtoken",
+    "keymaterial",
+    "mac",
+    "message",
+    "password",
+    "plaintext",
+    "plaintextkey",
+    "privatekeyciphertextblob",
+    "privatekeyplaintext",
+    "secretaccesskey",
+    "sessiontoken",
+    "sharedsecret",
+    "signature",
+    "authorization",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-signature",
+    "awsaccesskeyid",
+];
+
+/// The caller, taken apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) kind: &'a CallerKind,
+    pub(super) account: Option<&'a AccountId>,
+    pub(super) access_key_id: Option<&'a str>,
+}
+
+impl<'a> Who<'a> {
+    pub(super) fn of(access: &'a Access) -> Self {
+        let caller = access.caller();
+        Self { kind: caller.kind(), account: caller.account(), access_key_id: caller.access_key_id() }
+    }
+}
+
+/// What a record gets besides its event.
+#[derive(Debug, Clone)]
+pub(super) struct Stamp {
+    /// `eventID`.
+    pub(super) event_id: String,
+    /// `requestID` of a call that S3 makes: it has none from the edge.
+    pub(super) inner_request_id: String,
+    /// For events that no request caused.
+    pub(super) now: Timestamp,
+}
+
+impl Stamp {
+    pub(super) fn new(sources: &Sources) -> Self {
+        Self { event_id: uuid_v4(sources), inner_request_id: uuid_v4(sources), now: sources.now() }
+    }
+}
+
+/// The record of `event`, which `who` caused by the request of `facts` (those of the event's access).
+pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &Stamp) -> String {
+    let job = matches!(who.kind, CallerKind::System { .. });
+    let internal = event.via_s3 || job;
+    let at = if job || event.kind == EventKind::ServiceEvent { stamp.now } else { facts.received };
+    let request = limited(redacted(&event.request), PARAMETERS_MAX_BYTES, "requestParameters");
+    let (parameters, details) = match event.kind {
+        EventKind::ApiCall => (request, Value::Null),
+        EventKind::ServiceEvent => (Value::Null, request),
+    };
+    let request_id = if event.via_s3 { &stamp.inner_request_id } else { &facts.request_id };
+    let mut record = Map::new();
+    let mut put = |name: &str, value: Value| record.insert(name.to_owned(), value);
+    put("eventVersion", json!("1.11"));
+    put("userIdentity", identity(event, who));
+    put("eventTime", json!(iso8601_seconds(at)));
+    put("eventSource", json!(event.source));
+    put("eventName", json!(event.name));
+    put("awsRegion", json!(facts.region.as_str()));
+    put("sourceIPAddress", if internal { json!(INTERNAL) } else { json!(facts.source_ip.to_string()) });
+    put("userAgent", if internal { json!(INTERNAL) } else { json!(facts.user_agent) });
+    put("requestParameters", parameters);
+    put("responseElements", limited(redacted(&event.response), PARAMETERS_MAX_BYTES, "responseElements"));
+    put("eventID", json!(stamp.event_id));
+    put("readOnly", json!(event.read_only));
+    put("managementEvent", json!(event.management));
+    put("eventCategory", json!(if event.management { "Management" } else { "Data" }));
+    put("recipientAccountId", json!(event.recipient.as_str()));
+    put(
+        "eventType",
+        json!(match event.kind {
+            EventKind::ApiCall => "AwsApiCall",
+            EventKind::ServiceEvent => "AwsServiceEvent",
+        }),
+    );
+    let optional = [
+        ("serviceEventDetails", details),
+        ("additionalEventData", additional(event, who, facts)),
+        ("requestID", if request_id.is_empty() { Value::Null } else { json!(request_id) }),
+        ("errorCode", event.error.as_ref().map_or(Value::Null, |(code, _)| json!(cut(code)))),
+        ("errorMessage", event.error.as_ref().map_or(Value::Null, |(_, message)| json!(cut(message)))),
+        ("resources", resources(&event.resources)),
+        ("tlsDetails", if internal { Value::Null } else { tls_details(facts) }),
+    ];
+    for (name, value) in optional.into_iter().filter(|(_, value)| !value.is_null()) {
+        put(name, value);
+    }
+    canonical::render(&Value::Object(record))
+}
+
+fn identity(event: &Event, who: Who<'_>) -> Value {
+    let account = who.account.map_or("", AccountId::as_str);
+    let mut identity = match (who.kind, who.account) {
+        (CallerKind::Root, Some(id)) => {
+            json!({"type": "Root", "principalId": account, "arn": iam_root_arn(id), "accountId": account})
+        }
+        (CallerKind::User { name }, Some(id)) => {
+            let arn = iam_user_arn(id, name);
+            let principal = principal_id(&arn);
+            json!({"type": "IAMUser", "principalId": principal, "arn": arn, "accountId": account, "userName": name})
+        }
+        (CallerKind::System { .. }, _) => {
+            json!({"type": "AWSService", "accountId": event.recipient.as_str(), "invokedBy": INTERNAL})
+        }
+        // As S3's data events have it for requests that nobody signed.
+        (CallerKind::Anonymous | CallerKind::Root | CallerKind::User { .. }, _) => {
+            json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"})
+        }
+    };
+    if let Some(id) = who.access_key_id {
+        identity["accessKeyId"] = json!(id);
+    }
+    if event.via_s3 {
+        identity["invokedBy"] = json!(INTERNAL);
+    }
+    identity
+}
+
+/// `AIDA` and 17 characters, as AWS's unique ids of users look. Follows from the ARN, since users have no id of their
+/// own yet: the same user has the same id in every record.
+fn principal_id(arn: &str) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let digits = sha256(arn.as_bytes()).into_iter().take(17).map(|b| char::from(DIGITS[usize::from(b & 31)]));
+    "AIDA".chars().chain(digits).collect()
+}
+
+fn additional(event: &Event, who: Who<'_>, facts: &RequestFacts) -> Value {
+    let mut additional = match limited(redacted(&event.additional), ADDITIONAL_MAX_BYTES, "additionalEventData") {
+        Value::Object(fields) => fields,
+        Value::Null => Map::new(),
+        other => Map::from_iter([("data".to_owned(), other)]),
+    };
+    if event.via_s3 {
+        additional.insert("parentRequestID".to_owned(), json!(facts.request_id));
+    }
+    if let CallerKind::System { job } = who.kind {
+        additional.insert("job".to_owned(), json!(job));
+    }
+    if additional.is_empty() { Value::Null } else { Value::Object(additional) }
+}
+
+fn resources(resources: &[EventResource]) -> Value {
+    if resources.is_empty() {
+        return Value::Null;
+    }
+    let resource = |r: &EventResource| json!({"accountId": r.account.as_str(), "type": r.kind, "ARN": r.arn});
+    resources.iter().map(resource).collect()
+}
+
+fn tls_details(facts: &RequestFacts) -> Value {
+    let Some(tls) = &facts.tls else { return Value::Null };
+    json!({
+        "tlsVersion": tls.version,
+        "cipherSuite": tls.cipher_suite,
+        "clientProvidedHostHeader": facts.host,
+    })
+}
+
+fn redacted(parameters: &Value) -> Value {
+    let mut parameters = parameters.clone();
+    for (name, value) in parameters.as_object_mut().into_iter().flatten() {
+        if !value.is_null() && SECRETS.contains(&name.to_ascii_lowercase().as_str()) {
+            *value = json!(HIDDEN);
+        }
+    }
+    parameters
+}
+
+/// What CloudTrail writes in place of an element that is too large.
+fn limited(value: Value, max_bytes: usize, name: &str) -> Value {
+    if value.is_null() {
+        return value;
+    }
+    let size = canonical::render(&value).len();
+    if size <= max_bytes {
+        return value;
+    }
+    json!({"omitted": true, "originalSize": size, "reason": format!("{name} too large")})
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(ERROR_MAX_BYTES)]
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid_v4(sources: &Sources) -> String {
+    let mut bytes = sources.random::<16>();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = format!("{:032x}", u128::from_be_bytes(bytes));
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests;

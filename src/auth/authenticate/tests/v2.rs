@@ -1,0 +1,105 @@
+//! Presigned URLs of Signature Version 2.
+
+use super::*;
+use crate::sigv4::{V2Request, signature_v2, string_to_sign_v2};
+use crate::wire::encode_uri;
+
+const EXPIRES: &str = "1369353660";
+
+/// Signs `request` until a minute after [`now`]; `host_bucket` as the signer understands the host.
+fn presigned(request: Sent, host_bucket: Option<&str>, expires: &str) -> Sent {
+    let params = Params::parse(&request.query);
+    let text = string_to_sign_v2(&V2Request {
+        method: &request.method,
+        host_bucket,
+        path: &request.path,
+        params: &params,
+        headers: &request.headers,
+        expires,
+    });
+    let signature = encode_uri(&signature_v2(SECRET.as_bytes(), &text));
+    let separator = if request.query.is_empty() { "" } else { "&" };
+    let query = format!("{}{separator}AWSAccessKeyId={KEY}&Signature={signature}&Expires={expires}", request.query);
+    Sent { query, ..request }
+}
+
+fn get() -> Sent {
+    presigned(sent("GET", "/b/k%20k?response-content-type=a%2Fb&x-id=GetObject"), None, EXPIRES)
+}
+
+#[test]
+fn taken_while_the_setting_is_on() {
+    let access = get().authenticate().unwrap().access;
+    assert_eq!(access.facts().signature, SignatureKind::V2Query);
+    assert_eq!((access.caller().kind(), access.facts().region.as_str()), (&CallerKind::Root, "us-east-1"));
+    let off = AuthSettings { presigned_v2: false, ..settings() };
+    let error = authenticate(get().request(), "s3", &directory(), &off).err();
+    assert_eq!(error, Some(AuthError::unsupported_mechanism()));
+    let error = authenticate(get().request(), "kms", &directory(), &settings()).err();
+    assert_eq!(error, Some(AuthError::unsupported_mechanism()));
+}
+
+#[test]
+fn faults() {
+    let altered = |from: &str, to: &str| {
+        let mut request = get();
+        assert!(request.query.contains(from));
+        request.query = request.query.replacen(from, to, 1);
+        request
+    };
+    let three = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
+    for name in ["AWSAccessKeyId", "Expires"] {
+        assert_eq!(altered(name, "Other").refused(), AuthError::Denied(three.to_owned()));
+    }
+    for bad in ["1e9", "", "2147483648", "soon"] {
+        let text = format!("Invalid date (should be seconds since epoch): {bad}");
+        assert_eq!(altered(EXPIRES, bad).refused(), AuthError::Denied(text));
+    }
+    let mut late = get();
+    late.received = Timestamp(now().0 + 61_000);
+    let expired = AuthError::Expired {
+        expires_seconds: None,
+        expired_at: "2013-05-24T00:01:00Z".to_owned(),
+        server_time: "2013-05-24T00:01:01Z".to_owned(),
+    };
+    assert_eq!(late.refused(), expired);
+    assert_eq!(altered(KEY, "NOBODY").refused(), AuthError::UnknownAccessKey("NOBODY".to_owned()));
+    assert_eq!(altered("x-id", "x-amz-security-token").refused(), AuthError::InvalidToken);
+    // What is signed: path, signed parameters, expiry, method, x-amz-* headers, type and MD5. Not: other parameters.
+    assert!(altered("a%2Fb", "a%2Fc").mismatches());
+    assert!(altered(EXPIRES, "1369353661").mismatches());
+    assert!(Sent { method: "PUT".to_owned(), ..get() }.mismatches());
+    assert!(Sent { path: "/b/k".to_owned(), ..get() }.mismatches());
+    for name in ["x-amz-acl", "content-type", "content-md5"] {
+        assert!(get().header(name, "1B2M2Y8AsgTpgAmY7PhCfg==").mismatches(), "{name}");
+    }
+    assert!(altered("x-id=GetObject", "x-id=Other").authenticate().is_ok());
+}
+
+#[test]
+fn the_bucket_of_a_virtual_host_is_signed() {
+    let host = |host: &str, path: &str| Sent { host: host.to_owned(), ..sent("GET", path) };
+    assert!(presigned(host("b.s3.example.com:9000", "/k"), Some("b"), EXPIRES).authenticate().is_ok());
+    assert!(presigned(host("s3.example.com", "/b/k"), None, EXPIRES).authenticate().is_ok());
+    // One signed for path style is good for the same object in virtual-host style, and for no other: a host that is
+    // none of ours names no bucket.
+    let mut same = presigned(host("s3.example.com", "/b/k"), None, EXPIRES);
+    (same.host, same.path) = ("b.s3.example.com".to_owned(), "/k".to_owned());
+    assert!(same.authenticate().is_ok());
+    (same.host, same.path) = ("b.elsewhere.com".to_owned(), "/k".to_owned());
+    assert!(same.mismatches());
+}
+
+#[tokio::test]
+async fn headers_moved_into_the_query() {
+    let query = "x-amz-server-side-encryption=AES256&content-type=text%2Fplain";
+    let upload = presigned(sent("PUT", &format!("/b/k?{query}")).with_body(b"abc"), None, EXPIRES);
+    let authenticated = upload.authenticate().unwrap();
+    assert_eq!(authenticated.head.headers.get("x-amz-server-side-encryption").unwrap(), "AES256");
+    assert_eq!(&body_of(authenticated).await.unwrap()[..], b"abc");
+    // boto3 gives the type as a parameter, and the client sends it as a header.
+    assert!(upload.clone().header("content-type", "text/plain").authenticate().is_ok());
+    assert!(upload.clone().header("content-type", "text/html").mismatches());
+    assert!(upload.clone().header("x-amz-server-side-encryption", "AES256").authenticate().is_ok());
+    assert!(upload.header("x-amz-server-side-encryption", "aws:kms").mismatches());
+}

@@ -1,0 +1,234 @@
+//! Row sealing: which epoch key seals, and that one is there before the last one has sealed too much.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use super::engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Precondition, Table, Write};
+use super::tuple::{Tuple, TupleReader};
+use crate::crypto::{BoxHeader, Context, Generation, RowKey, SealBox, SecretKey, open_box, parse_box, seal_box};
+use crate::sources::Sources;
+
+/// Rows that one epoch key seals at most. Nonces are random 96-bit numbers: at this count two are the same with a
+/// chance of 2^-37 (design, section 3, "Box").
+const EPOCH_SEALS_MAX: u64 = 1 << 30;
+/// From this count on the next epoch is prepared: the other half of the epoch is the time that is left for it.
+const EPOCH_SEALS_RENEW: u64 = 1 << 29;
+/// Parts the epoch keys from what else the store key wraps.
+const EPOCH_LABEL: &str = "strongroom index epoch v1";
+/// The key id in the Box of an epoch key.
+const EPOCH_KEY_ID: &[u8] = b"store";
+/// Epochs read at once when an index is opened.
+const EPOCH_PAGE: usize = 1_000;
+
+/// A row does not open or decode. The store is damaged or was tampered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corrupt(pub String);
+
+impl From<Corrupt> for IndexError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt.0)
+    }
+}
+
+/// Seals and opens rows under epoch keys, which lie in [`Table::Meta`] wrapped under the store key.
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct RowSealer {
+    store_key: SecretKey,
+    generation: Generation,
+    sources: Sources,
+    epochs: ArcSwap<Epochs>,
+    /// Held by the one that makes the next epoch.
+    renewal: Mutex<()>,
+    renew_after: u64,
+    seals_max: u64,
+}
+
+struct Epochs {
+    current: Arc<RowKey>,
+    /// Rows sealed under `current`.
+    seals: AtomicU64,
+    /// All of the store, with `current`.
+    all: HashMap<u32, Arc<RowKey>>,
+}
+
+impl RowSealer {
+    /// Loads the epochs of a store, which were wrapped under `store_key` of `generation`, and starts a new one for
+    /// this process: its count of seals starts at zero, whatever an earlier process did not get to note.
+    pub async fn open(
+        index: &dyn Index,
+        store_key: &SecretKey,
+        generation: Generation,
+        sources: &Sources,
+    ) -> Result<Self, IndexError> {
+        Self::open_with_limits(index, store_key, generation, sources, EPOCH_SEALS_RENEW, EPOCH_SEALS_MAX).await
+    }
+
+    async fn open_with_limits(
+        index: &dyn Index,
+        store_key: &SecretKey,
+        generation: Generation,
+        sources: &Sources,
+        renew_after: u64,
+        seals_max: u64,
+    ) -> Result<Self, IndexError> {
+        let wrap = Wrap { key: store_key, generation };
+        let mut all = wrap.load_epochs(index).await?;
+        let newest = all.keys().max().copied().unwrap_or(0);
+        let current = Arc::new(wrap.make_epoch(index, newest, sources).await?);
+        all.insert(current.epoch(), Arc::clone(&current));
+        Ok(Self {
+            store_key: store_key.duplicate(),
+            generation,
+            sources: sources.clone(),
+            epochs: ArcSwap::from_pointee(Epochs { current, seals: AtomicU64::new(0), all }),
+            renewal: Mutex::new(()),
+            renew_after,
+            seals_max,
+        })
+    }
+
+    /// Seals a value for its row.
+    pub fn seal(&self, table: Table, key: &[u8], plain: &[u8]) -> Bytes {
+        let epochs = self.epochs.load();
+        epochs.seals.fetch_add(1, Ordering::Relaxed);
+        Bytes::from(epochs.current.seal(self.sources.random(), &row_aad(table, key), plain))
+    }
+
+    /// Opens a value of a row.
+    pub fn open_row(&self, table: Table, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Corrupt> {
+        let row = || format!("row {} of table {}", key.escape_ascii(), table.name());
+        let epoch = RowKey::epoch_of(sealed).ok_or_else(|| Corrupt(format!("{} is no sealed row", row())))?;
+        let epochs = self.epochs.load();
+        let row_key =
+            epochs.all.get(&epoch).ok_or_else(|| Corrupt(format!("{} has the unknown epoch {epoch}", row())))?;
+        row_key.open(&row_aad(table, key), sealed).map_err(|_| Corrupt(format!("{} does not open", row())))
+    }
+
+    /// Starts the next epoch if this one has sealed half of what it may. Called before every commit; costs one atomic
+    /// read but for the one commit in 2^29 that makes the epoch, and never delays the others.
+    ///
+    /// An error only counts once the epoch is used up.
+    pub(super) async fn renew_if_due(&self, index: &dyn Index) -> Result<(), IndexError> {
+        if self.seals() < self.renew_after {
+            return Ok(());
+        }
+        let renewed = match self.renewal.try_lock() {
+            Ok(_guard) => self.renew(index).await,
+            Err(_) if self.seals() < self.seals_max => return Ok(()),
+            Err(_) => {
+                let _guard = self.renewal.lock().await;
+                self.renew(index).await
+            }
+        };
+        if self.seals() < self.seals_max { Ok(()) } else { renewed }
+    }
+
+    fn seals(&self) -> u64 {
+        self.epochs.load().seals.load(Ordering::Relaxed)
+    }
+
+    async fn renew(&self, index: &dyn Index) -> Result<(), IndexError> {
+        let epochs = self.epochs.load_full();
+        if self.seals() < self.renew_after {
+            return Ok(()); // somebody else was faster
+        }
+        let wrap = Wrap { key: &self.store_key, generation: self.generation };
+        let current = Arc::new(wrap.make_epoch(index, epochs.current.epoch(), &self.sources).await?);
+        let mut all = epochs.all.clone();
+        all.insert(current.epoch(), Arc::clone(&current));
+        self.epochs.store(Arc::new(Epochs { current, seals: AtomicU64::new(0), all }));
+        Ok(())
+    }
+}
+
+/// What epoch keys are wrapped under.
+struct Wrap<'a> {
+    key: &'a SecretKey,
+    generation: Generation,
+}
+
+impl Wrap<'_> {
+    async fn load_epochs(&self, index: &dyn Index) -> Result<HashMap<u32, Arc<RowKey>>, IndexError> {
+        let mut epochs = HashMap::new();
+        let mut range = KeyRange::prefix(&epoch_prefix());
+        loop {
+            let page = index.scan(Table::Meta, &range, EPOCH_PAGE, Direction::Forward).await?;
+            let Some((last, _)) = page.last() else { return Ok(epochs) };
+            range.start = [last, [0].as_slice()].concat();
+            for (key, sealed) in &page {
+                let row_key = self.open_epoch(key, sealed)?;
+                epochs.insert(row_key.epoch(), Arc::new(row_key));
+            }
+        }
+    }
+
+    fn open_epoch(&self, key: &[u8], sealed: &[u8]) -> Result<RowKey, Corrupt> {
+        let corrupt = |what: &str| Corrupt(format!("epoch key {}: {what}", key.escape_ascii()));
+        let epoch = read_epoch_key(key).ok_or_else(|| corrupt("is no epoch"))?;
+        let header = parse_box(sealed).map_err(|_| corrupt("is no Box"))?;
+        if header.generation != self.generation {
+            return Err(corrupt("is wrapped under another generation of the store key"));
+        }
+        let opened = open_box(self.key, EPOCH_LABEL, &epoch_context(epoch), sealed)
+            .map_err(|_| corrupt("does not open under the store key"))?;
+        let secret = SecretKey::from_slice(opened.expose()).ok_or_else(|| corrupt("is not 32 bytes long"))?;
+        Ok(RowKey::new(epoch, &secret))
+    }
+
+    /// Makes an epoch later than `newest` and stores it; it is durable when this returns, before anything is sealed
+    /// under it.
+    async fn make_epoch(&self, index: &dyn Index, newest: u32, sources: &Sources) -> Result<RowKey, IndexError> {
+        let secret = SecretKey::generate(sources);
+        let header = BoxHeader { key_id: EPOCH_KEY_ID.to_vec(), generation: self.generation };
+        let mut epoch = newest;
+        loop {
+            epoch = epoch.checked_add(1).ok_or_else(|| IndexError::Engine("all epochs are used".to_owned()))?;
+            let context = epoch_context(epoch);
+            let seal = SealBox { key: self.key, label: EPOCH_LABEL, header: &header, context: &context };
+            let sealed = Bytes::from(seal_box(&seal, secret.expose(), sources));
+            let key = epoch_key(epoch);
+            let batch = Batch {
+                preconditions: vec![Precondition::Absent(Table::Meta, key.clone())],
+                writes: vec![Write::Put(Table::Meta, key, sealed)],
+                appends: Vec::new(),
+            };
+            match index.commit(batch).await {
+                Ok(()) => return Ok(RowKey::new(epoch, &secret)),
+                // Another gateway on the same index took the number.
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Engine(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+/// What a sealed row is bound to: the table's number, then the key. No two rows share it.
+fn row_aad(table: Table, key: &[u8]) -> Vec<u8> {
+    let mut aad = Vec::with_capacity(1 + key.len());
+    aad.push(table.number());
+    aad.extend_from_slice(key);
+    aad
+}
+
+fn epoch_prefix() -> Vec<u8> {
+    Tuple::new().bytes(b"epoch").build()
+}
+
+fn epoch_key(epoch: u32) -> Vec<u8> {
+    Tuple::new().bytes(b"epoch").u32(epoch).build()
+}
+
+fn read_epoch_key(key: &[u8]) -> Option<u32> {
+    let mut reader = TupleReader::new(key);
+    (reader.bytes()? == b"epoch").then_some(())?;
+    reader.u32().filter(|_| reader.is_empty())
+}
+
+fn epoch_context(epoch: u32) -> Context {
+    Context::new().with("epoch", epoch.to_be_bytes())
+}

@@ -1,0 +1,439 @@
+//! Making keys, telling of them, and their life cycle.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Details, event_of, key_resource};
+use super::ciphertext::wrap_material;
+use super::keys::Operation;
+use super::record::{DueRecord, KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, owner_tuple};
+use super::root::hex;
+use super::service::{KeyRing, ResolvedKey, check_managed, check_usable};
+use super::{KeyMetadata, KeyState, KeyringError};
+use crate::auth::Grant;
+use crate::crypto::SecretKey;
+use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
+use crate::names::{AccountId, Region, iam_root_arn, kms_key_arn};
+use crate::sources::Timestamp;
+
+/// RotateKeyOnDemand may be called this often in a key's life.
+pub const ON_DEMAND_ROTATIONS_MAX: usize = 25;
+/// Waiting period of ScheduleKeyDeletion where none is given, in days.
+pub const PENDING_WINDOW_DEFAULT_DAYS: u32 = 30;
+/// How often a change is tried again after another one was faster.
+pub(super) const CHANGE_ATTEMPTS: usize = 8;
+
+/// What CreateKey is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewKey {
+    /// At most 8,192 characters.
+    pub description: String,
+    /// A JSON object of at most 32 KiB; none: the default policy.
+    pub policy: Option<String>,
+    /// At most 50: key, value.
+    pub tags: Vec<(String, String)>,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins, if there is more.
+    pub next_marker: Option<String>,
+}
+
+/// A key that waits for its deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScheduledDeletion {
+    /// When it goes.
+    pub deletion: Timestamp,
+}
+
+/// One change of a key's record, before it is committed.
+pub(super) struct Change<'c, 'b> {
+    pub(super) place: &'c KeyPlace,
+    pub(super) record: KeyRecord,
+    pub(super) batch: &'c mut RowBatch<'b>,
+}
+
+impl KeyRing {
+    /// Makes a symmetric key. Grant: `kms:CreateKey` on `*`.
+    pub async fn create_key(&self, grant: &Grant, call: &Call, new: NewKey) -> Result<KeyMetadata, KeyringError> {
+        grant.assert_covers("kms:CreateKey", "*");
+        let region = &grant.access().facts().region;
+        let place = KeyPlace::new(region, &grant.resource().owner, &self.new_key_id());
+        let record = KeyRecord { policy: new.policy, tags: new.tags, ..self.new_record(&place, new.description) };
+        let metadata = record.metadata(&place);
+        let mut event = event_of(grant, "CreateKey", call, vec![key_resource(&metadata)]);
+        event.response = json!({ "keyMetadata": shown_metadata(&metadata) });
+        let mut batch = self.rows().batch();
+        put_new_key(&mut batch, &place, &record);
+        match self.commit(batch, &event).await {
+            Ok(Some(())) => Ok(metadata),
+            Ok(None) => self.conclude_refused(blank_response(event), KeyringError::Contention).await,
+            Err(error) => self.conclude_refused(blank_response(event), error).await,
+        }
+    }
+
+    /// Grant: `kms:DescribeKey`.
+    pub async fn describe_key(
+        &self,
+        grant: &Grant,
+        call: &Call,
+        key: &ResolvedKey,
+    ) -> Result<KeyMetadata, KeyringError> {
+        let place = KeyPlace::of(&key.metadata);
+        self.read_key(grant, "kms:DescribeKey", call, key, |record| record.metadata(&place)).await
+    }
+
+    /// The key policy as JSON text. Grant: `kms:GetKeyPolicy`.
+    pub async fn key_policy(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<String, KeyringError> {
+        let metadata = &key.metadata;
+        self.read_key(grant, "kms:GetKeyPolicy", call, key, |record| match &record.policy {
+            Some(policy) => policy.clone(),
+            None if record.aws_managed => s3_key_policy(&metadata.region, &metadata.account),
+            None => default_policy(&metadata.account),
+        })
+        .await
+    }
+
+    /// The tags, in the order of their keys, behind a marker. Grant: `kms:ListResourceTags`.
+    pub async fn key_tags(
+        &self,
+        grant: &Grant,
+        call: &Call,
+        key: &ResolvedKey,
+        limit: usize,
+        marker: Option<&str>,
+    ) -> Result<Page<(String, String)>, KeyringError> {
+        let scope = ["ListResourceTags", &key.metadata.arn];
+        let after = match marker.map(|m| self.markers().parse(&scope, m)).transpose() {
+            Ok(after) => after,
+            Err(error) => {
+                let event = event_of(grant, "ListResourceTags", call, vec![key_resource(&key.metadata)]);
+                return self.conclude_refused(event, error).await;
+            }
+        };
+        let mut tags = self.read_key(grant, "kms:ListResourceTags", call, key, |record| record.tags.clone()).await?;
+        tags.sort();
+        tags.retain(|(name, _)| after.as_ref().is_none_or(|after| name > after));
+        Ok(self.page(&scope, tags, limit, |(name, _)| name))
+    }
+
+    /// Ids and ARNs of an account's keys in the call's Region, by id. Grant: `kms:ListKeys` on `*`.
+    pub async fn list_keys(
+        &self,
+        grant: &Grant,
+        call: &Call,
+        limit: usize,
+        marker: Option<&str>,
+    ) -> Result<Page<(String, String)>, KeyringError> {
+        grant.assert_covers("kms:ListKeys", "*");
+        let event = event_of(grant, "ListKeys", call, Vec::new());
+        let page = self.page_of_keys(grant, limit, marker).await;
+        self.conclude(event, page.map(|page| (page, Details::default()))).await
+    }
+
+    async fn page_of_keys(
+        &self,
+        grant: &Grant,
+        limit: usize,
+        marker: Option<&str>,
+    ) -> Result<Page<(String, String)>, KeyringError> {
+        let (region, account) = (&grant.access().facts().region, &grant.resource().owner);
+        let scope = ["ListKeys", region.as_str(), account.as_str()];
+        let mut range = KeyRange::prefix(&owner_tuple(region, account).build());
+        if let Some(marker) = marker {
+            range.start = after(KeyPlace::new(region, account, &self.markers().parse(&scope, marker)?).row());
+        }
+        // Ids are in the rows' keys, which are in clear: nothing has to be opened for a listing.
+        let rows = self.rows().engine().scan(Table::Key, &range, limit + 1, Direction::Forward).await?;
+        let ids = rows.iter().map(|(row, _)| last_field(row)).collect::<Result<Vec<_>, _>>()?;
+        let keys = ids.into_iter().map(|id| (kms_key_arn(region, account, &id), id)).map(|(arn, id)| (id, arn));
+        Ok(self.page(&scope, keys.collect(), limit, |(id, _)| id))
+    }
+
+    /// Grant: `kms:EnableKey`.
+    pub async fn enable_key(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
+        self.switch(grant, "kms:EnableKey", call, key, KeyState::Enabled).await
+    }
+
+    /// Stops every use of the key at once. Grant: `kms:DisableKey`.
+    pub async fn disable_key(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
+        self.switch(grant, "kms:DisableKey", call, key, KeyState::Disabled).await
+    }
+
+    async fn switch(
+        &self,
+        grant: &Grant,
+        action: &'static str,
+        call: &Call,
+        key: &ResolvedKey,
+        state: KeyState,
+    ) -> Result<(), KeyringError> {
+        self.change_key(grant, action, Operation::Switch, call, key, |change| {
+            change.record.state = state;
+            Ok(((), Value::Null))
+        })
+        .await
+    }
+
+    /// Stops every use and lets the key go after `days` days, 7 to 30. Grant: `kms:ScheduleKeyDeletion`.
+    pub async fn schedule_deletion(
+        &self,
+        grant: &Grant,
+        call: &Call,
+        key: &ResolvedKey,
+        days: u32,
+    ) -> Result<ScheduledDeletion, KeyringError> {
+        let now = self.sources().now();
+        let deletion = now.plus(Duration::from_secs(u64::from(days) * 86_400));
+        self.change_key(grant, "kms:ScheduleKeyDeletion", Operation::ScheduleDeletion, call, key, |change| {
+            change.record.state = KeyState::PendingDeletion;
+            change.record.deletion_ms = Some(deletion.0);
+            let (region, account) = (change.place.region.as_str().to_owned(), change.place.account.as_str().to_owned());
+            let due = DueRecord { region, account, key_id: change.place.key_id.clone() };
+            change.batch.put(change.place.due_row(deletion), &due);
+            let shown = json!({
+                "keyId": change.place.arn(),
+                "keyState": KeyState::PendingDeletion.name(),
+                "deletionDate": crate::wire::iso8601_seconds(deletion),
+                "pendingWindowInDays": days,
+            });
+            Ok((ScheduledDeletion { deletion }, shown))
+        })
+        .await
+    }
+
+    /// Keeps a key that waits for its deletion; it is disabled then. Grant: `kms:CancelKeyDeletion`.
+    pub async fn cancel_deletion(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
+        self.change_key(grant, "kms:CancelKeyDeletion", Operation::CancelDeletion, call, key, |change| {
+            change.record.state = KeyState::Disabled;
+            if let Some(deletion) = change.record.deletion_ms.take() {
+                change.batch.delete(Table::Key, change.place.due_row(Timestamp(deletion)));
+            }
+            Ok(((), json!({ "keyId": change.place.arn() })))
+        })
+        .await
+    }
+
+    /// Gives the key new material; what older generations sealed still opens. Grant: `kms:RotateKeyOnDemand`.
+    pub async fn rotate_on_demand(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
+        self.change_key(grant, "kms:RotateKeyOnDemand", Operation::Rotate, call, key, |change| {
+            let materials = &mut change.record.materials;
+            let rotated = materials.iter().filter(|m| m.origin == MaterialOrigin::OnDemand).count();
+            if rotated >= ON_DEMAND_ROTATIONS_MAX {
+                return Err(KeyringError::LimitExceeded(format!(
+                    "The on-demand rotation limit of {ON_DEMAND_ROTATIONS_MAX} is reached for {}",
+                    change.place.arn()
+                )));
+            }
+            materials.push(self.new_material(&change.place.key_id, MaterialOrigin::OnDemand));
+            Ok(((), json!({ "keyId": change.place.arn() })))
+        })
+        .await
+    }
+
+    /// Reads a key's record for a call that is only about that, and records the call.
+    async fn read_key<T>(
+        &self,
+        grant: &Grant,
+        action: &'static str,
+        call: &Call,
+        key: &ResolvedKey,
+        tell: impl FnOnce(&KeyRecord) -> T,
+    ) -> Result<T, KeyringError> {
+        grant.assert_covers(action, &key.metadata.arn);
+        let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
+        let place = KeyPlace::of(&key.metadata);
+        let told = self.load(&place).await.and_then(|stored| {
+            check_usable(&stored.value, &place, Operation::Read)?;
+            Ok((tell(&stored.value), Details::default()))
+        });
+        self.conclude(event, told).await
+    }
+
+    /// Changes a key's record if its state allows `operation`: change and record of it in one commit, tried again
+    /// when another change was faster. What is held of its material is wiped. `edit` also says what the trail shows
+    /// as `responseElements`.
+    pub(super) async fn change_key<T>(
+        &self,
+        grant: &Grant,
+        action: &'static str,
+        operation: Operation,
+        call: &Call,
+        key: &ResolvedKey,
+        edit: impl Fn(&mut Change<'_, '_>) -> Result<(T, Value), KeyringError>,
+    ) -> Result<T, KeyringError> {
+        grant.assert_covers(action, &key.metadata.arn);
+        let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
+        for _ in 0..CHANGE_ATTEMPTS {
+            match self.try_change(grant, operation, key, &event, &edit).await {
+                Ok(Some(value)) => {
+                    self.materials().forget(&key.metadata.key_id);
+                    return Ok(value);
+                }
+                Ok(None) => {}
+                Err(error) => return self.conclude_refused(event, error).await,
+            }
+        }
+        self.conclude_refused(event, KeyringError::Contention).await
+    }
+
+    async fn try_change<T>(
+        &self,
+        grant: &Grant,
+        operation: Operation,
+        key: &ResolvedKey,
+        event: &crate::audit::Event,
+        edit: &impl Fn(&mut Change<'_, '_>) -> Result<(T, Value), KeyringError>,
+    ) -> Result<Option<T>, KeyringError> {
+        let place = KeyPlace::of(&key.metadata);
+        let stored = self.load(&place).await?;
+        check_managed(&stored.value, &place, grant, event.via_s3)?;
+        check_usable(&stored.value, &place, operation)?;
+        let mut batch = self.rows().batch();
+        let mut change = Change { place: &place, record: stored.value, batch: &mut batch };
+        let (value, response) = edit(&mut change)?;
+        let record = change.record;
+        batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
+        batch.put(place.row(), &record);
+        let event = crate::audit::Event { response, ..event.clone() };
+        Ok(self.commit(batch, &event).await?.map(|()| value))
+    }
+
+    /// Cuts a listing of up to one more than `limit` items to a page.
+    pub(super) fn page<T>(&self, scope: &[&str], mut items: Vec<T>, limit: usize, name: fn(&T) -> &String) -> Page<T> {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| more);
+        Page { next_marker: last.map(|item| self.markers().render(scope, name(item))), items }
+    }
+
+    /// A random UUID, version 4.
+    pub(super) fn new_key_id(&self) -> String {
+        let mut id = self.sources().random::<16>();
+        id[6] = id[6] & 0x0f | 0x40;
+        id[8] = id[8] & 0x3f | 0x80;
+        let digits = hex(&id);
+        [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+    }
+
+    pub(super) fn new_record(&self, place: &KeyPlace, description: String) -> KeyRecord {
+        KeyRecord {
+            created_ms: self.sources().now().0,
+            state: KeyState::Enabled,
+            deletion_ms: None,
+            description,
+            aws_managed: false,
+            materials: vec![self.new_material(&place.key_id, MaterialOrigin::Initial)],
+            aliases: Vec::new(),
+            policy: None,
+            tags: Vec::new(),
+        }
+    }
+
+    pub(super) fn new_material(&self, key_id: &str, origin: MaterialOrigin) -> MaterialRecord {
+        let tag = self.sources().random();
+        let material = SecretKey::generate(self.sources());
+        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material, self.sources());
+        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped }
+    }
+}
+
+/// Puts a new key's row, unless its id was ever used.
+pub(super) fn put_new_key(batch: &mut RowBatch<'_>, place: &KeyPlace, record: &KeyRecord) {
+    batch.expect_absent(Table::Key, place.row());
+    batch.expect_absent(Table::Key, place.tombstone_row());
+    batch.put(place.row(), record);
+}
+
+/// The name in the last field of a row's key.
+pub(super) fn last_field(row: &[u8]) -> Result<String, KeyringError> {
+    let mut reader = TupleReader::new(row);
+    let fields: [Option<Vec<u8>>; 3] = std::array::from_fn(|_| reader.bytes());
+    let [Some(_), Some(_), Some(name)] = fields else {
+        return Err(KeyringError::Internal("a row of keys or aliases has a malformed key".to_owned()));
+    };
+    String::from_utf8(name).map_err(|_| KeyringError::Internal("a row of keys or aliases is not text".to_owned()))
+}
+
+/// The first key behind `row`.
+pub(super) fn after(mut row: Vec<u8>) -> Vec<u8> {
+    row.push(0);
+    row
+}
+
+/// `kms:EnableKey` → `EnableKey`.
+fn api_name(action: &'static str) -> &'static str {
+    action.strip_prefix("kms:").unwrap_or(action)
+}
+
+fn blank_response(event: crate::audit::Event) -> crate::audit::Event {
+    crate::audit::Event { response: Value::Null, ..event }
+}
+
+/// What the trail shows of a new key.
+fn shown_metadata(metadata: &KeyMetadata) -> Value {
+    json!({
+        "aWSAccountId": metadata.account.as_str(),
+        "keyId": metadata.key_id,
+        "arn": metadata.arn,
+        "creationDate": crate::wire::iso8601_seconds(metadata.created),
+        "enabled": true,
+        "description": metadata.description,
+        "keyUsage": "ENCRYPT_DECRYPT",
+        "keyState": metadata.state.name(),
+        "origin": "AWS_KMS",
+        "keyManager": if metadata.aws_managed { "AWS" } else { "CUSTOMER" },
+        "keySpec": "SYMMETRIC_DEFAULT",
+        "encryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
+        "multiRegion": false,
+        "currentKeyMaterialId": metadata.current_material_id,
+    })
+}
+
+/// The policy that a key gets from CreateKey without one (KMS developer guide, "Default key policy").
+fn default_policy(account: &AccountId) -> String {
+    json!({
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [{
+            "Sid": "Enable IAM User Permissions",
+            "Effect": "Allow",
+            "Principal": { "AWS": iam_root_arn(account) },
+            "Action": "kms:*",
+            "Resource": "*"
+        }]
+    })
+    .to_string()
+}
+
+/// The policy of `alias/aws/s3`, as AWS writes it.
+fn s3_key_policy(region: &Region, account: &AccountId) -> String {
+    let use_actions = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"];
+    json!({
+        "Version": "2012-10-17",
+        "Id": "auto-s3-2",
+        "Statement": [{
+            "Sid": "Allow access through S3 for all principals in the account that are authorized to use S3",
+            "Effect": "Allow",
+            "Principal": { "AWS": "*" },
+            "Action": use_actions,
+            "Resource": "*",
+            "Condition": { "StringEquals": {
+                "kms:CallerAccount": account.as_str(),
+                "kms:ViaService": format!("s3.{region}.amazonaws.com")
+            } }
+        }, {
+            "Sid": "Allow direct access to key metadata to the account",
+            "Effect": "Allow",
+            "Principal": { "AWS": iam_root_arn(account) },
+            "Action": ["kms:Describe*", "kms:Get*", "kms:List*"],
+            "Resource": "*"
+        }]
+    })
+    .to_string()
+}

@@ -1,0 +1,181 @@
+//! What an operation works with: the caller, the Region, the key module, and grants asked for one by one.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use super::error::{KmsError, Refusal};
+use super::input::lower_camel;
+use super::table::Row;
+use crate::audit::EventResource;
+use crate::auth::{Access, Grant, Resource};
+use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, ResolvedKey, Use};
+use crate::names::{AccountId, Region};
+
+/// One call.
+pub(super) struct Cx<'a> {
+    pub(super) keyring: &'a KeyRing,
+    pub(super) access: &'a Access,
+    /// The caller's.
+    pub(super) account: &'a AccountId,
+    /// The call's, from its credential scope.
+    pub(super) region: &'a Region,
+    pub(super) row: &'static Row,
+    /// How it appears in the trail.
+    pub(super) call: Call,
+    found: Mutex<Vec<EventResource>>,
+}
+
+impl<'a> Cx<'a> {
+    pub(super) fn new(
+        keyring: &'a KeyRing,
+        access: &'a Access,
+        account: &'a AccountId,
+        row: &'static Row,
+        call: Call,
+    ) -> Self {
+        let region = &access.facts().region;
+        Self { keyring, access, account, region, row, call, found: Mutex::default() }
+    }
+
+    /// Finds a key by any of its four names.
+    pub(super) async fn resolve(&self, key: &str) -> Result<ResolvedKey, Refusal> {
+        self.resolve_for(key, self.row.action).await
+    }
+
+    /// As [`Self::resolve`], for an action that is not the row's.
+    pub(super) async fn resolve_for(&self, key: &str, action: &str) -> Result<ResolvedKey, Refusal> {
+        let found = self.keyring.resolve_for(self.access, self.account, self.region, key, action).await;
+        self.note(found)
+    }
+
+    /// Finds a key by id or ARN only, as the calls do that manage it.
+    pub(super) async fn resolve_managed(&self, key: &str) -> Result<ResolvedKey, Refusal> {
+        let (account, region, action) = (self.account, self.region, self.row.action);
+        self.note(self.keyring.resolve_managed(self.access, account, region, key, action).await)
+    }
+
+    /// Finds the key that sealed a ciphertext.
+    pub(super) async fn resolve_ciphertext(&self, ciphertext: &[u8]) -> Result<ResolvedKey, Refusal> {
+        self.note(self.keyring.resolve_ciphertext(self.account, self.region, ciphertext).await)
+    }
+
+    /// Leave to do `action` with a key.
+    pub(super) fn grant(&self, action: &'static str, key: &ResolvedKey) -> Result<Grant, Refusal> {
+        let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
+        Ok(self.access.authorize(action, resource)?)
+    }
+
+    /// Leave to do `action` in the caller's account, on what `arn` names.
+    pub(super) fn grant_on(&self, action: &'static str, arn: &str) -> Result<Grant, Refusal> {
+        let resource = Resource { arn: arn.to_owned(), owner: self.account.clone() };
+        Ok(self.access.authorize(action, resource)?)
+    }
+
+    /// A use of a key.
+    pub(super) fn usage<'u>(
+        &self,
+        grant: &'u Grant,
+        key: &'u ResolvedKey,
+        context: &'u EncryptionContext,
+        dry_run: bool,
+    ) -> Use<'u> {
+        Use { grant, key, context, call: self.call.clone(), dry_run }
+    }
+
+    /// The keys that were found so far, for the record of a refusal.
+    pub(super) fn found(&self) -> Vec<EventResource> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, found: Result<ResolvedKey, KeyringError>) -> Result<ResolvedKey, Refusal> {
+        let key = found.map_err(KmsError::from)?;
+        let resource = EventResource {
+            account: key.metadata.account.clone(),
+            kind: "AWS::KMS::Key",
+            arn: key.metadata.arn.clone(),
+        };
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&resource) {
+            all.push(resource);
+        }
+        Ok(key)
+    }
+}
+
+/// Members that the trail shows. All others (plaintexts, ciphertexts, tokens, markers, attestation documents) it never
+/// shows: a member has to be named here to be written down.
+const SHOWN: [&str; 24] = [
+    "AliasName",
+    "CustomKeyStoreId",
+    "Description",
+    "DestinationEncryptionAlgorithm",
+    "DestinationEncryptionContext",
+    "DestinationKeyId",
+    "DryRun",
+    "EncryptionAlgorithm",
+    "EncryptionContext",
+    "KeyId",
+    "KeySpec",
+    "KeyUsage",
+    "Limit",
+    "MultiRegion",
+    "NumberOfBytes",
+    "Origin",
+    "PendingWindowInDays",
+    "Policy",
+    "PolicyName",
+    "SourceEncryptionAlgorithm",
+    "SourceEncryptionContext",
+    "SourceKeyId",
+    "Tags",
+    "TargetKeyId",
+];
+
+/// A member whose JSON is longer, in bytes, is not written down: it is over every limit of the API.
+const SHOWN_MAX_BYTES: usize = 32 * 1024;
+
+/// `requestParameters` of a call.
+pub(super) fn shown_parameters(row: &Row, members: &Map<String, Value>) -> Value {
+    let mut shown: Map<String, Value> = members
+        .iter()
+        .filter(|(name, value)| SHOWN.contains(&name.as_str()) && !value.is_null())
+        .map(|(name, value)| {
+            let too_long = value.to_string().len() > SHOWN_MAX_BYTES;
+            (lower_camel(name), if too_long { "(too long)".into() } else { value.clone() })
+        })
+        .collect();
+    // AWS logs the algorithm whether it was sent or not.
+    let algorithms: &[&str] = match row.name {
+        "Encrypt" | "Decrypt" => &["encryptionAlgorithm"],
+        "ReEncrypt" => &["sourceEncryptionAlgorithm", "destinationEncryptionAlgorithm"],
+        _ => &[],
+    };
+    for algorithm in algorithms {
+        shown.entry(*algorithm).or_insert_with(|| "SYMMETRIC_DEFAULT".into());
+    }
+    if shown.is_empty() { Value::Null } else { shown.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kms::table::find;
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let body = json!({
+            "KeyId": "alias/x", "Plaintext": "c2VjcmV0", "CiphertextBlob": "c2VjcmV0", "GrantTokens": ["c2VjcmV0"],
+            "Marker": "c2VjcmV0", "Recipient": { "AttestationDocument": "c2VjcmV0" }, "Message": "c2VjcmV0",
+            "Unheard": "c2VjcmV0", "DryRun": null, "EncryptionContext": { "a": "b" }
+        });
+        let Value::Object(members) = body else { unreachable!("an object was written above") };
+        let shown = shown_parameters(find("TrentService.Encrypt").unwrap(), &members);
+        let expected = json!({
+            "keyId": "alias/x", "encryptionContext": { "a": "b" }, "encryptionAlgorithm": "SYMMETRIC_DEFAULT"
+        });
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,347 @@
+//! Parameters of a call, checked as AWS's service model states them and refused in AWS's words.
+//!
+//! Every reader returns a value at once, so that an operation reads as a list of its members; what was wrong is
+//! collected and answered by [`Fields::finish`], all faults in one text as AWS does it. A value of a member that had
+//! a fault means nothing; `finish` stands between it and any use.
+
+use std::ops::RangeInclusive;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::error::KmsError;
+use crate::crypto::SecretBytes;
+use crate::keyring::EncryptionContext;
+
+/// Largest encryption context: characters of its JSON form (KMS developer guide, "Encryption context").
+const CONTEXT_MAX_CHARS: usize = 8192;
+/// A value is shown up to here in an error.
+const SHOWN_MAX_CHARS: usize = 256;
+
+/// The members of a request.
+#[derive(Debug)]
+pub(super) struct Fields {
+    members: Map<String, Value>,
+    faults: Vec<String>,
+    wrong_type: Option<String>,
+}
+
+/// A character rule and the regular expression that AWS shows for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pattern {
+    pub(super) shown: &'static str,
+    pub(super) allows: fn(char) -> bool,
+}
+
+impl Fields {
+    pub(super) fn new(members: Map<String, Value>) -> Self {
+        Self { members, faults: Vec::new(), wrong_type: None }
+    }
+
+    /// Text of a length in characters; none if absent.
+    pub(super) fn text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let text = self.string(name)?;
+        self.check_length(name, &text, text.chars().count(), &length);
+        Some(text)
+    }
+
+    /// As [`Self::text`], and absence is a fault.
+    pub(super) fn required_text(&mut self, name: &str, length: RangeInclusive<usize>) -> String {
+        self.text(name, length).unwrap_or_else(|| self.missing(name))
+    }
+
+    /// Checks the characters of a text that was read.
+    pub(super) fn check_pattern(&mut self, name: &str, text: &str, pattern: Pattern) {
+        if !text.chars().all(pattern.allows) {
+            self.fault(
+                name,
+                &quoted(text),
+                &format!("Member must satisfy regular expression pattern: {}", pattern.shown),
+            );
+        }
+    }
+
+    /// One of a set of words.
+    pub(super) fn word(&mut self, name: &str, words: &[&'static str]) -> Option<&'static str> {
+        let text = self.string(name)?;
+        let found = words.iter().find(|word| **word == text).copied();
+        if found.is_none() {
+            let set = words.join(", ");
+            self.fault(name, &quoted(&text), &format!("Member must satisfy enum value set: [{set}]"));
+        }
+        found
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let value = self.take(name)?;
+        let Some(number) = value.as_i64() else {
+            self.wrong_type(&value, "an Integer");
+            return None;
+        };
+        let bound = if number < i64::from(*range.start()) {
+            format!("greater than or equal to {}", range.start())
+        } else if number > i64::from(*range.end()) {
+            format!("less than or equal to {}", range.end())
+        } else {
+            return u32::try_from(number).ok();
+        };
+        self.fault(name, &format!("'{number}'"), &format!("Member must have value {bound}"));
+        None
+    }
+
+    /// A truth value; absent counts as false.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(other) => {
+                self.wrong_type(&other, "a Boolean");
+                false
+            }
+        }
+    }
+
+    /// Bytes, base64 on the wire; the text they came in is wiped.
+    pub(super) fn blob(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<SecretBytes> {
+        let encoded = SecretBytes::new(self.string(name)?.into_bytes());
+        let Ok(bytes) = STANDARD.decode(encoded.expose()).map(SecretBytes::new) else {
+            self.wrong_type.get_or_insert_with(|| "A blob is not valid base64".to_owned());
+            return None;
+        };
+        // The bytes are never shown: they may be what was to be kept secret.
+        let length_ok = length.contains(&bytes.expose().len());
+        if !length_ok {
+            let rule = length_rule(bytes.expose().len(), &length);
+            self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+        }
+        length_ok.then_some(bytes)
+    }
+
+    /// As [`Self::blob`], and absence is a fault.
+    pub(super) fn required_blob(&mut self, name: &str, length: RangeInclusive<usize>) -> SecretBytes {
+        if self.members.get(name).is_none_or(Value::is_null) {
+            self.missing(name);
+        }
+        self.blob(name, length).unwrap_or_else(|| SecretBytes::new(Vec::new()))
+    }
+
+    /// An encryption context; absent: empty.
+    pub(super) fn context(&mut self, name: &str) -> EncryptionContext {
+        let mut context = EncryptionContext::new();
+        match self.take(name) {
+            None => {}
+            Some(Value::Object(pairs)) => {
+                if Value::Object(pairs.clone()).to_string().chars().count() > CONTEXT_MAX_CHARS {
+                    let rule = format!("Member must have length less than or equal to {CONTEXT_MAX_CHARS}");
+                    self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+                }
+                for (key, value) in pairs {
+                    match value {
+                        Value::String(value) => _ = context.insert(key, value),
+                        other => self.wrong_type(&other, "a String"),
+                    }
+                }
+            }
+            Some(other) => self.wrong_type(&other, "a Map"),
+        }
+        context
+    }
+
+    /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters. Their form is checked; there are no grants to use yet.
+    pub(super) fn grant_tokens(&mut self) {
+        for token in self.list("GrantTokens", 10) {
+            match token {
+                Value::String(token) if (1..=8192).contains(&token.chars().count()) => {}
+                Value::String(_) => {
+                    let rule = "[Member must have length less than or equal to 8192, Member must have length greater \
+                                than or equal to 1]";
+                    self.faults.push(format!(
+                        "Value at 'grantTokens' failed to satisfy constraint: Member must satisfy constraint: {rule}"
+                    ));
+                }
+                other => self.wrong_type(&other, "a String"),
+            }
+        }
+    }
+
+    /// The items of a list; absent: none.
+    pub(super) fn list(&mut self, name: &str, items_max: usize) -> Vec<Value> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => {
+                if items.len() > items_max {
+                    let rule = format!("Member must have length less than or equal to {items_max}");
+                    self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+                }
+                items
+            }
+            Some(other) => {
+                self.wrong_type(&other, "a List");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether a member is there: for those that are refused.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Notes a fault of a member in AWS's form; `value` as shown, with its quotes.
+    pub(super) fn fault(&mut self, name: &str, value: &str, rule: &str) {
+        self.faults.push(format!("Value {value} at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+    }
+
+    /// All faults as one error, or proof that the values mean something.
+    pub(super) fn finish(self) -> Result<(), KmsError> {
+        if let Some(text) = self.wrong_type {
+            return Err(KmsError::new("SerializationException", text));
+        }
+        match self.faults.len() {
+            0 => Ok(()),
+            1 => Err(KmsError::validation(format!("1 validation error detected: {}", self.faults[0]))),
+            n => Err(KmsError::validation(format!("{n} validation errors detected: {}", self.faults.join("; ")))),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn string(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            other => {
+                self.wrong_type(&other, "a String");
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, name: &str) -> String {
+        self.fault(name, "null", "Member must not be null");
+        String::new()
+    }
+
+    fn check_length(&mut self, name: &str, text: &str, chars: usize, length: &RangeInclusive<usize>) {
+        if !length.contains(&chars) {
+            self.fault(name, &quoted(text), &length_rule(chars, length));
+        }
+    }
+
+    fn wrong_type(&mut self, value: &Value, wanted: &str) {
+        let text = match value {
+            Value::Null => format!("NULL_VALUE can not be converted to {wanted}"),
+            Value::Bool(true) => format!("TRUE_VALUE can not be converted to {wanted}"),
+            Value::Bool(false) => format!("FALSE_VALUE can not be converted to {wanted}"),
+            Value::Number(_) => format!("NUMBER_VALUE can not be converted to {wanted}"),
+            Value::String(_) => format!("STRING_VALUE can not be converted to {wanted}"),
+            Value::Array(_) | Value::Object(_) => "Start of structure or map found where not expected.".to_owned(),
+        };
+        self.wrong_type.get_or_insert(text);
+    }
+}
+
+fn length_rule(chars: usize, length: &RangeInclusive<usize>) -> String {
+    if chars < *length.start() {
+        format!("Member must have length greater than or equal to {}", length.start())
+    } else {
+        format!("Member must have length less than or equal to {}", length.end())
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("'{shown}'")
+}
+
+/// `KeyId` → `keyId`: as AWS names members in errors and in the trail.
+pub(super) fn lower_camel(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        match value {
+            Value::Object(members) => Fields::new(members),
+            _ => unreachable!("tests give objects"),
+        }
+    }
+
+    fn fault(read: impl FnOnce(&mut Fields), value: Value) -> (&'static str, String) {
+        let mut fields = fields(value);
+        read(&mut fields);
+        let error = fields.finish().unwrap_err();
+        (error.code, error.message.unwrap_or_default())
+    }
+
+    #[test]
+    fn limits_and_one_more() {
+        let mut good = fields(json!({ "T": "é".repeat(8), "N": 7, "B": STANDARD.encode([0; 4096]) }));
+        assert!(good.text("T", 1..=8).is_some());
+        assert_eq!(good.number("N", 7..=30), Some(7));
+        assert_eq!(good.blob("B", 1..=4096).unwrap().expose().len(), 4096);
+        assert_eq!(good.finish(), Ok(()));
+        let long = fault(|f| _ = f.text("KeyId", 1..=8), json!({ "KeyId": "123456789" }));
+        let text = "1 validation error detected: Value '123456789' at 'keyId' failed to satisfy constraint: Member \
+                    must have length less than or equal to 8";
+        assert_eq!(long, ("ValidationException", text.to_owned()));
+        let days = fault(|f| _ = f.number("Days", 7..=30), json!({ "Days": 31 }));
+        assert!(days.1.ends_with(
+            "Value '31' at 'days' failed to satisfy constraint: Member must have value less than or equal to 30"
+        ));
+        let blob = fault(|f| _ = f.blob("Plaintext", 1..=4096), json!({ "Plaintext": STANDARD.encode([0x41; 4097]) }));
+        assert!(!blob.1.contains("QUFB") && blob.1.contains("'plaintext'"), "{}", blob.1);
+    }
+
+    #[test]
+    fn faults_are_collected() {
+        let both = fault(
+            |f| {
+                f.required_text("AliasName", 1..=256);
+                f.required_text("TargetKeyId", 1..=2048);
+            },
+            json!({ "AliasName": null }),
+        );
+        let text = "2 validation errors detected: Value null at 'aliasName' failed to satisfy constraint: Member must \
+                    not be null; Value null at 'targetKeyId' failed to satisfy constraint: Member must not be null";
+        assert_eq!(both, ("ValidationException", text.to_owned()));
+    }
+
+    #[test]
+    fn wrong_types() {
+        let cases = [
+            (json!({ "X": 1 }), "NUMBER_VALUE can not be converted to a String"),
+            (json!({ "X": {} }), "Start of structure or map found where not expected."),
+        ];
+        for (value, text) in cases {
+            assert_eq!(fault(|f| _ = f.text("X", 0..=9), value), ("SerializationException", text.to_owned()));
+        }
+        let number = fault(|f| _ = f.number("X", 0..=9), json!({ "X": 1.5 }));
+        assert_eq!(number.0, "SerializationException");
+        assert_eq!(fault(|f| _ = f.blob("X", 0..=9), json!({ "X": "%%" })).0, "SerializationException");
+        assert_eq!(fault(|f| _ = f.context("X"), json!({ "X": { "a": 1 } })).0, "SerializationException");
+        assert_eq!(fault(|f| _ = f.flag("X"), json!({ "X": "true" })).0, "SerializationException");
+    }
+
+    #[test]
+    fn context_limit() {
+        let context = |chars: usize| json!({ "C": { "k": "v".repeat(chars) } });
+        // {"k":""} has 8 characters.
+        let mut at_limit = fields(context(CONTEXT_MAX_CHARS - 8));
+        assert_eq!(at_limit.context("C").len(), 1);
+        assert_eq!(at_limit.finish(), Ok(()));
+        assert_eq!(fault(|f| _ = f.context("C"), context(CONTEXT_MAX_CHARS - 7)).0, "ValidationException");
+    }
+}

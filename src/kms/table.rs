@@ -1,0 +1,153 @@
+//! The operation table: every operation of the newest service model, served or refused.
+
+use futures_util::future::BoxFuture;
+
+use super::cx::Cx;
+use super::error::Refusal;
+use super::input::Fields;
+use super::ops;
+use super::reply::Reply;
+
+/// One operation.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// AWS's name: of the target, the event and the metrics.
+    pub(super) name: &'static str,
+    /// The IAM action. ReEncrypt asks for two and the alias calls for one on each resource; those are named by their
+    /// operations.
+    pub(super) action: &'static str,
+    pub(super) handler: Handler,
+}
+
+type Run = for<'a> fn(&'a Cx<'a>, Fields) -> BoxFuture<'a, Result<Reply, Refusal>>;
+
+/// What is done for a row.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    /// Served.
+    Run(Run),
+    /// Known and refused.
+    NotYet,
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Run(_) => "Run",
+            Self::NotYet => "NotYet",
+        })
+    }
+}
+
+macro_rules! run {
+    ($name:literal, $op:ident) => {{
+        fn handle<'a>(cx: &'a Cx<'a>, mut fields: Fields) -> BoxFuture<'a, Result<Reply, Refusal>> {
+            Box::pin(async move {
+                let input = ops::$op::Input::read(&mut fields);
+                fields.finish()?;
+                ops::$op::run(cx, input).await
+            })
+        }
+        Row { name: $name, action: concat!("kms:", $name), handler: Handler::Run(handle) }
+    }};
+}
+
+macro_rules! not_yet {
+    ($name:literal) => {
+        Row { name: $name, action: concat!("kms:", $name), handler: Handler::NotYet }
+    };
+}
+
+/// In the order of their names.
+pub(super) static TABLE: [Row; 56] = [
+    run!("CancelKeyDeletion", cancel_key_deletion),
+    not_yet!("ConnectCustomKeyStore"),
+    run!("CreateAlias", create_alias),
+    not_yet!("CreateCustomKeyStore"),
+    not_yet!("CreateGrant"),
+    run!("CreateKey", create_key),
+    not_yet!("Decapsulate"),
+    run!("Decrypt", decrypt),
+    run!("DeleteAlias", delete_alias),
+    not_yet!("DeleteCustomKeyStore"),
+    not_yet!("DeleteImportedKeyMaterial"),
+    not_yet!("DeriveSharedSecret"),
+    not_yet!("DescribeCustomKeyStores"),
+    run!("DescribeKey", describe_key),
+    run!("DisableKey", disable_key),
+    not_yet!("DisableKeyRotation"),
+    not_yet!("DisconnectCustomKeyStore"),
+    run!("EnableKey", enable_key),
+    not_yet!("EnableKeyRotation"),
+    not_yet!("Encapsulate"),
+    run!("Encrypt", encrypt),
+    run!("GenerateDataKey", generate_data_key),
+    not_yet!("GenerateDataKeyPair"),
+    not_yet!("GenerateDataKeyPairWithoutPlaintext"),
+    run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext),
+    not_yet!("GenerateMac"),
+    run!("GenerateRandom", generate_random),
+    not_yet!("GetKeyLastUsage"),
+    run!("GetKeyPolicy", get_key_policy),
+    not_yet!("GetKeyRotationStatus"),
+    not_yet!("GetParametersForImport"),
+    not_yet!("GetPublicKey"),
+    not_yet!("ImportKeyMaterial"),
+    run!("ListAliases", list_aliases),
+    not_yet!("ListGrants"),
+    not_yet!("ListKeyPolicies"),
+    not_yet!("ListKeyRotations"),
+    run!("ListKeys", list_keys),
+    run!("ListResourceTags", list_resource_tags),
+    not_yet!("ListRetirableGrants"),
+    not_yet!("PutKeyPolicy"),
+    run!("ReEncrypt", re_encrypt),
+    not_yet!("ReplicateKey"),
+    not_yet!("RetireGrant"),
+    not_yet!("RevokeGrant"),
+    run!("RotateKeyOnDemand", rotate_key_on_demand),
+    run!("ScheduleKeyDeletion", schedule_key_deletion),
+    not_yet!("Sign"),
+    not_yet!("TagResource"),
+    not_yet!("UntagResource"),
+    run!("UpdateAlias", update_alias),
+    not_yet!("UpdateCustomKeyStore"),
+    not_yet!("UpdateKeyDescription"),
+    not_yet!("UpdatePrimaryRegion"),
+    not_yet!("Verify"),
+    not_yet!("VerifyMac"),
+];
+
+/// The row that `X-Amz-Target` names.
+pub(super) fn find(target: &str) -> Option<&'static Row> {
+    let name = target.strip_prefix("TrentService.")?;
+    TABLE.binary_search_by_key(&name, |row| row.name).ok().map(|at| &TABLE[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Handler, TABLE, find};
+
+    #[test]
+    fn sorted_and_found() {
+        assert!(TABLE.is_sorted_by(|a, b| a.name < b.name));
+        for row in &TABLE {
+            let found = find(&format!("TrentService.{}", row.name)).unwrap();
+            assert_eq!(found.name, row.name);
+            assert_eq!(found.action, format!("kms:{}", row.name));
+        }
+        for unknown in ["", "TrentService.", "TrentService.encrypt", "Encrypt", "DynamoDB_20120810.GetItem"] {
+            assert!(find(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn what_is_served() {
+        let served: Vec<_> = TABLE.iter().filter(|r| matches!(r.handler, Handler::Run(_))).map(|r| r.name).collect();
+        let expected = "CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey \
+                        Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom GetKeyPolicy \
+                        ListAliases ListKeys ListResourceTags ReEncrypt RotateKeyOnDemand ScheduleKeyDeletion \
+                        UpdateAlias";
+        assert_eq!(served.join(" "), expected);
+    }
+}

@@ -1,0 +1,313 @@
+//! Every file of `fixtures/kms` is a story: steps with a request and what is expected of its answer. The check also
+//! holds every story to one rule: each call of an authenticated caller leaves exactly one record, with its error.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::Service;
+use crate::auth::{Account, AuthSettings, CallerKind, Directory, Identity};
+use crate::crypto::{SecretBytes, sha256};
+use crate::keyring::tests::{ACCOUNT, Fixture};
+use crate::names::{AccountId, CanonicalId, Region};
+use crate::sigv4::{SignedParts, Signer, sign_headers};
+use crate::wire::{Edge, Request, RequestBody, RequestId, ResponseBody};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+struct World {
+    fixture: Fixture,
+    directory: Directory,
+    auth: AuthSettings,
+    /// Values that earlier answers gave, by name.
+    known: BTreeMap<String, String>,
+}
+
+/// How a step's request differs from a plain one.
+#[derive(Debug, Clone)]
+struct Sent {
+    target: String,
+    body: Vec<u8>,
+    key: Option<String>,
+    region: String,
+    confidential: bool,
+}
+
+fn identity(account: &str, kind: CallerKind) -> Identity {
+    let account = AccountId::parse(account).unwrap();
+    Identity { account, kind, secret: SecretBytes::new(SECRET.as_bytes().to_vec()) }
+}
+
+impl World {
+    async fn new(seed: u64) -> Self {
+        let mut directory = Directory::default();
+        for (account, key) in [(ACCOUNT, "AKIAROOT"), ("444455556666", "AKIAOTHER")] {
+            directory.add_account(Account {
+                id: AccountId::parse(account).unwrap(),
+                canonical_id: CanonicalId::parse(&"ab".repeat(32)).unwrap(),
+                display_name: account.to_owned(),
+                email: None,
+            });
+            assert!(directory.add_key(key.to_owned(), identity(account, CallerKind::Root)));
+        }
+        let alice = CallerKind::User { name: "alice".to_owned() };
+        assert!(directory.add_key("AKIAALICE".to_owned(), identity(ACCOUNT, alice)));
+        let region = |name: &str| Region::parse(name).unwrap();
+        let regions = vec![region("us-east-1"), region("eu-west-1")];
+        let auth = AuthSettings { regions, presigned_v2: true, domains: Vec::new() };
+        Self { fixture: Fixture::new(seed).await, directory, auth, known: BTreeMap::new() }
+    }
+
+    /// Status, headers and body of the answer to one request.
+    async fn send(&self, sent: &Sent) -> (u16, http::HeaderMap, Vec<u8>) {
+        let service = Service { keyring: &self.fixture.keyring, directory: &self.directory, auth: &self.auth };
+        let response = service.answer(self.request(sent)).await;
+        let (head, body) = response.into_parts();
+        let ResponseBody::Full(body) = body else { panic!("KMS never streams") };
+        (head.status.as_u16(), head.headers, body.unwrap_or_default().to_vec())
+    }
+
+    fn request(&self, sent: &Sent) -> Request {
+        let now = self.fixture.sources.now();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("host", "kms.test".parse().unwrap());
+        headers.insert("content-type", "application/x-amz-json-1.1".parse().unwrap());
+        headers.insert("x-amz-target", sent.target.parse().unwrap());
+        if let Some(key) = &sent.key {
+            let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
+            let signer = Signer { access_key_id: key, secret: &secret, region: &sent.region, service: "kms", now };
+            let parts = SignedParts { method: "POST", path: "/", query: "", headers: &headers, host: "kms.test" };
+            let hash: String = sha256(&sent.body).iter().map(|b| format!("{b:02x}")).collect();
+            headers = sign_headers(&signer, &parts, &hash).0;
+        }
+        let mut head = http::Request::post("/").body(()).unwrap().into_parts().0;
+        head.headers = headers;
+        let edge = Edge {
+            request_id: RequestId::generate(&self.fixture.sources),
+            received: now,
+            source_ip: [192, 0, 2, 1].into(),
+            secure: sent.confidential,
+            confidential: sent.confidential,
+            tls: None,
+            host: "kms.test".to_owned(),
+            host_header: "kms.test".to_owned(),
+        };
+        Request { head, edge, body: RequestBody::full(sent.body.clone()) }
+    }
+
+    /// Puts what is known into `${name}`, and bytes into `${bytes:N}` and `${text:N}`.
+    fn fill(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.fill_text(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), self.fill(v))).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn fill_text(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        while let Some((before, rest)) = out.split_once("${") {
+            let (name, after) = rest.split_once('}').expect("a closing brace");
+            let filled = match name.split_once(':') {
+                Some(("bytes", n)) => STANDARD.encode(vec![0x5a; n.parse().unwrap()]),
+                Some(("text", n)) => "t".repeat(n.parse().unwrap()),
+                _ => self.known.get(name).unwrap_or_else(|| panic!("{name} is not known")).clone(),
+            };
+            out = format!("{before}{filled}{after}");
+        }
+        out
+    }
+
+    /// Compares an answer's body with what is expected: `*` is anything, `${name}` what is known, `=name` anything,
+    /// kept as `name`; `null` an absent member. Members that are not mentioned are not looked at.
+    fn compare(&mut self, expected: &Value, found: &Value, at: &str) {
+        match expected {
+            Value::String(text) if text == "*" => assert!(!found.is_null(), "{at} is missing"),
+            Value::String(text) if text.starts_with('=') => {
+                let value = found.as_str().unwrap_or_else(|| panic!("{at} is no text: {found}"));
+                self.known.insert(text[1..].to_owned(), value.to_owned());
+            }
+            Value::String(_) => assert_eq!(&self.fill(expected), found, "{at}"),
+            Value::Array(items) => {
+                assert_eq!(Some(items.len()), found.as_array().map(Vec::len), "{at}: {found}");
+                for (n, item) in items.iter().enumerate() {
+                    self.compare(item, &found[n], &format!("{at}[{n}]"));
+                }
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.compare(member, &found[name], &format!("{at}.{name}"));
+                }
+            }
+            other => assert_eq!(other, found, "{at}"),
+        }
+    }
+}
+
+/// `"as"`: the caller, default root; `"region"`; `"body"`: raw text instead of `"request"`; `"http": true`: in clear.
+async fn play(world: &mut World, step: &Value, at: &str) {
+    if let Some(seconds) = step["wait_seconds"].as_u64() {
+        world.fixture.sources.advance(Duration::from_secs(seconds));
+        world.fixture.keyring.destroy_due_keys().await.unwrap();
+        return;
+    }
+    let call = step["call"].as_str().unwrap_or_else(|| panic!("{at} has no call"));
+    let body = match step["body"].as_str() {
+        Some(raw) => raw.as_bytes().to_vec(),
+        None => world.fill(step.get("request").unwrap_or(&json!({}))).to_string().into_bytes(),
+    };
+    let caller = step["as"].as_str().unwrap_or("AKIAROOT");
+    let sent = Sent {
+        target: format!("TrentService.{call}"),
+        body,
+        key: (caller != "nobody").then(|| caller.to_owned()),
+        region: step["region"].as_str().unwrap_or("us-east-1").to_owned(),
+        confidential: step["http"] != true,
+    };
+    let before = world.fixture.events().await.len();
+    let (status, headers, body) = world.send(&sent).await;
+    let body: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    assert!(headers.contains_key("x-amzn-requestid"), "{at}");
+    let error = step.get("error");
+    let expected_status = match step["status"].as_u64() {
+        Some(status) => status,
+        None if error.is_some() => 400,
+        None => 200,
+    };
+    assert_eq!(u64::from(status), expected_status, "{at}: {body}");
+    match error {
+        Some(error) => {
+            assert_eq!(body["__type"], *error, "{at}: {body}");
+            let message = step.get("message").expect("every error says what its message is");
+            world.compare(message, &body["message"], &format!("{at}.message"));
+        }
+        None => {
+            if let Some(answer) = step.get("answer") {
+                world.compare(answer, &body, at);
+            }
+        }
+    }
+    let events = &world.fixture.events().await[before..];
+    if step["recorded"] == false {
+        assert!(events.is_empty(), "{at}: {events:?}");
+        return;
+    }
+    // What the program does by itself on the way is a record of its own.
+    let calls: Vec<&Value> = events.iter().filter(|event| event["eventType"] == "AwsApiCall").collect();
+    assert_eq!(calls.len(), 1, "{at}: {events:?}");
+    assert_eq!(calls[0]["eventName"], call, "{at}");
+    let shown = error.map(|e| if e == "AccessDeniedException" { json!("AccessDenied") } else { e.clone() });
+    assert_eq!(calls[0].get("errorCode").filter(|c| !c.is_null()), shown.as_ref(), "{at}");
+    if let Some(expected) = step.get("event") {
+        world.compare(expected, calls[0], &format!("{at}.event"));
+    }
+    let text = calls[0].to_string();
+    for secret in [&body["Plaintext"], &body["CiphertextBlob"]].into_iter().filter_map(Value::as_str) {
+        assert!(!text.contains(secret), "{at}: a secret is in the record");
+    }
+}
+
+async fn check(path: &Path, seed: u64) {
+    let story: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut world = World::new(seed).await;
+    for (n, step) in story["steps"].as_array().expect("steps").iter().enumerate() {
+        let at = format!("{} step {n} {}", path.file_stem().unwrap().to_string_lossy(), step["call"]);
+        play(&mut world, step, &at).await;
+    }
+    assert!(world.fixture.audit.verify(None).await.unwrap().is_ok(), "the trail is whole");
+}
+
+#[tokio::test]
+async fn stories() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kms");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 8, "the fixtures are there");
+    for (seed, path) in paths.iter().enumerate() {
+        check(path, seed as u64).await;
+    }
+}
+
+fn plain(target: &str, body: &str) -> Sent {
+    Sent {
+        target: target.to_owned(),
+        body: body.as_bytes().to_vec(),
+        key: Some("AKIAROOT".to_owned()),
+        region: "us-east-1".to_owned(),
+        confidential: true,
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_others_and_records_it() {
+    let world = World::new(100).await;
+    for row in &super::table::TABLE {
+        let mut sent = plain(&format!("TrentService.{}", row.name), "{}");
+        sent.key = Some("AKIAALICE".to_owned());
+        let before = world.fixture.events().await.len();
+        let (status, _, body) = world.send(&sent).await;
+        assert!(status == 400, "{}: {}", row.name, String::from_utf8_lossy(&body));
+        let events = &world.fixture.events().await[before..];
+        assert_eq!(events.len(), 1, "{}", row.name);
+        assert_eq!(events[0]["userIdentity"]["userName"], "alice", "{}", row.name);
+        assert!(events[0]["errorCode"].is_string(), "{}", row.name);
+    }
+}
+
+#[tokio::test]
+async fn bodies_over_the_limit_and_bytes_that_are_no_json() {
+    let world = World::new(101).await;
+    let fits = plain("TrentService.ListKeys", &format!("{}{{}}", " ".repeat(super::BODY_MAX_BYTES - 2)));
+    assert_eq!(world.send(&fits).await.0, 200);
+    let long = plain("TrentService.ListKeys", &format!("{}{{}}", " ".repeat(super::BODY_MAX_BYTES - 1)));
+    assert_eq!(world.send(&long).await.0, 413);
+    let mut random = world.fixture.sources.clone();
+    for n in 0..500 {
+        let mut sent = plain("TrentService.Encrypt", "");
+        sent.body = random_body(&mut random, n);
+        let (status, _, body) = world.send(&sent).await;
+        assert_eq!(status, 400, "{}", String::from_utf8_lossy(&body));
+    }
+}
+
+/// A valid request with some bytes changed.
+fn random_body(sources: &mut crate::sources::Sources, n: usize) -> Vec<u8> {
+    let mut body = br#"{"KeyId":"alias/x","Plaintext":"AAAA","EncryptionContext":{"a":"b"},"DryRun":true}"#.to_vec();
+    for change in sources.random::<8>().chunks(2).take(1 + n % 4) {
+        let at = usize::from(change[0]) % body.len();
+        body[at] = change[1];
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_changed_ciphertext_never_opens() {
+    let mut world = World::new(102).await;
+    play(&mut world, &json!({ "call": "CreateKey", "answer": { "KeyMetadata": { "KeyId": "=id" } } }), "make").await;
+    let encrypt = json!({
+        "call": "Encrypt", "request": { "KeyId": "${id}", "Plaintext": "c2VjcmV0" },
+        "answer": { "CiphertextBlob": "=blob" }
+    });
+    play(&mut world, &encrypt, "encrypt").await;
+    let sealed = STANDARD.decode(&world.known["blob"]).unwrap();
+    for at in 0..sealed.len() {
+        for changed in [flipped(&sealed, at), sealed[..at].to_vec()] {
+            let body = json!({ "CiphertextBlob": STANDARD.encode(&changed) }).to_string();
+            let (status, _, answer) = world.send(&plain("TrentService.Decrypt", &body)).await;
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!(status, 400, "byte {at}: {answer}");
+            assert!(answer.get("Plaintext").is_none(), "byte {at}");
+        }
+    }
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    changed[at] ^= 0x10;
+    changed
+}

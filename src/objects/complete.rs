@@ -1,0 +1,178 @@
+//! Completing a multipart upload: judged purely, then one commit.
+
+use super::record::{BodyRecord, ChecksumRecord, Content, Garbage, Id, Layout, PartRecord, Place, garbage_row, id_row};
+use super::versions::NewVersion;
+use super::{
+    Bucket, ChecksumKind, CompletePart, CompleteUpload, OBJECT_MAX_BYTES, ObjectInfo, Objects, ObjectsError,
+    PART_MIN_BYTES, Upload,
+};
+use crate::auth::Grant;
+use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, combine_full_object, md5};
+use crate::index::{RowBatch, Stored, Table};
+use crate::names::{ObjectKey, hex, object_arn};
+use crate::sources::Timestamp;
+
+impl Objects {
+    /// Makes the object out of the parts, in one commit. `grant`: `s3:PutObject`.
+    pub async fn complete_upload(
+        &self,
+        grant: &Grant,
+        bucket: &Bucket,
+        upload: &Upload,
+        complete: CompleteUpload,
+    ) -> Result<ObjectInfo, ObjectsError> {
+        let key: &ObjectKey = &upload.key;
+        grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
+        let stored = self.all_parts(&upload.id.0).await?;
+        let chosen = choose_parts(&complete.parts, &stored)?;
+        let parts: Vec<PartRecord> = chosen.iter().map(|(_, part)| part.value.clone()).collect();
+        let plain_len = check_sizes(&parts, complete.declared_len)?;
+        let checksum = judge_checksum(upload.checksum, &complete, &parts)?;
+        let content_id: Id = self.sources.random();
+        let content = Content { id: content_id, place: Place::Parts, sealing_id: upload.holder_id, sealed_crc: 0 };
+        let count = u32::try_from(parts.len()).expect("parts are limited to 10,000");
+        let body = BodyRecord {
+            plain_len,
+            etag: self.composite_etag(&parts, count),
+            meta: upload.meta.clone(),
+            checksum,
+            envelope: upload.envelope.clone(),
+            content,
+            parts: Some(count),
+        };
+        let layout = Layout { parts };
+        let new = NewVersion { holder_id: upload.holder_id, body };
+        let (now, id) = (self.sources.now(), upload.id.0);
+        let extra = |batch: &mut RowBatch<'_>| {
+            batch.expect_unchanged(Table::Upload, upload.row.clone(), &upload.stamp);
+            batch.delete(Table::Upload, upload.row.clone());
+            for (row, part) in &chosen {
+                batch.expect_unchanged(Table::Part, row.clone(), &part.stamp);
+                batch.delete(Table::Part, row.clone());
+            }
+            // Parts that were not named, or come late, are swept.
+            batch.put(garbage_row(Timestamp(now.0), &id), &Garbage::Upload(id));
+            batch.put(id_row(&content_id), &layout);
+        };
+        match self.commit_version(bucket, key, new, &complete.condition, &extra).await {
+            Ok(record) => self.info_of(bucket, key, record),
+            // The upload went meanwhile, or a part was replaced again and again.
+            Err(ObjectsError::Contention) => Err(match self.upload(bucket, key, upload.id).await {
+                Err(error) => error,
+                Ok(_) => ObjectsError::Contention,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// MD5 of the parts' MD5s and `-N`, or random bytes where parts have no MD5.
+    fn composite_etag(&self, parts: &[PartRecord], count: u32) -> String {
+        let digests: Option<Vec<u8>> = parts.iter().map(|p| p.md5).collect::<Option<Vec<_>>>().map(|d| d.concat());
+        let digest = digests.map_or_else(|| self.sources.random(), |digests| md5(&digests));
+        format!("{}-{count}", hex(&digest))
+    }
+}
+
+type StoredPart = (Vec<u8>, Stored<PartRecord>);
+
+/// The parts that Complete names, checked for order, presence and ETag.
+fn choose_parts<'a>(named: &[CompletePart], stored: &'a [StoredPart]) -> Result<Vec<&'a StoredPart>, ObjectsError> {
+    if named.windows(2).any(|pair| pair[0].part_number >= pair[1].part_number) {
+        return Err(ObjectsError::InvalidPartOrder);
+    }
+    let choose = |part: &CompletePart| {
+        let invalid = || ObjectsError::InvalidPart { part_number: part.part_number, etag: part.etag.clone() };
+        let at = stored.binary_search_by_key(&part.part_number, |(_, s)| s.value.number).map_err(|_| invalid())?;
+        let found = &stored[at];
+        if found.1.value.etag == part.etag { Ok(found) } else { Err(invalid()) }
+    };
+    named.iter().map(choose).collect()
+}
+
+fn check_sizes(parts: &[PartRecord], declared: Option<u64>) -> Result<u64, ObjectsError> {
+    let all_but_last = parts.split_last().map_or(&[][..], |(_, rest)| rest);
+    if let Some(small) = all_but_last.iter().find(|p| p.plain_len < PART_MIN_BYTES) {
+        let (part_number, plain_len, etag) = (small.number, small.plain_len, small.etag.clone());
+        return Err(ObjectsError::PartTooSmall { part_number, plain_len, etag });
+    }
+    let total = parts.iter().map(|p| p.plain_len).sum();
+    if total > OBJECT_MAX_BYTES {
+        return Err(ObjectsError::TooLarge { proposed: total, limit: OBJECT_MAX_BYTES });
+    }
+    match declared {
+        Some(declared) if declared != total => Err(ObjectsError::SizeMismatch { declared, computed: total }),
+        _ => Ok(total),
+    }
+}
+
+/// The object's checksum, by the upload's algorithm and type; all that Complete says of checksums is checked.
+fn judge_checksum(
+    upload: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    complete: &CompleteUpload,
+    parts: &[PartRecord],
+) -> Result<Option<ChecksumRecord>, ObjectsError> {
+    if let Some(kind) = complete.checksum_kind {
+        match upload {
+            Some((_, expected)) if expected == kind => {}
+            None if kind == ChecksumKind::FullObject => {}
+            Some((_, ChecksumKind::FullObject)) => return Err(ObjectsError::ChecksumTypeMismatch("FULL_OBJECT")),
+            Some((_, ChecksumKind::Composite)) => return Err(ObjectsError::ChecksumTypeMismatch("COMPOSITE")),
+            None => return Err(ObjectsError::ChecksumTypeMismatch("null")),
+        }
+    }
+    check_part_checksums(upload, &complete.parts, parts)?;
+    let kind = upload.map_or(ChecksumKind::FullObject, |(_, kind)| kind);
+    let algorithm = match (upload, parts.first().and_then(|p| p.checksum.as_ref())) {
+        (Some((algorithm, _)), _) => Some(algorithm),
+        (None, Some(first)) => first.checksum().map(|c| c.algorithm).filter(|a| a.combines()),
+        (None, None) => None,
+    };
+    let Some(algorithm) = algorithm else { return Ok(None) };
+    let Some(values) = part_values(algorithm, parts) else { return Ok(None) };
+    let computed = match kind {
+        ChecksumKind::FullObject => combine_full_object(algorithm, &values),
+        ChecksumKind::Composite => {
+            let mut digester = Digester::new(algorithm);
+            values.iter().for_each(|(value, _)| digester.update(value));
+            Some(digester.finish())
+        }
+    };
+    let Some(computed) = computed else { return Ok(None) };
+    if let Some(claimed) = complete.checksum.as_ref().filter(|claimed| **claimed != computed) {
+        return Err(ObjectsError::ObjectChecksumMismatch(claimed.algorithm));
+    }
+    let count = u32::try_from(parts.len()).ok().filter(|_| kind == ChecksumKind::Composite);
+    Ok(Some(ChecksumRecord::new(&computed, kind, count)))
+}
+
+/// The parts' values of one algorithm with their lengths; none if a part has another or none.
+fn part_values(algorithm: ChecksumAlgorithm, parts: &[PartRecord]) -> Option<Vec<(Vec<u8>, u64)>> {
+    parts
+        .iter()
+        .map(|part| {
+            let checksum = part.checksum.as_ref()?.checksum()?;
+            (checksum.algorithm == algorithm).then_some((checksum.value, part.plain_len))
+        })
+        .collect()
+}
+
+fn check_part_checksums(
+    upload: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    named: &[CompletePart],
+    parts: &[PartRecord],
+) -> Result<(), ObjectsError> {
+    for (named, part) in named.iter().zip(parts) {
+        let stored: Option<Checksum> = part.checksum.as_ref().and_then(ChecksumRecord::checksum);
+        match (&named.checksum, upload) {
+            (None, Some((algorithm, ChecksumKind::Composite))) => {
+                return Err(ObjectsError::PartChecksumMissing { part_number: part.number, algorithm });
+            }
+            (Some(claimed), _) if stored.as_ref() != Some(claimed) => {
+                let (part_number, algorithm) = (part.number, claimed.algorithm);
+                return Err(ObjectsError::PartChecksumMismatch { part_number, algorithm });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Signature Version 2 as presigned URLs carry it (S3 User Guide, "Signing and authenticating REST requests"): boto3
+//! and aws-cli v1 still make such URLs for us-east-1.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use http::HeaderMap;
+
+use super::Params;
+use crate::crypto::hmac_sha1;
+
+/// The query parameters that name a resource of their own or change the answer: the only ones that are signed.
+const SIGNED_PARAMETERS: [&str; 38] = [
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "restore",
+    "retention",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// What of a presigned request is signed.
+#[derive(Debug, Clone, Copy)]
+pub struct V2Request<'a> {
+    /// Upper case.
+    pub method: &'a str,
+    /// The bucket that the host names, in virtual-host style.
+    pub host_bucket: Option<&'a str>,
+    /// Still encoded, as sent.
+    pub path: &'a str,
+    /// The query.
+    pub params: &'a Params,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// `Expires`, as sent.
+    pub expires: &'a str,
+}
+
+/// The string to sign. `x-amz-*` parameters of the query are signed as if they were headers, since signers move
+/// headers there.
+pub fn string_to_sign_v2(request: &V2Request<'_>) -> String {
+    let mut out = format!(
+        "{}\n{}\n{}\n{}\n",
+        request.method,
+        plain_header(request, "content-md5"),
+        plain_header(request, "content-type"),
+        request.expires
+    );
+    for (name, value) in amz_headers(request) {
+        out.push_str(&format!("{name}:{value}\n"));
+    }
+    if let Some(bucket) = request.host_bucket {
+        out.push('/');
+        out.push_str(bucket);
+    }
+    out.push_str(request.path);
+    let mut signed: Vec<_> = request.params.iter().filter(|(name, _)| SIGNED_PARAMETERS.contains(name)).collect();
+    signed.sort_unstable();
+    for (i, (name, value)) in signed.iter().enumerate() {
+        out.push(if i == 0 { '?' } else { '&' });
+        out.push_str(name);
+        if !value.is_empty() {
+            out.push('=');
+            out.push_str(value);
+        }
+    }
+    out
+}
+
+/// The signature, base64.
+pub fn signature_v2(secret: &[u8], string_to_sign: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(hmac_sha1(secret, string_to_sign.as_bytes()))
+}
+
+fn plain_header(request: &V2Request<'_>, name: &str) -> String {
+    let sent = request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    let moved = || request.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
+    sent.or_else(moved).unwrap_or_default()
+}
+
+fn amz_headers(request: &V2Request<'_>) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    let sent = request.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-"));
+    for (name, value) in sent {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        join(headers.entry(name.as_str().to_owned()).or_default(), value.trim());
+    }
+    for (name, value) in request.params.iter() {
+        let name = name.to_ascii_lowercase();
+        // Sent in both places with one value it was signed once; with two it was not signed so at all.
+        if name.starts_with("x-amz-") && headers.get(&name).is_none_or(|sent| sent != value) {
+            join(headers.entry(name).or_default(), value);
+        }
+    }
+    headers
+}
+
+fn join(joined: &mut String, value: &str) {
+    if !joined.is_empty() {
+        joined.push(',');
+    }
+    joined.push_str(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    const SECRET: &[u8] = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    #[test]
+    fn the_published_example() {
+        let params = Params::parse(
+            "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D&Expires=1175139620",
+        );
+        let request = V2Request {
+            method: "GET",
+            host_bucket: Some("johnsmith"),
+            path: "/photos/puppy.jpg",
+            params: &params,
+            headers: &HeaderMap::new(),
+            expires: "1175139620",
+        };
+        let text = string_to_sign_v2(&request);
+        assert_eq!(text, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
+        assert_eq!(Some(signature_v2(SECRET, &text).as_str()), params.first("Signature"));
+    }
+
+    #[test]
+    fn headers_and_parameters_that_are_signed() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(" text/plain "));
+        headers.append("x-amz-meta-b", HeaderValue::from_static("1"));
+        headers.append("x-amz-meta-b", HeaderValue::from_static(" 2 "));
+        headers.insert("x-amz-acl", HeaderValue::from_static("private"));
+        let params = Params::parse(
+            "uploadId=u+1&prefix=p&partNumber=7&acl&X-Amz-Acl=private&x-amz-meta-a=%C3%A9&Content-MD5=m&Expires=1",
+        );
+        let request = V2Request {
+            method: "PUT",
+            host_bucket: None,
+            path: "/b/k%20k",
+            params: &params,
+            headers: &headers,
+            expires: "1",
+        };
+        assert_eq!(
+            string_to_sign_v2(&request),
+            "PUT\nm\ntext/plain\n1\nx-amz-acl:private\nx-amz-meta-a:é\nx-amz-meta-b:1,2\n\
+             /b/k%20k?acl&partNumber=7&uploadId=u 1"
+        );
+    }
+
+    #[test]
+    fn signed_parameters_are_in_order() {
+        assert!(SIGNED_PARAMETERS.is_sorted());
+    }
+}

@@ -1,0 +1,236 @@
+//! Writing one blob.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::{BLOB_CHUNK_BYTES, StoreError, Transfer};
+
+/// What all writers to an upstream hold in memory together, in KiB. Each has at most one part being filled and one in
+/// flight; a writer that finds no room waits before it takes bytes for its next part, so that a part that was begun
+/// can always be finished.
+pub(super) const UPSTREAM_ROOM_KIB: usize = 48 << 10;
+/// The smallest part of a multipart upload but the last, in bytes (S3's rule).
+const UPSTREAM_PART_BYTES: u64 = 5 << 20;
+/// Parts of one upload at most (S3's rule).
+const UPSTREAM_PARTS_MAX: u64 = 10_000;
+
+/// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing visible.
+///
+/// Dropping cleans up in the background as far as it can. What a crash leaves: a staging file `…#1`, which
+/// [`super::Blobs::delete`] of the id removes; at an upstream an unfinished multipart upload, for which the upstream
+/// needs its usual life-cycle rule (AbortIncompleteMultipartUpload).
+pub struct BlobWriter {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    sealed_len: u64,
+    written: u64,
+    part_bytes: usize,
+    /// The part being filled, as it came: nothing is copied together.
+    filling: Vec<Bytes>,
+    filling_bytes: usize,
+    /// Where the room for an upstream's parts comes from, and what the part being filled has of it.
+    room: Option<Arc<Semaphore>>,
+    filling_room: Option<OwnedSemaphorePermit>,
+    /// Only for blobs of more than one part.
+    upload: Option<Upload>,
+    /// A write failed: what was written has a hole.
+    failed: bool,
+}
+
+impl fmt::Debug for BlobWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobWriter")
+            .field("path", &self.path)
+            .field("sealed_len", &self.sealed_len)
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BlobWriter {
+    pub(super) async fn start(
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        transfer: Transfer,
+        sealed_len: u64,
+        room: &Arc<Semaphore>,
+    ) -> Result<Self, StoreError> {
+        let part_bytes = part_bytes(transfer, sealed_len);
+        let upload = match sealed_len > part_bytes as u64 {
+            true => Some(Upload { parts: store.put_multipart(&path).await?, in_flight: None }),
+            false => None,
+        };
+        Ok(Self {
+            store,
+            path,
+            sealed_len,
+            written: 0,
+            part_bytes,
+            filling: Vec::new(),
+            filling_bytes: 0,
+            room: (transfer == Transfer::Requests).then(|| Arc::clone(room)),
+            filling_room: None,
+            upload,
+            failed: false,
+        })
+    }
+
+    /// Appends bytes. Waits while the bytes before them are still on their way. After an error the blob can't be
+    /// finished.
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        let written = self.fill(chunk).await;
+        self.failed |= written.is_err();
+        written
+    }
+
+    async fn fill(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
+        if chunk.len() as u64 > self.sealed_len - self.written {
+            return Err(self.wrong_length("more"));
+        }
+        while !chunk.is_empty() {
+            if self.filling.is_empty() {
+                self.acquire_room().await;
+            }
+            let piece = chunk.split_to(chunk.len().min(self.part_bytes - self.filling_bytes));
+            self.written += piece.len() as u64;
+            self.filling_bytes += piece.len();
+            self.filling.push(piece);
+            if self.filling_bytes == self.part_bytes && self.upload.is_some() {
+                self.send_part().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the blob durable and readable: its bytes and its directory entry are synced when this returns. An error
+    /// if fewer bytes were written than announced.
+    pub async fn finish(mut self) -> Result<(), StoreError> {
+        if self.failed {
+            return Err(StoreError::Failed(format!("{}: an earlier write failed", self.path)));
+        }
+        if self.written != self.sealed_len {
+            return Err(self.wrong_length("fewer"));
+        }
+        if self.upload.is_some() && !self.filling.is_empty() {
+            self.send_part().await?;
+        }
+        match &mut self.upload {
+            None => {
+                self.store.put(&self.path, self.filling.drain(..).collect()).await?;
+            }
+            Some(upload) => {
+                upload.landed().await?;
+                upload.parts.complete().await?;
+                self.upload = None; // nothing to clean up
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up; removes what was written.
+    pub async fn abort(mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.abort().await;
+        }
+    }
+
+    /// Waits for room for the next part: all of it, before its first byte, so that writers never wait for each other
+    /// in a circle.
+    async fn acquire_room(&mut self) {
+        if let Some(room) = &self.room {
+            let part = (self.sealed_len - self.written).min(self.part_bytes as u64);
+            let kib = part.div_ceil(1024).min(UPSTREAM_ROOM_KIB as u64);
+            let kib = u32::try_from(kib).expect("the room is less than 4 TiB");
+            let room = Arc::clone(room).acquire_many_owned(kib).await;
+            self.filling_room = Some(room.expect("the semaphore is never closed"));
+        }
+    }
+
+    /// Sends the part that is full, once the part before it has landed.
+    async fn send_part(&mut self) -> Result<(), StoreError> {
+        let upload = self.upload.as_mut().expect("only blobs of several parts send parts");
+        upload.landed().await?;
+        let part = upload.parts.put_part(self.filling.drain(..).collect::<PutPayload>());
+        let room = self.filling_room.take();
+        self.filling_bytes = 0;
+        // A task, so that the part goes out while the next one fills.
+        upload.in_flight = Some(tokio::spawn(async move {
+            let landed = part.await;
+            drop(room);
+            landed
+        }));
+        Ok(())
+    }
+
+    fn wrong_length(&self, what: &str) -> StoreError {
+        StoreError::Failed(format!("{}: {what} bytes came than the announced {}", self.path, self.sealed_len))
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        if let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) {
+            runtime.spawn(upload.abort());
+        }
+    }
+}
+
+/// A multipart upload with at most one part on its way.
+#[derive(Debug)]
+struct Upload {
+    parts: Box<dyn MultipartUpload>,
+    in_flight: Option<JoinHandle<object_store::Result<()>>>,
+}
+
+impl Upload {
+    /// Waits for the part on its way.
+    async fn landed(&mut self) -> Result<(), StoreError> {
+        match &mut self.in_flight {
+            Some(part) => {
+                let landed = part.await;
+                self.in_flight = None;
+                Ok(landed.map_err(|error| StoreError::Failed(error.to_string()))??)
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn abort(mut self) {
+        // A part that lands after the abort would stay behind.
+        let _ = self.landed().await;
+        // Best effort: the sweeper deletes by id what stays.
+        let _ = self.parts.abort().await;
+    }
+}
+
+fn part_bytes(transfer: Transfer, sealed_len: u64) -> usize {
+    match transfer {
+        Transfer::Chunks => BLOB_CHUNK_BYTES,
+        Transfer::Requests => {
+            let part = UPSTREAM_PART_BYTES.max(sealed_len.div_ceil(UPSTREAM_PARTS_MAX));
+            usize::try_from(part).expect("parts are far smaller than the address space")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOB_CHUNK_BYTES, Transfer, UPSTREAM_PART_BYTES, UPSTREAM_PARTS_MAX, part_bytes};
+
+    #[test]
+    fn parts_keep_to_the_rules_of_an_upstream() {
+        for sealed_len in [0, 1, 5 << 30, 50 << 30, 5 << 40] {
+            assert_eq!(part_bytes(Transfer::Chunks, sealed_len), BLOB_CHUNK_BYTES);
+            let part = part_bytes(Transfer::Requests, sealed_len) as u64;
+            assert!(part >= UPSTREAM_PART_BYTES && sealed_len.div_ceil(part) <= UPSTREAM_PARTS_MAX, "{sealed_len}");
+        }
+        assert_eq!(part_bytes(Transfer::Requests, 5 << 30), 5 << 20, "the largest PUT needs the smallest parts only");
+    }
+}

@@ -1,0 +1,48 @@
+"""The client programs: where they are, how they are told of the server."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import MAIN, REGION, ROOT, clean_environment
+
+VENV = Path(sys.executable).parent
+AWS_V2 = Path(os.environ.get("AWS_CLI_V2", ROOT / "target/clients/awscli-v2/aws"))
+
+
+def find(name):
+    """A program of the venv or of the system. ./test installs all of them, so a missing one is a failure."""
+    found = VENV / name
+    if found.exists():
+        return str(found)
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is not installed: run ./test, which installs what the tests need")
+    return found
+
+
+def aws_environment(server, who=MAIN, **more):
+    trust = {"AWS_CA_BUNDLE": server.tls[2], "SSL_CERT_FILE": server.tls[2]} if server.tls else {}
+    return clean_environment(
+        AWS_ACCESS_KEY_ID=who.access_key,
+        AWS_SECRET_ACCESS_KEY=who.secret_key,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_REGION=REGION,
+        AWS_ENDPOINT_URL=server.endpoint,
+        AWS_MAX_ATTEMPTS=1,
+        **trust,
+        **more,
+    )
+
+
+def run(command, env, check=True, **more):
+    """Runs a program and gives its output back; failing output is shown."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, **more)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done

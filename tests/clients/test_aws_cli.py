@@ -1,0 +1,197 @@
+"""AWS CLI versions 1 and 2: s3, s3api, kms, in every encryption mode."""
+
+import base64
+import json
+import os
+import urllib.request
+
+import pytest
+
+import programs
+from conftest import bucket_name
+from sdk import MIB, blob
+
+KEY = bytes(range(100, 132))
+
+
+class Cli:
+    """One version of the CLI against one server, in a directory of its own."""
+
+    def __init__(self, program, server, directory):
+        self.program, self.directory = program, directory
+        self.env = programs.aws_environment(server)
+        (directory / "key.bin").write_bytes(KEY)
+
+    def __call__(self, *args, check=True):
+        return programs.run([self.program, *args], self.env, check=check, cwd=self.directory)
+
+    def json(self, *args):
+        out = self(*args, "--output", "json").stdout
+        return json.loads(out) if out.strip() else {}
+
+    def file(self, name, data):
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return name
+
+    def read(self, name):
+        return (self.directory / name).read_bytes()
+
+
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def version(request):
+    return request.param
+
+
+@pytest.fixture(params=["http", "https"])
+def aws(request, version, tmp_path):
+    server = request.getfixturevalue("server" if request.param == "http" else "tls_server")
+    program = programs.find("aws") if version == "v1" else programs.AWS_V2
+    assert os.path.exists(program), f"{program}: run ./test, which unpacks it"
+    return Cli(program, server, tmp_path)
+
+
+@pytest.fixture
+def at(aws):
+    """The URL of a new bucket."""
+    name = bucket_name()
+    aws("s3", "mb", f"s3://{name}")
+    return f"s3://{name}"
+
+
+SSE = {
+    "none": ([], []),
+    "sse-s3": (["--sse", "AES256"], []),
+    "sse-kms": (["--sse", "aws:kms"], []),
+    "sse-kms-key": (["--sse", "aws:kms", "--sse-kms-key-id", "alias/cli"], []),
+    "dsse-kms": (["--sse", "aws:kms:dsse", "--sse-kms-key-id", "alias/cli"], []),
+    "sse-c": (["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"], ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"]),
+}
+
+
+def needs_alias(aws):
+    if aws("kms", "describe-key", "--key-id", "alias/cli", check=False).returncode != 0:
+        made = aws.json("kms", "create-key", "--description", "for the CLI")["KeyMetadata"]["KeyId"]
+        aws("kms", "create-alias", "--alias-name", "alias/cli", "--target-key-id", made)
+
+
+@pytest.mark.parametrize("mode", SSE)
+def test_cp(aws, at, mode):
+    needs_alias(aws)
+    write, read = SSE[mode]
+    for name, size in (("small", 10), ("large", 17 * MIB)):
+        aws.file(name, blob(size))
+        aws("s3", "cp", name, f"{at}/{name}", *write)
+        aws("s3", "cp", f"{at}/{name}", f"{name}.back", *read)
+        assert aws.read(f"{name}.back") == blob(size)
+    copy = ["--sse-c-copy-source", "AES256", "--sse-c-copy-source-key", "fileb://key.bin"] if mode == "sse-c" else []
+    aws("s3", "cp", f"{at}/large", f"{at}/copy", *write, *copy)
+    aws("s3", "cp", f"{at}/copy", "copy.back", *read)
+    assert aws.read("copy.back") == blob(17 * MIB)
+
+
+def test_sync_mv_rm_ls(aws, at):
+    for name, size in (("a", 0), ("sub/b c", 5), ("sub/ü+%", 100_000), ("deep/er/c", 9 * MIB)):
+        aws.file(f"tree/{name}", blob(size))
+    aws("s3", "sync", "tree", f"{at}/tree")
+    again = aws("s3", "sync", "tree", f"{at}/tree").stdout
+    assert "upload:" not in again, "the second run has nothing to do"
+    listed = aws("s3", "ls", "--recursive", f"{at}/tree/").stdout
+    assert {line.split(None, 3)[3]: int(line.split()[2]) for line in listed.splitlines()} == {
+        "tree/a": 0, "tree/sub/b c": 5, "tree/sub/ü+%": 100_000, "tree/deep/er/c": 9 * MIB
+    }
+    assert "PRE sub/" in aws("s3", "ls", f"{at}/tree/").stdout
+    aws("s3", "mv", f"{at}/tree/a", f"{at}/moved")
+    aws("s3", "mv", f"{at}/tree/deep/er/c", f"{at}/big")
+    aws("s3", "sync", f"{at}/tree", "back")
+    assert aws.read("back/sub/ü+%") == blob(100_000) and not (aws.directory / "back/a").exists()
+    aws("s3", "cp", f"{at}/big", "big")
+    assert aws.read("big") == blob(9 * MIB)
+    aws("s3", "rm", "--recursive", at)
+    assert aws("s3", "ls", "--recursive", at, check=False).stdout == ""
+    aws("s3", "rb", at)
+    assert at.removeprefix("s3://") not in aws("s3", "ls").stdout
+
+
+def test_presign(aws, at):
+    aws.file("f", b"by url")
+    aws("s3", "cp", "f", f"{at}/f")
+    url = aws("s3", "presign", f"{at}/f", "--expires-in", "60").stdout.strip()
+    if url.startswith("http://"):
+        with urllib.request.urlopen(url, timeout=20) as got:
+            assert got.read() == b"by url"
+    else:
+        import ssl
+
+        trust = ssl.create_default_context(cafile=aws.env["AWS_CA_BUNDLE"])
+        with urllib.request.urlopen(url, timeout=20, context=trust) as got:
+            assert got.read() == b"by url"
+
+
+def test_streams(aws, at):
+    import subprocess
+
+    data = blob(9 * MIB)
+    subprocess.run([aws.program, "s3", "cp", "-", f"{at}/pipe"], input=data, env=aws.env, check=True, timeout=120)
+    got = subprocess.run([aws.program, "s3", "cp", f"{at}/pipe", "-"], env=aws.env, check=True, capture_output=True, timeout=120)
+    assert got.stdout == data
+
+
+def test_s3api(aws, at):
+    needs_alias(aws)
+    bucket = at.removeprefix("s3://")
+    here = ("--bucket", bucket, "--key", "k")
+    aws.file("body", blob(1000))
+    put = aws.json(
+        "s3api", "put-object", *here, "--body", "body", "--metadata", "a=1", "--content-type", "text/x", "--server-side-encryption",
+        "aws:kms", "--ssekms-key-id", "alias/cli", "--bucket-key-enabled",
+        "--ssekms-encryption-context", base64.b64encode(b'{"x":"y"}').decode(),
+    )
+    assert put["ServerSideEncryption"] == "aws:kms" and put["BucketKeyEnabled"] is True
+    assert put["SSEKMSKeyId"].startswith("arn:aws:kms:us-east-1:111122223333:key/")
+    head = aws.json("s3api", "head-object", *here)
+    assert (head["ContentLength"], head["Metadata"], head["ContentType"]) == (1000, {"a": "1"}, "text/x")
+    aws.json("s3api", "get-object", *here, "--range", "bytes=10-19", "part")
+    assert aws.read("part") == blob(1000)[10:20]
+    made = aws.json("s3api", "create-multipart-upload", *here)
+    part = aws.json("s3api", "upload-part", *here, "--upload-id", made["UploadId"], "--part-number", "1", "--body", "body")
+    aws.file("parts.json", json.dumps({"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}).encode())
+    assert len(aws.json("s3api", "list-parts", *here, "--upload-id", made["UploadId"])["Parts"]) == 1
+    done = aws.json("s3api", "complete-multipart-upload", *here, "--upload-id", made["UploadId"], "--multipart-upload", "file://parts.json")
+    assert done["ETag"].endswith('-1"')
+    attributes = aws.json("s3api", "get-object-attributes", *here, "--object-attributes", "ObjectSize", "ETag")
+    assert attributes["ObjectSize"] == 1000
+    rule = '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"aws:kms","KMSMasterKeyID":"alias/cli"},"BucketKeyEnabled":true}]}'
+    aws("s3api", "put-bucket-encryption", "--bucket", bucket, "--server-side-encryption-configuration", rule)
+    read = aws.json("s3api", "get-bucket-encryption", "--bucket", bucket)
+    assert read["ServerSideEncryptionConfiguration"]["Rules"][0]["BucketKeyEnabled"] is True
+    aws("s3api", "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
+    version = aws.json("s3api", "put-object", *here, "--body", "body")["VersionId"]
+    aws.json("s3api", "get-object", *here, "--version-id", version, "back")
+    assert aws.read("back") == blob(1000)
+    aws("s3api", "delete-object", *here)
+    versions = aws.json("s3api", "list-object-versions", "--bucket", bucket)
+    assert len(versions["Versions"]) == 2 and len(versions["DeleteMarkers"]) == 1
+    refused = aws("s3api", "get-object", *here, "none", check=False)
+    assert refused.returncode != 0 and "NoSuchKey" in refused.stderr
+
+
+def test_kms(aws):
+    needs_alias(aws)
+    aws.file("plain", b"hello")
+    box = aws.json("kms", "encrypt", "--key-id", "alias/cli", "--plaintext", "fileb://plain", "--encryption-context", "a=b")
+    aws.file("box", base64.b64decode(box["CiphertextBlob"]))
+    got = aws.json("kms", "decrypt", "--ciphertext-blob", "fileb://box", "--encryption-context", "a=b")
+    assert base64.b64decode(got["Plaintext"]) == b"hello"
+    assert aws("kms", "decrypt", "--ciphertext-blob", "fileb://box", check=False).returncode != 0
+    assert len(base64.b64decode(aws.json("kms", "generate-data-key", "--key-id", "alias/cli", "--key-spec", "AES_256")["Plaintext"])) == 32
+    key_id = aws.json("kms", "create-key")["KeyMetadata"]["KeyId"]
+    aws("kms", "disable-key", "--key-id", key_id)
+    refused = aws("kms", "encrypt", "--key-id", key_id, "--plaintext", "fileb://plain", check=False)
+    assert "DisabledException" in refused.stderr
+    aws("kms", "enable-key", "--key-id", key_id)
+    aws("kms", "rotate-key-on-demand", "--key-id", key_id)
+    assert aws.json("kms", "schedule-key-deletion", "--key-id", key_id, "--pending-window-in-days", "7")["KeyState"] == "PendingDeletion"
+    aws("kms", "cancel-key-deletion", "--key-id", key_id)
+    assert aws.json("kms", "list-keys")["Keys"] and aws.json("kms", "list-aliases")["Aliases"]

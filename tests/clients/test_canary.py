@@ -1,0 +1,105 @@
+"""Nothing that was stored can be read in the data directory: no text, no MD5 of it, no metadata, no secret."""
+
+import base64
+import hashlib
+import re
+
+import sdk
+from gateway import ALICE, MAIN, OTHER
+from modes import MODES
+from raw import Raw
+from sdk import MIB, as_copy_source, upload
+
+TEXT = b"CANARY-the-quick-brown-fox-4711-"
+VALUE = "canary-metadata-value-0815"
+CONTEXT_VALUE = "canary-context-value-2342"
+SMALL, MEDIUM, PART = TEXT * 3, TEXT * 10_000, TEXT * (5 * MIB // len(TEXT))
+CUSTOMER_KEY = b"canary-customer-key-canary-custo"
+
+
+def store_everything(server):
+    """Stores in every mode, small, large and in parts; gives the byte strings that must be nowhere."""
+    s3, kms = sdk.client(server), sdk.client(server, "kms")
+    s3.create_bucket(Bucket="canary")
+    key = kms.create_key(Description="canary-description-1138")["KeyMetadata"]
+    context = base64.b64encode(('{"project":"%s"}' % CONTEXT_VALUE).encode()).decode()
+    secrets = {TEXT, VALUE.encode(), CONTEXT_VALUE.encode(), CUSTOMER_KEY, b"canary-description-1138"}
+    for mode in MODES:
+        write, read = dict(mode.writing(key)), dict(mode.read)
+        if mode.read:
+            write = read = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": CUSTOMER_KEY}
+        if "SSEKMSEncryptionContext" in write:
+            write["SSEKMSEncryptionContext"] = context
+        tell = {"Metadata": {"canary": VALUE}, "ContentDisposition": f"inline; filename={VALUE}"}
+        for name, data in (("small", SMALL), ("medium", MEDIUM)):
+            s3.put_object(Bucket="canary", Key=f"{mode.name}/{name}", Body=data, **tell, **write)
+        upload(s3, "canary", f"{mode.name}/parts", [PART, SMALL], create=write | tell, each=read)
+        s3.copy_object(Bucket="canary", Key=f"{mode.name}/copy", CopySource=f"canary/{mode.name}/medium", **write, **as_copy_source(read))
+        unfinished = s3.create_multipart_upload(Bucket="canary", Key=f"{mode.name}/unfinished", **tell, **write)["UploadId"]
+        s3.upload_part(Bucket="canary", Key=f"{mode.name}/unfinished", UploadId=unfinished, PartNumber=1, Body=PART, **read)
+        assert sdk.body_of(s3, "canary", f"{mode.name}/parts", **read) == PART + SMALL
+    Raw(server).chunked_put("/canary/chunked", [SMALL, MEDIUM], trailer=None)
+    box = kms.encrypt(KeyId=key["KeyId"], Plaintext=TEXT, EncryptionContext={"project": CONTEXT_VALUE})
+    kms.decrypt(CiphertextBlob=box["CiphertextBlob"], EncryptionContext={"project": CONTEXT_VALUE})
+    data_key = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256")["Plaintext"]
+    whole = PART + SMALL
+    composite = hashlib.md5(hashlib.md5(PART).digest() + hashlib.md5(SMALL).digest()).digest()
+    digests = [hashlib.md5(d).digest() for d in (SMALL, MEDIUM, PART, whole, CUSTOMER_KEY, SMALL + MEDIUM)] + [composite]
+    digests += [hashlib.sha256(d).digest() for d in (SMALL, MEDIUM, PART, CUSTOMER_KEY)] + [data_key]
+    callers = [who.secret_key.encode() for who in (MAIN, ALICE, OTHER)]
+    return secrets | set(callers) | {form for digest in digests for form in forms(digest)} | set(forms(CUSTOMER_KEY))
+
+
+def forms(raw):
+    """A value as it stands, in hexadecimal of both cases, and in base64."""
+    return [raw, raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw), base64.urlsafe_b64encode(raw)]
+
+
+def found_in(directory, needles):
+    """(file, needle) of everything that occurs; files are read in overlapping windows."""
+    pattern = re.compile(b"|".join(re.escape(needle) for needle in sorted(needles, key=len, reverse=True)))
+    overlap = max(len(needle) for needle in needles)
+    hits = []
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            tail = b""
+            while piece := file.read(8 * MIB):
+                hits += [(str(path.relative_to(directory)), match.group()) for match in pattern.finditer(tail + piece)]
+                tail = piece[-overlap:]
+    return hits
+
+
+def test_the_search_finds_what_is_there(tmp_path):
+    (tmp_path / "x").write_bytes(b"." * (8 * MIB - 5) + TEXT)
+    assert found_in(tmp_path, {TEXT, b"other"}) == [("x", TEXT)]
+
+
+def test_nothing_can_be_read_at_rest(own_server):
+    needles = store_everything(own_server)
+    running = found_in(own_server.data, needles)
+    assert running == []
+    own_server.stop()
+    assert sum(p.stat().st_size for p in own_server.data.rglob("*") if p.is_file()) > 8 * len(PART), "the objects are somewhere else"
+    assert found_in(own_server.data, needles) == []
+
+
+def test_nothing_secret_is_logged(tmp_path):
+    from gateway import Strongroom
+
+    gateway = Strongroom(tmp_path / "loud", extra='log_filter = "trace"').start()
+    try:
+        needles = store_everything(gateway)
+        s3 = sdk.client(gateway, signature_version="s3v4")
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": "canary", "Key": "default/small"})
+        import urllib.request
+
+        urllib.request.urlopen(url, timeout=20).read()
+        signature = re.search("X-Amz-Signature=([0-9a-f]+)", url).group(1)
+        signed = Raw(gateway).signed("GET", "/canary/default/small")
+        raw = Raw(gateway)
+        raw.send(raw.head_bytes("GET", "/canary/default/small", "", signed.headers), "GET")
+        needles |= {signature.encode(), signed.signature.encode()}
+    finally:
+        gateway.stop()
+    log = gateway.log().encode()
+    assert [needle for needle in needles if needle in log] == []
