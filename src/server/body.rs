@@ -1,6 +1,5 @@
 //! Bodies on their way through the edge: counted, and timed.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,19 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::access_log::Record;
+use crate::auth::BodyTimeout;
 use crate::wire::ResponseBody;
-
-/// No byte of a request's body came for `body_idle_timeout`. Becomes AWS's `RequestTimeout`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyIdle;
-
-impl fmt::Display for BodyIdle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no byte of the request's body came in time")
-    }
-}
-
-impl std::error::Error for BodyIdle {}
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,7 +63,7 @@ where
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
             let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.idle)));
             ready!(timer.as_mut().poll(cx));
-            return Poll::Ready(Some(Err(Box::new(BodyIdle))));
+            return Poll::Ready(Some(Err(Box::new(BodyTimeout))));
         };
         this.timer = None;
         match &frame {
@@ -152,10 +140,10 @@ mod tests {
         let (mut body, progress) = TimedBody::new(StreamBody::new(Box::pin(frames)), Duration::from_secs(30));
         for _ in 0..3 {
             // Nobody polls for longer than the limit.
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_secs(60)).await;
             let sender = sender.clone();
             tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_secs(29)).await;
+                sleep(Duration::from_secs(29)).await;
                 sender.send(Bytes::from_static(b"abc")).await
             });
             assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
@@ -163,7 +151,7 @@ mod tests {
         assert_eq!((progress.bytes(), progress.ended()), (9, false));
         let start = Instant::now();
         let error = body.frame().await.and_then(Result::err).expect("a time-out");
-        assert!(error.is::<BodyIdle>());
+        assert!(error.is::<BodyTimeout>());
         assert_eq!(start.elapsed().as_secs(), 30);
     }
 }

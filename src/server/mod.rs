@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-pub use body::BodyIdle;
 pub use listener::{Running, ServeError, start};
 pub use logging::init_logging;
 pub use metrics::Metrics;

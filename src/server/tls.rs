@@ -120,7 +120,7 @@ impl ResolvesServerCert for Certificates {
         let fits = |pair: &&Pair| name.as_ref().is_some_and(|name| is_for(&pair.key, name));
         let checkable = |pair: &&Pair| pair.key.key.choose_scheme(hello.signature_schemes()).is_some();
         let named = pairs.iter().find(|pair| fits(pair) && checkable(pair)).or_else(|| pairs.iter().find(fits));
-        named.or_else(|| pairs.iter().find(checkable)).or(pairs.first()).map(|pair| Arc::clone(&pair.key))
+        named.or_else(|| pairs.iter().find(checkable)).or_else(|| pairs.first()).map(|pair| Arc::clone(&pair.key))
     }
 }
 

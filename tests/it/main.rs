@@ -1,7 +1,9 @@
-//! Integration tests: the structure of the source, the object store under faults, the edge of the server.
+//! Integration tests: the structure of the source, the object store under faults, the edge of the server, settings.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod edge;
+mod settings;
 mod simulate;
 mod stack;
 mod tamper;

@@ -1,0 +1,209 @@
+//! The binary's command line: settings from all their places, exit codes, manual pages, completions.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The binary with a clean environment, in an empty directory.
+fn strongroom(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+    command.current_dir(dir).args(arguments).env_clear().envs(variables.iter().copied());
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What `config print` says in a directory whose `strongroom.toml` is `file`.
+fn printed(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> toml::Table {
+    let dir = tempfile::tempdir().expect("a directory");
+    if !file.is_empty() {
+        std::fs::write(dir.path().join("strongroom.toml"), file).expect("written");
+    }
+    let arguments = [&["config", "print", "--redacted"], arguments].concat();
+    let output = strongroom(dir.path(), &arguments, variables);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).parse().expect("TOML")
+}
+
+fn refused(file: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("strongroom.toml"), file).expect("written");
+    let output = strongroom(dir.path(), &[&["config", "check"], arguments].concat(), variables);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+#[test]
+fn the_example_works_as_it_stands() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config/issue.toml");
+    let settings = printed("", &["--config", file], &[]);
+    assert_eq!(settings["data_dir"].as_str(), Some("./data"));
+    assert_eq!(settings["regions"], toml::Value::from(vec!["us-east-1", "us-west-2"]));
+    assert_eq!(settings["store"].as_str(), Some("file:///srv/blobs"));
+    assert_eq!(settings["root_key_file"].as_str(), Some("./data/root.key"));
+    let account = &settings["account"][0];
+    assert_eq!(account["canonical_id"].as_str(), Some("a1".repeat(32).as_str()));
+    assert_eq!(account["access_keys"][0]["id"].as_str(), Some("MAINACCESSKEY0000000"));
+    assert_eq!(account["user"][0]["name"].as_str(), Some("alice"));
+    assert!(!settings.to_string().contains("0123456789"), "{settings}");
+}
+
+#[test]
+fn the_manuals_example_is_right() {
+    let manual = include_str!("../../docs/configuration.md");
+    let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let dir = tempfile::tempdir().expect("a directory");
+    let secret = dir.path().join("alice");
+    std::fs::write(&secret, "a-secret-in-a-file").expect("written");
+    let example = example.replace("/run/secrets/alice", &secret.display().to_string());
+    assert_eq!(printed(&example, &[], &[])["account"][0]["id"].as_str(), Some("111122223333"));
+}
+
+#[test]
+fn flag_over_variable_over_file_over_default() {
+    let file = "max_requests = 3\nregions = [\"r-file\"]";
+    let variable = [("STRONGROOM_MAX_REQUESTS", "4"), ("STRONGROOM_REGIONS", "r-one,r-two")];
+    let count = |settings: &toml::Table| settings["max_requests"].as_integer();
+    assert_eq!(count(&printed("", &[], &[])), Some(1024));
+    assert_eq!(count(&printed(file, &[], &[])), Some(3));
+    let settings = printed(file, &[], &variable);
+    assert_eq!(count(&settings), Some(4));
+    assert_eq!(settings["regions"], toml::Value::from(vec!["r-one", "r-two"]));
+    let settings = printed(file, &["--max-requests", "5", "--regions", "r-flag"], &variable);
+    assert_eq!(count(&settings), Some(5));
+    assert_eq!(settings["regions"], toml::Value::from(vec!["r-flag"]));
+    // A flag that says what the default says still stands over the file.
+    assert_eq!(count(&printed(file, &["--max-requests", "1024"], &[])), Some(1024));
+}
+
+/// Each setting as flag, variable and file, with a value that is not the default.
+const EVERYWHERE: [(&str, &str, &str); 23] = [
+    ("data_dir", "/d", "\"/d\""),
+    ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
+    ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
+    ("regions", "eu-central-1", "[\"eu-central-1\"]"),
+    ("domains", "S3.example.com", "[\"S3.example.com\"]"),
+    ("store", "memory://", "\"memory://\""),
+    ("object_ownership", "ObjectWriter", "\"ObjectWriter\""),
+    ("tls", "c.pem,k.pem", "{ cert = \"c.pem\", key = \"k.pem\" }"),
+    ("trusted_proxies", "10.0.0.0/8", "[\"10.0.0.0/8\"]"),
+    ("presigned_v2", "false", "false"),
+    ("max_requests", "7", "7"),
+    ("max_connections", "7", "7"),
+    ("header_timeout", "7s", "\"7s\""),
+    ("body_idle_timeout", "7s", "\"7s\""),
+    ("write_stall_timeout", "7s", "\"7s\""),
+    ("keep_alive_timeout", "7s", "\"7s\""),
+    ("drain_timeout", "7s", "\"7s\""),
+    ("sweep_interval", "7s", "\"7s\""),
+    ("root_key_file", "/r", "\"/r\""),
+    ("log_json", "true", "true"),
+    ("log_filter", "debug", "\"debug\""),
+    ("store_options", "aws_region=r", "{ aws_region = \"r\" }"),
+    ("accounts_file", "ACCOUNTS", "\"ACCOUNTS\""),
+];
+
+#[test]
+fn every_setting_means_the_same_everywhere() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let accounts = dir.path().join("accounts.json");
+    std::fs::write(&accounts, r#"[{"id": "111122223333"}]"#).expect("written");
+    let accounts = accounts.display().to_string();
+    let default = printed("", &[], &[]);
+    for (key, value, in_file) in EVERYWHERE {
+        let (value, in_file) = (value.replace("ACCOUNTS", &accounts), in_file.replace("ACCOUNTS", &accounts));
+        // Options need a store that has some.
+        let store: &[&str] = if key == "store_options" { &["--store", "s3://b"] } else { &[] };
+        let flag = format!("--{}={value}", key.replace('_', "-"));
+        let variable = format!("STRONGROOM_{}", key.to_uppercase());
+        let by_flag = printed("", &[store, &[&flag]].concat(), &[]);
+        let by_variable = printed("", store, &[(&variable, &value)]);
+        let by_file = printed(&format!("{key} = {in_file}"), store, &[]);
+        assert_ne!(by_flag, default, "{key}");
+        assert_eq!(by_flag, by_variable, "{key}");
+        assert_eq!(by_flag, by_file, "{key}");
+    }
+    for key in default.keys() {
+        let known = key == "account" || EVERYWHERE.iter().any(|(name, ..)| name == key);
+        assert!(known, "{key} has no row here");
+    }
+}
+
+#[test]
+fn accounts_come_from_one_place() {
+    let json = r#"[{"id": "444455556666", "access_keys": [{"id": "K", "secret": "variable-secret"}]}]"#;
+    let file = "[[account]]\nid = \"111122223333\"";
+    let settings = printed(file, &[], &[("STRONGROOM_ACCOUNTS", json)]);
+    assert_eq!(settings["account"].as_array().map(Vec::len), Some(1));
+    assert_eq!(settings["account"][0]["id"].as_str(), Some("444455556666"));
+    assert!(!settings.to_string().contains("variable-secret"));
+    assert!(refused("accounts_file = \"a\"\n[[account]]\nid = \"111122223333\"", &[], &[]).contains("not both"));
+}
+
+#[test]
+fn upstream_credentials_may_come_from_the_usual_variables() {
+    let aws = [("AWS_ACCESS_KEY_ID", "upstream"), ("AWS_SECRET_ACCESS_KEY", "upstream-secret"), ("AWS_PAGER", "")];
+    let settings = printed("store = \"s3://bucket/prefix\"", &[], &aws);
+    let options = settings["store_options"].as_table().expect("options");
+    assert_eq!(options.keys().collect::<Vec<_>>(), ["aws_access_key_id", "aws_secret_access_key"]);
+    assert!(!settings.to_string().contains("upstream"), "{settings}");
+    assert!(!printed("", &[], &aws).contains_key("store_options"));
+}
+
+#[test]
+fn wrong_settings_are_refused_with_place_and_advice() {
+    for (file, arguments, expected) in [
+        ("lissten = \"x\"", &[][..], "strongroom.toml:1:1: unknown key \"lissten\"; did you mean \"listen\"?"),
+        ("regions = []", &[], "regions: list at least one Region"),
+        ("regions = [\"Mars One\"]", &[], "\"Mars One\" is no Region name"),
+        ("domains = [\"*.example.com\"]", &[], "is no host name"),
+        ("domains = [\"127.0.0.1\"]", &[], "is no host name"),
+        ("store = \"ftp://x\"", &[], "is no known kind of store"),
+        ("max_requests = 0", &[], "max_requests = 0: give 1 to"),
+        ("log_filter = \"loudly=very\"", &[], "log_filter"),
+        ("metrics_listen = \"127.0.0.1:9000\"", &[], "metrics need one of their own"),
+        ("", &["--config", "absent.toml"], "absent.toml: No such file"),
+        ("", &["--header-timeout", "7"], "is no length of time"),
+        ("", &["--lisen", "x"], "--listen"),
+        ("", &["--tls", "cert.pem"], "CERT,KEY"),
+    ] {
+        let message = refused(file, arguments, &[]);
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(refused("", &[], &[("STRONGROOM_LISTEN", "here")]).contains("--listen"));
+}
+
+#[test]
+fn help_version_manual_and_completions() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = |arguments: &[&str]| {
+        let output = strongroom(dir.path(), arguments, &[]);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(run(&["--version"]), format!("strongroom {}\n", env!("CARGO_PKG_VERSION")));
+    let help = run(&["--help"]);
+    for command in ["serve", "credentials", "audit", "config", "completions", "man", "Exit codes"] {
+        assert!(help.contains(command), "{command}");
+    }
+    assert!(run(&["serve", "--help"]).contains("STRONGROOM_BODY_IDLE_TIMEOUT"));
+    assert!(run(&["credentials"]).contains("strongroom credentials new"));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(run(&["completions", shell]).contains("credentials"), "{shell}");
+    }
+    assert!(run(&["man"]).contains(".TH strongroom 1"));
+    run(&["man", "--dir", "."]);
+    assert!(dir.path().join("strongroom-audit-verify.1").exists());
+}
+
+#[test]
+fn commands_on_a_stopped_server_make_no_new_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for command in [&["audit", "list"][..], &["audit", "verify"], &["credentials", "new"]] {
+        let output = strongroom(dir.path(), command, &[]);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        assert!(text(&output.stderr).contains("is no data directory"), "{}", text(&output.stderr));
+    }
+    assert!(!dir.path().join("strongroom-data").exists());
+}
