@@ -232,3 +232,128 @@ fn read_epoch_key(key: &[u8]) -> Option<u32> {
 fn epoch_context(epoch: u32) -> Context {
     Context::new().with("epoch", epoch.to_be_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::runtime;
+    use super::super::{Faults, MemoryIndex};
+    use super::*;
+    use crate::sources::Timestamp;
+
+    const GENERATION: Generation = [4; 16];
+
+    fn store_key() -> SecretKey {
+        SecretKey::from_slice(&[3; 32]).unwrap()
+    }
+
+    fn sources() -> Sources {
+        Sources::seeded(1, Timestamp(0))
+    }
+
+    async fn open(index: &MemoryIndex, renew_after: u64, seals_max: u64) -> RowSealer {
+        let (key, sources) = (store_key(), sources());
+        RowSealer::open_with_limits(index, &key, GENERATION, &sources, renew_after, seals_max).await.unwrap()
+    }
+
+    fn seal(sealer: &RowSealer) -> u32 {
+        let sealed = sealer.seal(Table::Object, b"k", b"plain");
+        assert_eq!(sealer.open_row(Table::Object, b"k", &sealed).unwrap(), b"plain");
+        RowKey::epoch_of(&sealed).unwrap()
+    }
+
+    #[test]
+    fn the_next_epoch_begins_when_half_of_one_is_used() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            let sealer = open(&index, 3, 6).await;
+            let mut epochs = Vec::new();
+            for _ in 0..8 {
+                epochs.push(seal(&sealer));
+                sealer.renew_if_due(&index).await.unwrap();
+            }
+            assert_eq!(epochs, [1, 1, 1, 2, 2, 2, 3, 3]);
+        });
+    }
+
+    #[test]
+    fn an_epoch_that_cannot_be_made_stops_commits_only_when_the_old_one_is_used_up() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            let sealer = open(&index, 1, 3).await;
+            for (sealed, passes) in [(1, true), (2, true), (3, false), (4, false)] {
+                assert_eq!(seal(&sealer), 1);
+                index.set_faults(Faults { full_in: Some(1), ..Faults::default() });
+                assert_eq!(sealer.renew_if_due(&index).await.is_ok(), passes, "after {sealed}");
+            }
+            sealer.renew_if_due(&index).await.unwrap();
+            assert_eq!(seal(&sealer), 2);
+        });
+    }
+
+    #[test]
+    fn of_many_committers_one_makes_the_epoch() {
+        runtime().block_on(async {
+            let index = Arc::new(MemoryIndex::default());
+            let sealer = Arc::new(open(&index, 1, 2).await);
+            for _ in 0..5 {
+                seal(&sealer);
+            }
+            let tasks: Vec<_> = (0..50)
+                .map(|_| {
+                    let (index, sealer) = (Arc::clone(&index), Arc::clone(&sealer));
+                    tokio::spawn(async move { sealer.renew_if_due(&*index).await })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap().unwrap();
+            }
+            assert_eq!(seal(&sealer), 2);
+        });
+    }
+
+    #[test]
+    fn an_epoch_number_that_another_gateway_took_is_skipped() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            let (one, other) = (open(&index, 1, 9).await, open(&index, 1, 9).await);
+            assert_eq!((seal(&one), seal(&other)), (1, 2));
+            one.renew_if_due(&index).await.unwrap();
+            assert_eq!(seal(&one), 3);
+        });
+    }
+
+    #[test]
+    fn epochs_open_under_their_own_store_key_and_number_only() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            open(&index, 1, 2).await;
+            let (right, wrong) = (store_key(), SecretKey::from_slice(&[5; 32]).unwrap());
+            for (key, generation) in [(&wrong, GENERATION), (&right, [9; 16])] {
+                let opened = RowSealer::open(&index, key, generation, &sources()).await;
+                assert!(matches!(opened, Err(IndexError::Corrupt(_))));
+            }
+
+            let sealed = index.get(Table::Meta, &epoch_key(1)).await.unwrap().unwrap();
+            let moved = Write::Put(Table::Meta, epoch_key(8), sealed);
+            index.commit(Batch { writes: vec![moved], ..Batch::default() }).await.unwrap();
+            let opened = RowSealer::open(&index, &right, GENERATION, &sources()).await;
+            assert!(matches!(opened, Err(IndexError::Corrupt(text)) if text.contains("does not open")));
+        });
+    }
+
+    #[test]
+    fn more_epochs_than_a_page_are_all_loaded() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            let (key, sources) = (store_key(), sources());
+            let wrap = Wrap { key: &key, generation: GENERATION };
+            let epochs = u32::try_from(EPOCH_PAGE).unwrap() + 5;
+            for newest in 0..epochs {
+                wrap.make_epoch(&index, newest, &sources).await.unwrap();
+            }
+            let sealer = open(&index, 1, 2).await;
+            assert_eq!(sealer.epochs.load().all.len(), epochs as usize + 1);
+            assert_eq!(seal(&sealer), epochs + 1);
+        });
+    }
+}

@@ -13,7 +13,7 @@ use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
 use tokio::sync::Semaphore;
 
 use super::directory::Directory;
-use super::writer::BlobWriter;
+use super::writer::{BlobWriter, Bounds};
 use super::{StoreError, writer};
 use crate::crypto::SealedRange;
 
@@ -69,10 +69,15 @@ impl Blobs {
         Self(Arc::new(Inner { store, prefix, transfer, directory, room }))
     }
 
-    /// Starts a blob of exactly `sealed_len` bytes.
+    /// Starts a blob of exactly `sealed_len` bytes. On a disk that has no room for it beside a reserve, this is
+    /// [`StoreError::Full`] at once.
     pub async fn create(&self, id: BlobId, sealed_len: u64) -> Result<BlobWriter, StoreError> {
-        let path = self.path(id);
-        BlobWriter::start(Arc::clone(&self.0.store), path, self.0.transfer, sealed_len, &self.0.room).await
+        let bounds = match &self.0.directory {
+            Some(directory) => Bounds::Disk(directory.promise(sealed_len)?),
+            None if self.0.transfer == Transfer::Requests => Bounds::Memory(Arc::clone(&self.0.room)),
+            None => Bounds::None,
+        };
+        BlobWriter::start(Arc::clone(&self.0.store), self.path(id), self.0.transfer, sealed_len, bounds).await
     }
 
     /// Reads a range of a blob: chunks in order, with read-ahead of one chunk. Dropping the stream stops the reading.

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use super::directory::Promise;
 use super::{BLOB_CHUNK_BYTES, StoreError, Transfer};
 
 /// What all writers to an upstream hold in memory together, in KiB. Each has at most one part being filled and one in
@@ -20,6 +21,16 @@ pub(super) const UPSTREAM_ROOM_KIB: usize = 48 << 10;
 const UPSTREAM_PART_BYTES: u64 = 5 << 20;
 /// Parts of one upload at most (S3's rule).
 const UPSTREAM_PARTS_MAX: u64 = 10_000;
+
+/// What bounds a writer besides its announced length.
+#[derive(Debug)]
+pub(super) enum Bounds {
+    None,
+    /// The space promised to it on the disk.
+    Disk(Promise),
+    /// The KiB of memory that writers to an upstream share.
+    Memory(Arc<Semaphore>),
+}
 
 /// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing visible.
 ///
@@ -35,8 +46,8 @@ pub struct BlobWriter {
     /// The part being filled, as it came: nothing is copied together.
     filling: Vec<Bytes>,
     filling_bytes: usize,
-    /// Where the room for an upstream's parts comes from, and what the part being filled has of it.
-    room: Option<Arc<Semaphore>>,
+    bounds: Bounds,
+    /// The room in memory that the part being filled has.
     filling_room: Option<OwnedSemaphorePermit>,
     /// Only for blobs of more than one part.
     upload: Option<Upload>,
@@ -60,7 +71,7 @@ impl BlobWriter {
         path: Path,
         transfer: Transfer,
         sealed_len: u64,
-        room: &Arc<Semaphore>,
+        bounds: Bounds,
     ) -> Result<Self, StoreError> {
         let part_bytes = part_bytes(transfer, sealed_len);
         let upload = match sealed_len > part_bytes as u64 {
@@ -75,7 +86,7 @@ impl BlobWriter {
             part_bytes,
             filling: Vec::new(),
             filling_bytes: 0,
-            room: (transfer == Transfer::Requests).then(|| Arc::clone(room)),
+            bounds,
             filling_room: None,
             upload,
             failed: false,
@@ -144,7 +155,7 @@ impl BlobWriter {
     /// Waits for room for the next part: all of it, before its first byte, so that writers never wait for each other
     /// in a circle.
     async fn acquire_room(&mut self) {
-        if let Some(room) = &self.room {
+        if let Bounds::Memory(room) = &self.bounds {
             let part = (self.sealed_len - self.written).min(self.part_bytes as u64);
             let kib = part.div_ceil(1024).min(UPSTREAM_ROOM_KIB as u64);
             let kib = u32::try_from(kib).expect("the room is less than 4 TiB");
@@ -159,6 +170,9 @@ impl BlobWriter {
         upload.landed().await?;
         let part = upload.parts.put_part(self.filling.drain(..).collect::<PutPayload>());
         let room = self.filling_room.take();
+        if let Bounds::Disk(promise) = &mut self.bounds {
+            promise.spend(self.filling_bytes as u64);
+        }
         self.filling_bytes = 0;
         // A task, so that the part goes out while the next one fills.
         upload.in_flight = Some(tokio::spawn(async move {
