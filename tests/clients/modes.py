@@ -47,8 +47,20 @@ MODES = [
     Mode("sse-s3", {"ServerSideEncryption": "AES256"}),
     Mode("sse-kms", {"ServerSideEncryption": KMS}, header=KMS, etag_is_md5=False),
     Mode("sse-kms-key", {"ServerSideEncryption": KMS}, header=KMS, etag_is_md5=False, uses_key=True),
-    Mode("sse-kms-bucket-key", {"ServerSideEncryption": KMS, "BucketKeyEnabled": True}, header=KMS, etag_is_md5=False, uses_key=True),
-    Mode("sse-kms-context", {"ServerSideEncryption": KMS, "SSEKMSEncryptionContext": CONTEXT}, header=KMS, etag_is_md5=False, uses_key=True),
+    Mode(
+        "sse-kms-bucket-key",
+        {"ServerSideEncryption": KMS, "BucketKeyEnabled": True},
+        header=KMS,
+        etag_is_md5=False,
+        uses_key=True,
+    ),
+    Mode(
+        "sse-kms-context",
+        {"ServerSideEncryption": KMS, "SSEKMSEncryptionContext": CONTEXT},
+        header=KMS,
+        etag_is_md5=False,
+        uses_key=True,
+    ),
     Mode("dsse-kms", {"ServerSideEncryption": DSSE}, header=DSSE, etag_is_md5=False, uses_key=True),
     Mode("sse-c", CUSTOMER, CUSTOMER, header=None, etag_is_md5=False),
 ]

@@ -47,7 +47,14 @@ class Reply:
     @property
     def message(self):
         text = self._element("Message") or ""
-        for entity, char in (("&quot;", '"'), ("&#39;", "'"), ("&apos;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        for entity, char in (
+            ("&quot;", '"'),
+            ("&#39;", "'"),
+            ("&apos;", "'"),
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&amp;", "&"),
+        ):
             text = text.replace(entity, char)
         return text
 
@@ -67,18 +74,42 @@ class Signed:
 
     def chunk(self, previous, data):
         """Signature of a chunk after the one with signature `previous`."""
-        text = ["AWS4-HMAC-SHA256-PAYLOAD", self.stamp, self.scope, previous, EMPTY_SHA256, hashlib.sha256(data).hexdigest()]
+        text = [
+            "AWS4-HMAC-SHA256-PAYLOAD",
+            self.stamp,
+            self.scope,
+            previous,
+            EMPTY_SHA256,
+            hashlib.sha256(data).hexdigest(),
+        ]
         return _hmac(self.key, "\n".join(text)).hex()
 
     def trailer(self, previous, lines):
-        text = ["AWS4-HMAC-SHA256-TRAILER", self.stamp, self.scope, previous, hashlib.sha256(lines.encode()).hexdigest()]
+        text = [
+            "AWS4-HMAC-SHA256-TRAILER",
+            self.stamp,
+            self.scope,
+            previous,
+            hashlib.sha256(lines.encode()).hexdigest(),
+        ]
         return _hmac(self.key, "\n".join(text)).hex()
 
 
-def sign(method, host, path, query="", headers=None, payload=UNSIGNED, who=MAIN, region=REGION, service="s3", now=None,
-         skip=()):
+def sign(
+    method,
+    host,
+    path,
+    query="",
+    headers=None,
+    payload=UNSIGNED,
+    who=MAIN,
+    region=REGION,
+    service="s3",
+    now=None,
+    skip=(),
+):
     """Signs all headers given but those in `skip`. `path` and `query` are taken as they stand, the query sorted."""
-    now = now or datetime.datetime.now(datetime.timezone.utc)
+    now = now or datetime.datetime.now(datetime.UTC)
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     named = {"host": host, "x-amz-date": stamp, "x-amz-content-sha256": payload} | (headers or {})
@@ -92,7 +123,9 @@ def sign(method, host, path, query="", headers=None, payload=UNSIGNED, who=MAIN,
     for part in (stamp[:8], region, service, "aws4_request"):
         key = _hmac(key, part)
     signature = _hmac(key, text).hex()
-    authorization = f"AWS4-HMAC-SHA256 Credential={who.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={who.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
     out = [(name, str(value)) for name, value in named.items()] + [("Authorization", authorization)]
     return Signed(out, signature, key, stamp, scope)
 
@@ -117,7 +150,9 @@ class Raw:
         return plain
 
     def signed(self, method, path, query="", headers=None, payload=UNSIGNED, **more):
-        return sign(method, more.pop("host", self.host), path, query, headers, payload, who=more.pop("who", self.who), **more)
+        return sign(
+            method, more.pop("host", self.host), path, query, headers, payload, who=more.pop("who", self.who), **more
+        )
 
     def head_bytes(self, method, path, query, headers):
         target = path + ("?" + query if query else "")
@@ -146,8 +181,19 @@ class Raw:
                 pass  # the server has answered and closed before it read all: the answer is there to be read
             return read_reply(stream, method)
 
-    def chunked_put(self, path, chunks, *, payload=STREAM_UNSIGNED_TRAILER, headers=None, trailer=None, decoded=None,
-                    http_chunked=False, tamper=None, end=b"\r\n"):
+    def chunked_put(
+        self,
+        path,
+        chunks,
+        *,
+        payload=STREAM_UNSIGNED_TRAILER,
+        headers=None,
+        trailer=None,
+        decoded=None,
+        http_chunked=False,
+        tamper=None,
+        end=b"\r\n",
+    ):
         """An aws-chunked upload. `trailer` is name:value text; `tamper` may change the encoded body."""
         total = sum(len(chunk) for chunk in chunks)
         named = {"content-encoding": "aws-chunked"} | (headers or {})

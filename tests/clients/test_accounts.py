@@ -50,7 +50,10 @@ def test_delete_many_reports_each(server, s3, mine):
     assert sdk.body_of(s3, mine, "k") == b"x"
 
 
-@pytest.mark.parametrize("method, path, query", [("GET", "/", ""), ("GET", "/mine-alone/k", ""), ("PUT", "/mine-alone/k", ""), ("GET", "/mine-alone", "acl")])
+@pytest.mark.parametrize(
+    "method, path, query",
+    [("GET", "/", ""), ("GET", "/mine-alone/k", ""), ("PUT", "/mine-alone/k", ""), ("GET", "/mine-alone", "acl")],
+)
 def test_anonymous(raw, mine, method, path, query):
     got = raw.send(raw.head_bytes(method, path, query, [("Host", raw.host), ("Content-Length", 0)]), method)
     assert (got.status, got.code) == (403, "AccessDenied"), got

@@ -21,7 +21,9 @@ def test_every_key_use_is_on_record(own_server):
     key = kms.create_key()["KeyMetadata"]
     s3.put_object(Bucket="audited", Key="k", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key["KeyId"])
     sdk.body_of(s3, "audited", "k")
-    box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"plain-text-in-no-record", EncryptionContext={"a": "b"})["CiphertextBlob"]
+    box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"plain-text-in-no-record", EncryptionContext={"a": "b"})[
+        "CiphertextBlob"
+    ]
     kms.decrypt(CiphertextBlob=box, EncryptionContext={"a": "b"})
     assert sdk.refusal(kms.decrypt, CiphertextBlob=box).code == "InvalidCiphertextException"
     own_server.stop()

@@ -66,7 +66,10 @@ SSE = {
     "sse-kms": (["--sse", "aws:kms"], []),
     "sse-kms-key": (["--sse", "aws:kms", "--sse-kms-key-id", "alias/cli"], []),
     "dsse-kms": (["--sse", "aws:kms:dsse", "--sse-kms-key-id", "alias/cli"], []),
-    "sse-c": (["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"], ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"]),
+    "sse-c": (
+        ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"],
+        ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"],
+    ),
 }
 
 
@@ -99,7 +102,10 @@ def test_sync_mv_rm_ls(aws, at):
     assert "upload:" not in again, "the second run has nothing to do"
     listed = aws("s3", "ls", "--recursive", f"{at}/tree/").stdout
     assert {line.split(None, 3)[3]: int(line.split()[2]) for line in listed.splitlines()} == {
-        "tree/a": 0, "tree/sub/b c": 5, "tree/sub/ü+%": 100_000, "tree/deep/er/c": 9 * MIB
+        "tree/a": 0,
+        "tree/sub/b c": 5,
+        "tree/sub/ü+%": 100_000,
+        "tree/deep/er/c": 9 * MIB,
     }
     assert "PRE sub/" in aws("s3", "ls", f"{at}/tree/").stdout
     aws("s3", "mv", f"{at}/tree/a", f"{at}/moved")
@@ -134,7 +140,9 @@ def test_streams(aws, at):
 
     data = blob(9 * MIB)
     subprocess.run([aws.program, "s3", "cp", "-", f"{at}/pipe"], input=data, env=aws.env, check=True, timeout=120)
-    got = subprocess.run([aws.program, "s3", "cp", f"{at}/pipe", "-"], env=aws.env, check=True, capture_output=True, timeout=120)
+    got = subprocess.run(
+        [aws.program, "s3", "cp", f"{at}/pipe", "-"], env=aws.env, check=True, capture_output=True, timeout=120
+    )
     assert got.stdout == data
 
 
@@ -144,9 +152,22 @@ def test_s3api(aws, at):
     here = ("--bucket", bucket, "--key", "k")
     aws.file("body", blob(1000))
     put = aws.json(
-        "s3api", "put-object", *here, "--body", "body", "--metadata", "a=1", "--content-type", "text/x", "--server-side-encryption",
-        "aws:kms", "--ssekms-key-id", "alias/cli", "--bucket-key-enabled",
-        "--ssekms-encryption-context", base64.b64encode(b'{"x":"y"}').decode(),
+        "s3api",
+        "put-object",
+        *here,
+        "--body",
+        "body",
+        "--metadata",
+        "a=1",
+        "--content-type",
+        "text/x",
+        "--server-side-encryption",
+        "aws:kms",
+        "--ssekms-key-id",
+        "alias/cli",
+        "--bucket-key-enabled",
+        "--ssekms-encryption-context",
+        base64.b64encode(b'{"x":"y"}').decode(),
     )
     assert put["ServerSideEncryption"] == "aws:kms" and put["BucketKeyEnabled"] is True
     assert put["SSEKMSKeyId"].startswith("arn:aws:kms:us-east-1:111122223333:key/")
@@ -155,10 +176,20 @@ def test_s3api(aws, at):
     aws.json("s3api", "get-object", *here, "--range", "bytes=10-19", "part")
     assert aws.read("part") == blob(1000)[10:20]
     made = aws.json("s3api", "create-multipart-upload", *here)
-    part = aws.json("s3api", "upload-part", *here, "--upload-id", made["UploadId"], "--part-number", "1", "--body", "body")
+    part = aws.json(
+        "s3api", "upload-part", *here, "--upload-id", made["UploadId"], "--part-number", "1", "--body", "body"
+    )
     aws.file("parts.json", json.dumps({"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}).encode())
     assert len(aws.json("s3api", "list-parts", *here, "--upload-id", made["UploadId"])["Parts"]) == 1
-    done = aws.json("s3api", "complete-multipart-upload", *here, "--upload-id", made["UploadId"], "--multipart-upload", "file://parts.json")
+    done = aws.json(
+        "s3api",
+        "complete-multipart-upload",
+        *here,
+        "--upload-id",
+        made["UploadId"],
+        "--multipart-upload",
+        "file://parts.json",
+    )
     assert done["ETag"].endswith('-1"')
     attributes = aws.json("s3api", "get-object-attributes", *here, "--object-attributes", "ObjectSize", "ETag")
     assert attributes["ObjectSize"] == 1000
@@ -180,18 +211,30 @@ def test_s3api(aws, at):
 def test_kms(aws):
     needs_alias(aws)
     aws.file("plain", b"hello")
-    box = aws.json("kms", "encrypt", "--key-id", "alias/cli", "--plaintext", "fileb://plain", "--encryption-context", "a=b")
+    box = aws.json(
+        "kms", "encrypt", "--key-id", "alias/cli", "--plaintext", "fileb://plain", "--encryption-context", "a=b"
+    )
     aws.file("box", base64.b64decode(box["CiphertextBlob"]))
     got = aws.json("kms", "decrypt", "--ciphertext-blob", "fileb://box", "--encryption-context", "a=b")
     assert base64.b64decode(got["Plaintext"]) == b"hello"
     assert aws("kms", "decrypt", "--ciphertext-blob", "fileb://box", check=False).returncode != 0
-    assert len(base64.b64decode(aws.json("kms", "generate-data-key", "--key-id", "alias/cli", "--key-spec", "AES_256")["Plaintext"])) == 32
+    assert (
+        len(
+            base64.b64decode(
+                aws.json("kms", "generate-data-key", "--key-id", "alias/cli", "--key-spec", "AES_256")["Plaintext"]
+            )
+        )
+        == 32
+    )
     key_id = aws.json("kms", "create-key")["KeyMetadata"]["KeyId"]
     aws("kms", "disable-key", "--key-id", key_id)
     refused = aws("kms", "encrypt", "--key-id", key_id, "--plaintext", "fileb://plain", check=False)
     assert "DisabledException" in refused.stderr
     aws("kms", "enable-key", "--key-id", key_id)
     aws("kms", "rotate-key-on-demand", "--key-id", key_id)
-    assert aws.json("kms", "schedule-key-deletion", "--key-id", key_id, "--pending-window-in-days", "7")["KeyState"] == "PendingDeletion"
+    assert (
+        aws.json("kms", "schedule-key-deletion", "--key-id", key_id, "--pending-window-in-days", "7")["KeyState"]
+        == "PendingDeletion"
+    )
     aws("kms", "cancel-key-deletion", "--key-id", key_id)
     assert aws.json("kms", "list-keys")["Keys"] and aws.json("kms", "list-aliases")["Aliases"]

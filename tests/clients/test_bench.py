@@ -10,9 +10,25 @@ from gateway import BINARY, MAIN, clean_environment
 
 def bench(server, *args, env=None):
     environment = clean_environment(
-        AWS_ACCESS_KEY_ID=MAIN.access_key, AWS_SECRET_ACCESS_KEY=MAIN.secret_key, AWS_REGION="us-east-1", AWS_ENDPOINT_URL=server.endpoint, **(env or {})
+        AWS_ACCESS_KEY_ID=MAIN.access_key,
+        AWS_SECRET_ACCESS_KEY=MAIN.secret_key,
+        AWS_REGION="us-east-1",
+        AWS_ENDPOINT_URL=server.endpoint,
+        **(env or {}),
     )
-    command = [BINARY, "bench", "--pid", str(server.process.pid), "--duration", "500ms", "--concurrency", "4", "--objects", "20", *args]
+    command = [
+        BINARY,
+        "bench",
+        "--pid",
+        str(server.process.pid),
+        "--duration",
+        "500ms",
+        "--concurrency",
+        "4",
+        "--objects",
+        "20",
+        *args,
+    ]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -34,7 +50,18 @@ def test_each_encryption(server, encryption):
     assert got["server"]["cpu_seconds"] > 0 and got["server"]["peak_memory_bytes"] > 1_000_000
 
 
-@pytest.mark.parametrize("args", [["--operation", "mixed"], ["--operation", "list"], ["--operation", "delete"], ["--operation", "head"], ["--multipart", "5MiB", "--size", "6MiB"], ["--payload", "signed"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--operation", "mixed"],
+        ["--operation", "list"],
+        ["--operation", "delete"],
+        ["--operation", "head"],
+        ["--multipart", "5MiB", "--size", "6MiB"],
+        ["--payload", "signed"],
+    ],
+    ids=" ".join,
+)
 def test_operations(server, args):
     got = figures(server, "--size", "4KiB", *args)
     assert got["errors"] == [] and got["operations"]

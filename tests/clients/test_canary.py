@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 
 import sdk
@@ -22,7 +23,7 @@ def store_everything(server):
     s3, kms = sdk.client(server), sdk.client(server, "kms")
     s3.create_bucket(Bucket="canary")
     key = kms.create_key(Description="canary-description-1138")["KeyMetadata"]
-    context = base64.b64encode(('{"project":"%s"}' % CONTEXT_VALUE).encode()).decode()
+    context = base64.b64encode(json.dumps({"project": CONTEXT_VALUE}).encode()).decode()
     secrets = {TEXT, VALUE.encode(), CONTEXT_VALUE.encode(), CUSTOMER_KEY, b"canary-description-1138"}
     for mode in MODES:
         write, read = dict(mode.writing(key)), dict(mode.read)
@@ -34,9 +35,19 @@ def store_everything(server):
         for name, data in (("small", SMALL), ("medium", MEDIUM)):
             s3.put_object(Bucket="canary", Key=f"{mode.name}/{name}", Body=data, **tell, **write)
         upload(s3, "canary", f"{mode.name}/parts", [PART, SMALL], create=write | tell, each=read)
-        s3.copy_object(Bucket="canary", Key=f"{mode.name}/copy", CopySource=f"canary/{mode.name}/medium", **write, **as_copy_source(read))
-        unfinished = s3.create_multipart_upload(Bucket="canary", Key=f"{mode.name}/unfinished", **tell, **write)["UploadId"]
-        s3.upload_part(Bucket="canary", Key=f"{mode.name}/unfinished", UploadId=unfinished, PartNumber=1, Body=PART, **read)
+        s3.copy_object(
+            Bucket="canary",
+            Key=f"{mode.name}/copy",
+            CopySource=f"canary/{mode.name}/medium",
+            **write,
+            **as_copy_source(read),
+        )
+        unfinished = s3.create_multipart_upload(Bucket="canary", Key=f"{mode.name}/unfinished", **tell, **write)[
+            "UploadId"
+        ]
+        s3.upload_part(
+            Bucket="canary", Key=f"{mode.name}/unfinished", UploadId=unfinished, PartNumber=1, Body=PART, **read
+        )
         assert sdk.body_of(s3, "canary", f"{mode.name}/parts", **read) == PART + SMALL
     Raw(server).chunked_put("/canary/chunked", [SMALL, MEDIUM], trailer=None)
     box = kms.encrypt(KeyId=key["KeyId"], Plaintext=TEXT, EncryptionContext={"project": CONTEXT_VALUE})
@@ -44,7 +55,9 @@ def store_everything(server):
     data_key = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256")["Plaintext"]
     whole = PART + SMALL
     composite = hashlib.md5(hashlib.md5(PART).digest() + hashlib.md5(SMALL).digest()).digest()
-    digests = [hashlib.md5(d).digest() for d in (SMALL, MEDIUM, PART, whole, CUSTOMER_KEY, SMALL + MEDIUM)] + [composite]
+    digests = [hashlib.md5(d).digest() for d in (SMALL, MEDIUM, PART, whole, CUSTOMER_KEY, SMALL + MEDIUM)] + [
+        composite
+    ]
     digests += [hashlib.sha256(d).digest() for d in (SMALL, MEDIUM, PART, CUSTOMER_KEY)] + [data_key]
     callers = [who.secret_key.encode() for who in (MAIN, ALICE, OTHER)]
     return secrets | set(callers) | {form for digest in digests for form in forms(digest)} | set(forms(CUSTOMER_KEY))
@@ -79,7 +92,9 @@ def test_nothing_can_be_read_at_rest(own_server):
     running = found_in(own_server.data, needles)
     assert running == []
     own_server.stop()
-    assert sum(p.stat().st_size for p in own_server.data.rglob("*") if p.is_file()) > 8 * len(PART), "the objects are somewhere else"
+    assert sum(p.stat().st_size for p in own_server.data.rglob("*") if p.is_file()) > 8 * len(PART), (
+        "the objects are somewhere else"
+    )
     assert found_in(own_server.data, needles) == []
 
 

@@ -13,7 +13,11 @@ from modes import CUSTOMER, CUSTOMER_KEY, KMS, OTHER_CUSTOMER
 from sdk import MIB, as_copy_source, assert_refused, blob, body_of, md5_b64, md5_hex, refusal, upload
 
 C = "x-amz-server-side-encryption-customer-"
-CUSTOMER_HEADERS = {C + "algorithm": "AES256", C + "key": base64.b64encode(CUSTOMER_KEY).decode(), C + "key-MD5": md5_b64(CUSTOMER_KEY)}
+CUSTOMER_HEADERS = {
+    C + "algorithm": "AES256",
+    C + "key": base64.b64encode(CUSTOMER_KEY).decode(),
+    C + "key-MD5": md5_b64(CUSTOMER_KEY),
+}
 
 
 def set_default(s3, bucket, algorithm, key=None):
@@ -57,7 +61,9 @@ class TestBytes:
     def test_rustfs_pr_5618_copy_onto_itself(self, s3, bucket, sse):
         data = blob(100_000)
         s3.put_object(Bucket=bucket, Key="k", Body=data, ServerSideEncryption="AES256")
-        s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/k", MetadataDirective="REPLACE", Metadata={"a": "b"}, **sse)
+        s3.copy_object(
+            Bucket=bucket, Key="k", CopySource=f"{bucket}/k", MetadataDirective="REPLACE", Metadata={"a": "b"}, **sse
+        )
         assert body_of(s3, bucket, "k") == data
 
     def test_silo_109_small_sse_c_copies_into_a_bucket_with_a_default(self, s3, bucket):
@@ -108,7 +114,9 @@ class TestSizes:
 
     def test_minio_17377_an_unreadable_object_is_listed(self, s3, kms, bucket, fresh_key):
         for n in range(3):
-            s3.put_object(Bucket=bucket, Key=f"k{n}", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId=fresh_key["KeyId"])
+            s3.put_object(
+                Bucket=bucket, Key=f"k{n}", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId=fresh_key["KeyId"]
+            )
         kms.schedule_key_deletion(KeyId=fresh_key["KeyId"], PendingWindowInDays=7)
         assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k0", "k1", "k2"]
         assert s3.list_object_versions(Bucket=bucket)["Versions"]
@@ -130,7 +138,9 @@ class TestETags:
         args = dict(Bucket=bucket, Key="k", UploadId=upload_id)
         parts = []
         for number, span in ((1, "bytes=0-5242879"), (2, "bytes=5242880-10485759")):
-            etag = s3.upload_part_copy(CopySource=f"{bucket}/src", CopySourceRange=span, PartNumber=number, **args)["CopyPartResult"]["ETag"]
+            etag = s3.upload_part_copy(CopySource=f"{bucket}/src", CopySourceRange=span, PartNumber=number, **args)[
+                "CopyPartResult"
+            ]["ETag"]
             parts.append({"PartNumber": number, "ETag": etag})
         s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **args)
         assert body_of(s3, bucket, "k") == data
@@ -144,7 +154,10 @@ class TestETags:
             assert "-" not in s3.put_object(Bucket=bucket, Key="k", Body=blob(size))["ETag"]
 
     def test_sdk_java_v2_7082_same_bytes_under_kms_have_other_etags(self, s3, bucket):
-        assert len({s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS)["ETag"] for _ in range(2)}) == 2
+        assert (
+            len({s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS)["ETag"] for _ in range(2)})
+            == 2
+        )
 
 
 class TestHeaders:
@@ -156,14 +169,26 @@ class TestHeaders:
         assert raw.request("HEAD", f"/{bucket}/k", headers={"x-amz-server-side-encryption": "AES256"}).status == 400
 
     def test_localstack_6604_an_upload_keeps_its_kms_headers(self, s3, bucket, key):
-        done = upload(s3, bucket, "k", [b"x"], create={"ServerSideEncryption": KMS, "SSEKMSKeyId": key["KeyId"], "BucketKeyEnabled": True})
+        done = upload(
+            s3,
+            bucket,
+            "k",
+            [b"x"],
+            create={"ServerSideEncryption": KMS, "SSEKMSKeyId": key["KeyId"], "BucketKeyEnabled": True},
+        )
         head = s3.head_object(Bucket=bucket, Key="k")
         for answer in (done, head):
-            assert (answer["ServerSideEncryption"], answer["SSEKMSKeyId"], answer["BucketKeyEnabled"]) == (KMS, key["Arn"], True)
+            assert (answer["ServerSideEncryption"], answer["SSEKMSKeyId"], answer["BucketKeyEnabled"]) == (
+                KMS,
+                key["Arn"],
+                True,
+            )
 
     def test_localstack_4951_a_copy_follows_request_then_default(self, s3, bucket, key):
         s3.put_object(Bucket=bucket, Key="src", Body=b"x")
-        got = s3.copy_object(Bucket=bucket, Key="asked", CopySource=f"{bucket}/src", ServerSideEncryption=KMS, SSEKMSKeyId=key["KeyId"])
+        got = s3.copy_object(
+            Bucket=bucket, Key="asked", CopySource=f"{bucket}/src", ServerSideEncryption=KMS, SSEKMSKeyId=key["KeyId"]
+        )
         assert got["SSEKMSKeyId"] == key["Arn"]
         set_default(s3, bucket, KMS, key)
         s3.copy_object(Bucket=bucket, Key="default", CopySource=f"{bucket}/src")
@@ -191,11 +216,20 @@ class TestCustomerKeys:
         assert refusal(s3.head_object, Bucket=stored, Key="c", **OTHER_CUSTOMER).status == 403
 
     def test_silo_84_attributes_with_wrong_key(self, s3, stored):
-        got = refusal(s3.get_object_attributes, Bucket=stored, Key="c", ObjectAttributes=["ObjectSize"], **OTHER_CUSTOMER)
+        got = refusal(
+            s3.get_object_attributes, Bucket=stored, Key="c", ObjectAttributes=["ObjectSize"], **OTHER_CUSTOMER
+        )
         assert (got.status, got.code) == (403, "AccessDenied")
 
     def test_minio_5625_rotation_with_wrong_source_key(self, s3, stored):
-        got = refusal(s3.copy_object, Bucket=stored, Key="c", CopySource=f"{stored}/c", **OTHER_CUSTOMER, **as_copy_source(OTHER_CUSTOMER))
+        got = refusal(
+            s3.copy_object,
+            Bucket=stored,
+            Key="c",
+            CopySource=f"{stored}/c",
+            **OTHER_CUSTOMER,
+            **as_copy_source(OTHER_CUSTOMER),
+        )
         assert (got.status, got.code) == (403, "AccessDenied")
         assert body_of(s3, stored, "c", **CUSTOMER) == b"secret"
 
@@ -211,7 +245,9 @@ class TestCustomerKeys:
     def test_sdk_go_v2_3490_a_forgotten_key_is_explained(self, s3, stored):
         assert refusal(s3.head_object, Bucket=stored, Key="c").status == 400
         assert_refused(
-            lambda: s3.get_object(Bucket=stored, Key="c"), 400, "InvalidRequest",
+            lambda: s3.get_object(Bucket=stored, Key="c"),
+            400,
+            "InvalidRequest",
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
         )
 
@@ -239,7 +275,9 @@ class TestChecksums:
     def test_rustfs_3506_crc64nvme_of_parts_is_that_of_the_whole(self, s3, bucket):
         data = blob(20 * MIB)
         pieces = [data[at : at + 8 * MIB] for at in range(0, len(data), 8 * MIB)]
-        done = upload(s3, bucket, "k", pieces, create={"ChecksumAlgorithm": "CRC64NVME"}, each={"ChecksumAlgorithm": "CRC64NVME"})
+        done = upload(
+            s3, bucket, "k", pieces, create={"ChecksumAlgorithm": "CRC64NVME"}, each={"ChecksumAlgorithm": "CRC64NVME"}
+        )
         single = s3.put_object(Bucket=bucket, Key="single", Body=data, ChecksumAlgorithm="CRC64NVME")
         assert done["ChecksumCRC64NVME"] == single["ChecksumCRC64NVME"]
 
@@ -248,7 +286,9 @@ class TestChecksums:
         from awscrt import checksums
 
         value = base64.b64encode(checksums.crc64nvme(b"data").to_bytes(8, "big")).decode()
-        put = raw.chunked_put(f"/{bucket}/k", [b"data"], trailer=f"x-amz-checksum-crc64nvme:{value}" if trailer else None)
+        put = raw.chunked_put(
+            f"/{bucket}/k", [b"data"], trailer=f"x-amz-checksum-crc64nvme:{value}" if trailer else None
+        )
         assert put.status == 200, put
         assert put.headers["x-amz-checksum-crc64nvme"] == value
 
@@ -256,8 +296,10 @@ class TestChecksums:
 class TestKeys:
     def test_localstack_7177_unknown_key(self, s3, bucket):
         assert_refused(
-            lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId="bogus"), 400,
-            "KMS.NotFoundException", "Invalid keyId 'bogus'",
+            lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId="bogus"),
+            400,
+            "KMS.NotFoundException",
+            "Invalid keyId 'bogus'",
         )
 
     def test_minio_14716_an_alias_that_moves_leaves_objects_readable(self, s3, kms, bucket):
@@ -280,7 +322,9 @@ class TestKeys:
         assert refusal(kms.encrypt, KeyId=key["KeyId"], Plaintext=bytes(5000)).code == "ValidationException"
 
     def test_localstack_8503_data_keys_are_bound_to_their_context(self, kms, key):
-        box = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256", EncryptionContext={"a": "b"})["CiphertextBlob"]
+        box = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256", EncryptionContext={"a": "b"})[
+            "CiphertextBlob"
+        ]
         assert refusal(kms.decrypt, CiphertextBlob=box).code == "InvalidCiphertextException"
 
     def test_localstack_5410_disable_by_arn(self, kms, fresh_key):
@@ -304,4 +348,9 @@ class TestKeys:
         s3.put_bucket_encryption(
             Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
         )
-        assert_refused(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x"), 400, "KMS.NotFoundException", "Invalid keyId 'aws/s3'")
+        assert_refused(
+            lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x"),
+            400,
+            "KMS.NotFoundException",
+            "Invalid keyId 'aws/s3'",
+        )

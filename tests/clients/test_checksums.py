@@ -50,21 +50,35 @@ def test_md5_as_a_checksum(raw, bucket):
     assert raw.request("PUT", f"/{bucket}/k", headers={"x-amz-checksum-md5": value}, body=b"other").code == "BadDigest"
 
 
-WRONG = {"CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32, "SHA512": 64, "XXHASH64": 8, "XXHASH3": 8, "XXHASH128": 16}
+WRONG = {
+    "CRC32": 4,
+    "CRC32C": 4,
+    "CRC64NVME": 8,
+    "SHA1": 20,
+    "SHA256": 32,
+    "SHA512": 64,
+    "XXHASH64": 8,
+    "XXHASH3": 8,
+    "XXHASH128": 16,
+}
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_wrong_values(s3, bucket, algorithm):
     zeros = base64.b64encode(bytes(WRONG[algorithm])).decode()
     assert_refused(
-        lambda: s3.put_object(Bucket=bucket, Key="k", Body=DATA, **{field(algorithm): zeros}), 400, "BadDigest",
+        lambda: s3.put_object(Bucket=bucket, Key="k", Body=DATA, **{field(algorithm): zeros}),
+        400,
+        "BadDigest",
         f"The {algorithm} you specified did not match the calculated checksum.",
     )
     assert refusal(s3.head_object, Bucket=bucket, Key="k").status == 404
     for nonsense in ("x", base64.b64encode(bytes(WRONG[algorithm] + 1)).decode()):
         assert_refused(
-            lambda nonsense=nonsense: s3.put_object(Bucket=bucket, Key="k", Body=DATA, **{field(algorithm): nonsense}), 400,
-            "InvalidRequest", f"Value for x-amz-checksum-{algorithm.lower()} header is invalid.",
+            lambda nonsense=nonsense: s3.put_object(Bucket=bucket, Key="k", Body=DATA, **{field(algorithm): nonsense}),
+            400,
+            "InvalidRequest",
+            f"Value for x-amz-checksum-{algorithm.lower()} header is invalid.",
         )
 
 
@@ -84,7 +98,9 @@ FULL = ["CRC32", "CRC32C", "CRC64NVME"]
 
 @pytest.mark.parametrize("algorithm", COMPOSITE)
 def test_composite(s3, bucket, algorithm):
-    done = upload(s3, bucket, "k", PARTS, create={"ChecksumAlgorithm": algorithm}, each={"ChecksumAlgorithm": algorithm})
+    done = upload(
+        s3, bucket, "k", PARTS, create={"ChecksumAlgorithm": algorithm}, each={"ChecksumAlgorithm": algorithm}
+    )
     assert done["ChecksumType"] == "COMPOSITE" and done[field(algorithm)].endswith("-3")
     head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert head[field(algorithm)] == done[field(algorithm)]
@@ -93,7 +109,15 @@ def test_composite(s3, bucket, algorithm):
 @pytest.mark.parametrize("algorithm", FULL)
 def test_full_object_of_parts(s3, bucket, algorithm):
     kind = {} if algorithm == "CRC64NVME" else {"ChecksumType": "FULL_OBJECT"}
-    done = upload(s3, bucket, "k", PARTS, create={"ChecksumAlgorithm": algorithm} | kind, each={"ChecksumAlgorithm": algorithm}, complete=kind)
+    done = upload(
+        s3,
+        bucket,
+        "k",
+        PARTS,
+        create={"ChecksumAlgorithm": algorithm} | kind,
+        each={"ChecksumAlgorithm": algorithm},
+        complete=kind,
+    )
     single = s3.put_object(Bucket=bucket, Key="single", Body=b"".join(PARTS), ChecksumAlgorithm=algorithm)
     assert done["ChecksumType"] == "FULL_OBJECT"
     assert done[field(algorithm)] == single[field(algorithm)]
@@ -114,7 +138,11 @@ def test_default_of_parts_is_crc64nvme(s3, bucket):
         ("CRC64NVME", "COMPOSITE", "The COMPOSITE checksum type cannot be used with the crc64nvme checksum algorithm."),
         ("SHA1", "FULL_OBJECT", "The FULL_OBJECT checksum type cannot be used with the sha1 checksum algorithm."),
         ("SHA256", "FULL_OBJECT", "The FULL_OBJECT checksum type cannot be used with the sha256 checksum algorithm."),
-        (None, "COMPOSITE", "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."),
+        (
+            None,
+            "COMPOSITE",
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+        ),
     ],
 )
 def test_types_that_do_not_fit(raw, bucket, algorithm, kind, message):
@@ -125,22 +153,30 @@ def test_types_that_do_not_fit(raw, bucket, algorithm, kind, message):
 
 def test_composite_without_part_checksums(raw, s3, bucket):
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
-    part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=1, Body=b"x", ChecksumAlgorithm="SHA256")
+    part = s3.upload_part(
+        Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=1, Body=b"x", ChecksumAlgorithm="SHA256"
+    )
     parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
     args = dict(Bucket=bucket, Key="k", UploadId=upload_id)
     assert_refused(
-        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **args), 400, "InvalidRequest",
+        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **args),
+        400,
+        "InvalidRequest",
         "The upload was created using a sha256 checksum. The complete request must include the checksum for each part. "
         "It was missing for part 1 in the request.",
     )
     assert_refused(
-        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, ChecksumType="FULL_OBJECT", **args), 400,
-        "InvalidRequest", "The upload was created using the COMPOSITE checksum mode. The complete request must use the same checksum mode.",
+        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, ChecksumType="FULL_OBJECT", **args),
+        400,
+        "InvalidRequest",
+        "The upload was created using the COMPOSITE checksum mode. The complete request must use the same checksum mode.",
     )
     wrong = [parts[0] | {"ChecksumSHA256": base64.b64encode(bytes(32)).decode()}]
     assert refusal(s3.complete_multipart_upload, MultipartUpload={"Parts": wrong}, **args).status == 400
     assert_refused(
-        lambda: s3.upload_part(PartNumber=2, Body=b"x", ChecksumAlgorithm="CRC32", **args), 400, "InvalidRequest",
+        lambda: s3.upload_part(PartNumber=2, Body=b"x", ChecksumAlgorithm="CRC32", **args),
+        400,
+        "InvalidRequest",
         "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: crc32",
     )
 
@@ -151,7 +187,10 @@ def test_wrong_full_object_value_on_complete(s3, bucket):
     part = s3.upload_part(PartNumber=1, Body=b"x", ChecksumAlgorithm="CRC64NVME", **args)
     parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC64NVME": part["ChecksumCRC64NVME"]}]}
     zeros = base64.b64encode(bytes(8)).decode()
-    assert refusal(s3.complete_multipart_upload, MultipartUpload=parts, ChecksumCRC64NVME=zeros, **args).code == "BadDigest"
+    assert (
+        refusal(s3.complete_multipart_upload, MultipartUpload=parts, ChecksumCRC64NVME=zeros, **args).code
+        == "BadDigest"
+    )
     s3.complete_multipart_upload(MultipartUpload=parts, ChecksumCRC64NVME=crc64nvme(b"x"), **args)
 
 
@@ -160,7 +199,11 @@ def test_content_md5(raw, bucket):
 
     assert raw.request("PUT", f"/{bucket}/k", headers={"content-md5": md5_b64(DATA)}, body=DATA).status == 200
     got = raw.request("PUT", f"/{bucket}/k2", headers={"content-md5": md5_b64(b"other")}, body=DATA)
-    assert (got.status, got.code, got.message) == (400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+    assert (got.status, got.code, got.message) == (
+        400,
+        "BadDigest",
+        "The Content-MD5 you specified did not match what we received.",
+    )
     got = raw.request("PUT", f"/{bucket}/k2", headers={"content-md5": "x"}, body=DATA)
     assert (got.status, got.code, got.message) == (400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
     assert raw.request("HEAD", f"/{bucket}/k2").status == 404
@@ -171,7 +214,9 @@ def test_copies_keep_or_change_the_algorithm(s3, bucket):
     source = {"Bucket": bucket, "Key": "src"}
     kept = s3.copy_object(Bucket=bucket, Key="kept", CopySource=source)["CopyObjectResult"]
     assert "ChecksumSHA256" in kept
-    changed = s3.copy_object(Bucket=bucket, Key="changed", CopySource=source, ChecksumAlgorithm="CRC32")["CopyObjectResult"]
+    changed = s3.copy_object(Bucket=bucket, Key="changed", CopySource=source, ChecksumAlgorithm="CRC32")[
+        "CopyObjectResult"
+    ]
     assert changed["ChecksumCRC32"] == base64.b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
     got = s3.get_object(Bucket=bucket, Key="changed", ChecksumMode="ENABLED")
     assert got["Body"].read() == DATA

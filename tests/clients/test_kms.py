@@ -13,11 +13,22 @@ ARN = "arn:aws:kms:us-east-1:111122223333:key/"
 def test_a_new_key(kms):
     made = kms.create_key(Description="a key")["KeyMetadata"]
     assert made["Arn"] == ARN + made["KeyId"]
-    assert (made["KeyState"], made["Enabled"], made["KeyManager"], made["Origin"]) == ("Enabled", True, "CUSTOMER", "AWS_KMS")
-    assert (made["KeySpec"], made["KeyUsage"], made["EncryptionAlgorithms"]) == ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", ["SYMMETRIC_DEFAULT"])
+    assert (made["KeyState"], made["Enabled"], made["KeyManager"], made["Origin"]) == (
+        "Enabled",
+        True,
+        "CUSTOMER",
+        "AWS_KMS",
+    )
+    assert (made["KeySpec"], made["KeyUsage"], made["EncryptionAlgorithms"]) == (
+        "SYMMETRIC_DEFAULT",
+        "ENCRYPT_DECRYPT",
+        ["SYMMETRIC_DEFAULT"],
+    )
     assert made["MultiRegion"] is False and made["Description"] == "a key" and made["AWSAccountId"] == "111122223333"
     assert kms.describe_key(KeyId=made["Arn"])["KeyMetadata"] == made
-    listed = [k for page in kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 2}) for k in page["Keys"]]
+    listed = [
+        k for page in kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 2}) for k in page["Keys"]
+    ]
     assert {"KeyId": made["KeyId"], "KeyArn": made["Arn"]} in listed
 
 
@@ -27,15 +38,21 @@ def test_encrypt_and_decrypt(kms, key):
         box = kms.encrypt(KeyId=key["KeyId"], Plaintext=plaintext, EncryptionContext=context)
         assert box["KeyId"] == key["Arn"] and plaintext not in box["CiphertextBlob"]
         got = kms.decrypt(CiphertextBlob=box["CiphertextBlob"], EncryptionContext=context)
-        assert (got["Plaintext"], got["KeyId"], got["EncryptionAlgorithm"]) == (plaintext, key["Arn"], "SYMMETRIC_DEFAULT")
+        assert (got["Plaintext"], got["KeyId"], got["EncryptionAlgorithm"]) == (
+            plaintext,
+            key["Arn"],
+            "SYMMETRIC_DEFAULT",
+        )
     for wrong in ({}, {"project": "gemini"}, {"project": "apollo", "more": "x"}):
         got = refusal(kms.decrypt, CiphertextBlob=box["CiphertextBlob"], EncryptionContext=wrong)
         assert (got.status, got.code) == (400, "InvalidCiphertextException")
     assert refusal(kms.encrypt, KeyId=key["KeyId"], Plaintext=bytes(4097)).code == "ValidationException"
     other = kms.create_key()["KeyMetadata"]
     assert_refused(
-        lambda: kms.decrypt(CiphertextBlob=box["CiphertextBlob"], EncryptionContext=context, KeyId=other["KeyId"]), 400,
-        "IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.",
+        lambda: kms.decrypt(CiphertextBlob=box["CiphertextBlob"], EncryptionContext=context, KeyId=other["KeyId"]),
+        400,
+        "IncorrectKeyException",
+        "The key ID in the request does not identify a CMK that can perform this operation.",
     )
 
 
@@ -43,7 +60,10 @@ def test_every_flipped_byte_of_a_ciphertext_is_refused(kms, key):
     box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"secret")["CiphertextBlob"]
     for at in range(len(box)):
         damaged = box[:at] + bytes([box[at] ^ 1]) + box[at + 1 :]
-        assert refusal(kms.decrypt, CiphertextBlob=damaged).code in ("InvalidCiphertextException", "AccessDeniedException"), at
+        assert refusal(kms.decrypt, CiphertextBlob=damaged).code in (
+            "InvalidCiphertextException",
+            "AccessDeniedException",
+        ), at
     for cut in (0, 1, len(box) // 2, len(box) - 1):
         if cut:
             assert refusal(kms.decrypt, CiphertextBlob=box[:cut]).status == 400
@@ -52,7 +72,10 @@ def test_every_flipped_byte_of_a_ciphertext_is_refused(kms, key):
 def test_data_keys(kms, key):
     made = kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256", EncryptionContext={"a": "b"})
     assert len(made["Plaintext"]) == 32 and made["KeyId"] == key["Arn"]
-    assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext={"a": "b"})["Plaintext"] == made["Plaintext"]
+    assert (
+        kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext={"a": "b"})["Plaintext"]
+        == made["Plaintext"]
+    )
     assert refusal(kms.decrypt, CiphertextBlob=made["CiphertextBlob"]).code == "InvalidCiphertextException"
     assert len(kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_128")["Plaintext"]) == 16
     assert len(kms.generate_data_key(KeyId=key["KeyId"], NumberOfBytes=1024)["Plaintext"]) == 1024
@@ -60,7 +83,9 @@ def test_data_keys(kms, key):
     assert "Plaintext" not in blind and len(kms.decrypt(CiphertextBlob=blind["CiphertextBlob"])["Plaintext"]) == 32
     for args in ({}, {"KeySpec": "AES_256", "NumberOfBytes": 32}):
         assert_refused(
-            lambda args=args: kms.generate_data_key(KeyId=key["KeyId"], **args), 400, "ValidationException",
+            lambda args=args: kms.generate_data_key(KeyId=key["KeyId"], **args),
+            400,
+            "ValidationException",
             "Please specify either number of bytes or key spec.",
         )
 
@@ -68,13 +93,18 @@ def test_data_keys(kms, key):
 def test_random(kms):
     assert len(kms.generate_random(NumberOfBytes=1024)["Plaintext"]) == 1024
     assert kms.generate_random(NumberOfBytes=32)["Plaintext"] != kms.generate_random(NumberOfBytes=32)["Plaintext"]
-    assert_refused(lambda: kms.generate_random(), 400, "ValidationException", "NumberOfBytes is required.")
+    assert_refused(kms.generate_random, 400, "ValidationException", "NumberOfBytes is required.")
 
 
 def test_reencrypt(kms, key):
     other = kms.create_key()["KeyMetadata"]
     box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x", EncryptionContext={"a": "1"})["CiphertextBlob"]
-    moved = kms.re_encrypt(CiphertextBlob=box, SourceEncryptionContext={"a": "1"}, DestinationKeyId=other["KeyId"], DestinationEncryptionContext={"b": "2"})
+    moved = kms.re_encrypt(
+        CiphertextBlob=box,
+        SourceEncryptionContext={"a": "1"},
+        DestinationKeyId=other["KeyId"],
+        DestinationEncryptionContext={"b": "2"},
+    )
     assert (moved["SourceKeyId"], moved["KeyId"]) == (key["Arn"], other["Arn"])
     got = kms.decrypt(CiphertextBlob=moved["CiphertextBlob"], EncryptionContext={"b": "2"})
     assert (got["Plaintext"], got["KeyId"]) == (b"x", other["Arn"])
@@ -95,7 +125,10 @@ def test_aliases(kms, key):
     assert refusal(kms.create_alias, AliasName="life", TargetKeyId=key["KeyId"]).status == 400
     kms.delete_alias(AliasName="alias/life")
     got = refusal(kms.encrypt, KeyId="alias/life", Plaintext=b"x")
-    assert (got.code, got.message) == ("NotFoundException", "Alias arn:aws:kms:us-east-1:111122223333:alias/life is not found.")
+    assert (got.code, got.message) == (
+        "NotFoundException",
+        "Alias arn:aws:kms:us-east-1:111122223333:alias/life is not found.",
+    )
     # Management takes ids and ARNs only.
     kms.create_alias(AliasName="alias/life", TargetKeyId=key["KeyId"])
     assert refusal(kms.disable_key, KeyId="alias/life").status == 400
@@ -112,7 +145,11 @@ NAMES = [
 
 @pytest.mark.parametrize("name, message", NAMES)
 def test_unknown_keys(kms, name, message):
-    for call in (lambda: kms.describe_key(KeyId=name), lambda: kms.encrypt(KeyId=name, Plaintext=b"x"), lambda: kms.disable_key(KeyId=name)):
+    for call in (
+        lambda: kms.describe_key(KeyId=name),
+        lambda: kms.encrypt(KeyId=name, Plaintext=b"x"),
+        lambda: kms.disable_key(KeyId=name),
+    ):
         assert_refused(call, 400, "NotFoundException", message)
 
 
@@ -133,7 +170,12 @@ def test_life(kms, fresh_key):
     kms.enable_key(KeyId=key_id)
     for use in uses:
         use()
-    assert_refused(lambda: kms.cancel_key_deletion(KeyId=key_id), 400, "KMSInvalidStateException", f"{arn} is not pending deletion.")
+    assert_refused(
+        lambda: kms.cancel_key_deletion(KeyId=key_id),
+        400,
+        "KMSInvalidStateException",
+        f"{arn} is not pending deletion.",
+    )
     for days in (6, 31):
         assert refusal(kms.schedule_key_deletion, KeyId=key_id, PendingWindowInDays=days).code == "ValidationException"
     planned = kms.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
@@ -141,8 +183,11 @@ def test_life(kms, fresh_key):
     assert kms.describe_key(KeyId=key_id)["KeyMetadata"]["DeletionDate"] == planned["DeletionDate"]
     pending = f"{arn} is pending deletion."
     for use in uses + [
-        lambda: kms.enable_key(KeyId=key_id), lambda: kms.disable_key(KeyId=key_id), lambda: kms.schedule_key_deletion(KeyId=key_id),
-        lambda: kms.create_alias(AliasName="alias/dead", TargetKeyId=key_id), lambda: kms.rotate_key_on_demand(KeyId=key_id),
+        lambda: kms.enable_key(KeyId=key_id),
+        lambda: kms.disable_key(KeyId=key_id),
+        lambda: kms.schedule_key_deletion(KeyId=key_id),
+        lambda: kms.create_alias(AliasName="alias/dead", TargetKeyId=key_id),
+        lambda: kms.rotate_key_on_demand(KeyId=key_id),
     ]:
         assert_refused(use, 400, "KMSInvalidStateException", pending)
     assert kms.cancel_key_deletion(KeyId=key_id)["KeyId"] == arn
@@ -172,26 +217,36 @@ def test_default_policy(kms, key):
 
     policy = json.loads(kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"])
     assert policy == {
-        "Version": "2012-10-17", "Id": "key-default-1",
-        "Statement": [{
-            "Sid": "Enable IAM User Permissions", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
-            "Action": "kms:*", "Resource": "*",
-        }],
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [
+            {
+                "Sid": "Enable IAM User Permissions",
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
     }
 
 
-def test_others_may_not(server, kms, key):
+@pytest.mark.parametrize("who", [ALICE, OTHER], ids=["user", "other account"])
+def test_others_may_not(server, kms, key, who):
     box = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
-    for who in (ALICE, OTHER):
-        theirs = sdk.client(server, "kms", who)
-        for call in (
-            lambda: theirs.decrypt(CiphertextBlob=box),
-            lambda: theirs.encrypt(KeyId=key["Arn"], Plaintext=b"x"),
-            lambda: theirs.describe_key(KeyId=key["Arn"]),
-            lambda: theirs.schedule_key_deletion(KeyId=key["Arn"]),
-        ):
-            got = refusal(call)
-            assert got.status == 400 and got.code in ("AccessDeniedException", "NotFoundException"), got
+    theirs = sdk.client(server, "kms", who)
+    for call in (
+        lambda: theirs.decrypt(CiphertextBlob=box),
+        lambda: theirs.encrypt(KeyId=key["Arn"], Plaintext=b"x"),
+        lambda: theirs.describe_key(KeyId=key["Arn"]),
+        lambda: theirs.schedule_key_deletion(KeyId=key["Arn"]),
+    ):
+        got = refusal(call)
+        assert got.status == 400, got
+        assert got.code in ("AccessDeniedException", "NotFoundException"), got
+
+
+def test_keys_of_other_accounts_are_not_listed(server, key):
     mine = sdk.client(server, "kms", OTHER)
     assert key["KeyId"] not in [k["KeyId"] for k in mine.list_keys()["Keys"]]
 

@@ -64,7 +64,9 @@ def test_max_keys_edges(s3, raw, listed):
     got = raw.request("GET", f"/{listed}", "encoding-type=base64")
     assert (got.code, got.message) == ("InvalidArgument", "Invalid Encoding Method specified in Request")
     assert_refused(
-        lambda: s3.list_objects_v2(Bucket=listed, ContinuationToken="nonsense"), 400, "InvalidArgument",
+        lambda: s3.list_objects_v2(Bucket=listed, ContinuationToken="nonsense"),
+        400,
+        "InvalidArgument",
         "The continuation token provided is incorrect",
     )
 
@@ -106,14 +108,18 @@ def test_list_uploads_and_parts(s3, bucket):
     assert sorted(got) == sorted(zip(("u/1", "u/1", "u/2", "v"), ids))
     rolled = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/")
     assert [c["Prefix"] for c in rolled["CommonPrefixes"]] == ["u/"] and len(rolled["Uploads"]) == 1
-    pages = s3.get_paginator("list_parts").paginate(Bucket=bucket, Key="u/2", UploadId=ids[2], PaginationConfig={"PageSize": 2})
+    pages = s3.get_paginator("list_parts").paginate(
+        Bucket=bucket, Key="u/2", UploadId=ids[2], PaginationConfig={"PageSize": 2}
+    )
     parts = [(p["PartNumber"], p["Size"]) for page in pages for p in page["Parts"]]
     assert parts == [(1, 1), (2, 1), (3, 1)]
     for key, upload_id in zip(("u/1", "u/1", "u/2", "v"), ids):
         s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
     assert_refused(
-        lambda: s3.list_parts(Bucket=bucket, Key="v", UploadId=ids[3]), 404, "NoSuchUpload",
+        lambda: s3.list_parts(Bucket=bucket, Key="v", UploadId=ids[3]),
+        404,
+        "NoSuchUpload",
         "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
     )
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0

@@ -31,7 +31,9 @@ def test_complete(s3, module_bucket, three):
     assert (head["ContentLength"], head["ETag"]) == (len(whole), done["ETag"])
 
 
-@pytest.mark.parametrize("first, last", [(0, 0), (PART - 1, PART), (PART, PART), (2 * PART - 1, 2 * PART + 3), (0, 2 * PART + 3)])
+@pytest.mark.parametrize(
+    "first, last", [(0, 0), (PART - 1, PART), (PART, PART), (2 * PART - 1, 2 * PART + 3), (0, 2 * PART + 3)]
+)
 def test_ranges_over_parts(s3, module_bucket, three, first, last):
     whole = b"".join(three[1])
     assert body_of(s3, module_bucket, "three", Range=f"bytes={first}-{last}") == whole[first : last + 1]
@@ -46,10 +48,16 @@ def test_part_numbers(s3, module_bucket, three):
         assert got["ContentLength"] == head["ContentLength"] == len(part)
         assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
     got = refusal(s3.get_object, Bucket=module_bucket, Key="three", PartNumber=4)
-    assert (got.status, got.code, got.message) == (416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+    assert (got.status, got.code, got.message) == (
+        416,
+        "InvalidPartNumber",
+        "The requested partnumber is not satisfiable",
+    )
     assert got.response["Error"]["ActualPartCount"] == "3"
     assert_refused(
-        lambda: s3.get_object(Bucket=module_bucket, Key="three", PartNumber=1, Range="bytes=0-1"), 400, "InvalidRequest",
+        lambda: s3.get_object(Bucket=module_bucket, Key="three", PartNumber=1, Range="bytes=0-1"),
+        400,
+        "InvalidRequest",
         "Cannot specify both Range header and partNumber query parameter",
     )
     s3.put_object(Bucket=module_bucket, Key="single", Body=b"x")
@@ -59,7 +67,14 @@ def test_part_numbers(s3, module_bucket, three):
 
 def test_attributes(s3, module_bucket):
     parts = [blob(PART), b"end"]
-    upload(s3, module_bucket, "attributes", parts, create={"ChecksumAlgorithm": "SHA256"}, each={"ChecksumAlgorithm": "SHA256"})
+    upload(
+        s3,
+        module_bucket,
+        "attributes",
+        parts,
+        create={"ChecksumAlgorithm": "SHA256"},
+        each={"ChecksumAlgorithm": "SHA256"},
+    )
     got = s3.get_object_attributes(
         Bucket=module_bucket, Key="attributes", ObjectAttributes=["ObjectParts", "ObjectSize", "Checksum"], MaxParts=1
     )
@@ -74,7 +89,8 @@ def started(s3, bucket, key, count=2, size=PART, **create):
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key=key, **create)["UploadId"]
     args = dict(Bucket=bucket, Key=key, UploadId=upload_id)
     parts = [
-        {"PartNumber": n, "ETag": s3.upload_part(PartNumber=n, Body=blob(size, n), **args)["ETag"]} for n in range(1, count + 1)
+        {"PartNumber": n, "ETag": s3.upload_part(PartNumber=n, Body=blob(size, n), **args)["ETag"]}
+        for n in range(1, count + 1)
     ]
     return args, parts
 
@@ -90,11 +106,21 @@ def test_refused_completions_leave_the_upload(s3, bucket):
     args, parts = started(s3, bucket, "k")
     wrong = [parts[0] | {"ETag": '"00000000000000000000000000000000"'}, parts[1]]
     rows = [
-        (list(reversed(parts)), 400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."),
+        (
+            list(reversed(parts)),
+            400,
+            "InvalidPartOrder",
+            "The list of parts was not in ascending order. Parts must be ordered by part number.",
+        ),
         ([parts[0], parts[0]], 400, "InvalidPartOrder", None),
         (wrong, 400, "InvalidPart", NO_PART),
         (parts + [parts[1] | {"PartNumber": 3}], 400, "InvalidPart", NO_PART),
-        ([parts[0] | {"PartNumber": 10001}], 400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive"),
+        (
+            [parts[0] | {"PartNumber": 10001}],
+            400,
+            "InvalidArgument",
+            "Part number must be an integer between 1 and 10000, inclusive",
+        ),
     ]
     for listed, status, code, message in rows:
         complete = lambda listed=listed: s3.complete_multipart_upload(MultipartUpload={"Parts": listed}, **args)  # noqa: E731
@@ -108,7 +134,9 @@ def test_a_small_part_before_the_last(s3, bucket):
     args, parts = started(s3, bucket, "k", size=PART - 1)
     got = refusal(s3.complete_multipart_upload, MultipartUpload={"Parts": parts}, **args)
     assert (got.status, got.code, got.message) == (
-        400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size",
+        400,
+        "EntityTooSmall",
+        "Your proposed upload is smaller than the minimum allowed size",
     )
     error = got.response["Error"]
     assert (error["MinSizeAllowed"], error["ProposedSize"], error["PartNumber"]) == ("5242880", str(PART - 1), "1")
@@ -143,27 +171,40 @@ def test_a_part_sent_again_counts_last(s3, bucket):
 def test_part_numbers_out_of_range(s3, bucket, number):
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     assert_refused(
-        lambda: s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=number, Body=b"x"), 400,
-        "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
+        lambda: s3.upload_part(Bucket=bucket, Key="k", UploadId=upload_id, PartNumber=number, Body=b"x"),
+        400,
+        "InvalidArgument",
+        "Part number must be an integer between 1 and 10000, inclusive",
     )
 
 
 def test_complete_without_parts(raw, s3, bucket):
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
-    for body in (b"", b"<CompleteMultipartUpload/>", b"<Wrong/>", b"<CompleteMultipartUpload><Part></CompleteMultipartUpload>"):
+    for body in (
+        b"",
+        b"<CompleteMultipartUpload/>",
+        b"<Wrong/>",
+        b"<CompleteMultipartUpload><Part></CompleteMultipartUpload>",
+    ):
         got = raw.request("POST", f"/{bucket}/k", f"uploadId={upload_id}", body=body)
         assert got.status == 400 and got.code in ("MalformedXML", "InvalidRequest"), got
 
 
-@pytest.mark.parametrize("wrap", ['"%s"', "&quot;%s&quot;", "&#34;%s&#34;", "%s"], ids=["quoted", "quot", "number", "bare"])
-@pytest.mark.parametrize("namespace", ["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'], ids=["plain", "namespace"])
+@pytest.mark.parametrize(
+    "wrap", ['"%s"', "&quot;%s&quot;", "&#34;%s&#34;", "%s"], ids=["quoted", "quot", "number", "bare"]
+)
+@pytest.mark.parametrize(
+    "namespace", ["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'], ids=["plain", "namespace"]
+)
 def test_forms_of_the_complete_document(raw, s3, bucket, wrap, namespace):
     args, parts = started(s3, bucket, "k", count=2)
     rows = "".join(
         f"<Part><ETag>{wrap % p['ETag'].strip(chr(34))}</ETag><Unknown>x</Unknown><PartNumber>{p['PartNumber']}</PartNumber></Part>"
         for p in parts
     )
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<CompleteMultipartUpload{namespace}>{rows}</CompleteMultipartUpload>'
+    body = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<CompleteMultipartUpload{namespace}>{rows}</CompleteMultipartUpload>'
+    )
     got = raw.request("POST", f"/{bucket}/k", f"uploadId={args['UploadId']}", body=body.encode())
     assert got.status == 200 and got.code is None, got
     assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 2 * PART
@@ -172,7 +213,9 @@ def test_forms_of_the_complete_document(raw, s3, bucket, wrap, namespace):
 def test_object_size_given(s3, bucket):
     args, parts = started(s3, bucket, "k", count=1, size=4)
     assert_refused(
-        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, MpuObjectSize=5, **args), 400, "InvalidRequest",
+        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, MpuObjectSize=5, **args),
+        400,
+        "InvalidRequest",
         "The provided 'x-amz-mp-object-size' header value 5 does not match what was computed: 4",
     )
     s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, MpuObjectSize=4, **args)
@@ -182,7 +225,9 @@ def test_conditions_on_complete(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"old")
     args, parts = started(s3, bucket, "k", count=1)
     assert_refused(
-        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, IfNoneMatch="*", **args), 412, "PreconditionFailed"
+        lambda: s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, IfNoneMatch="*", **args),
+        412,
+        "PreconditionFailed",
     )
     assert body_of(s3, bucket, "k") == b"old"
     etag = s3.head_object(Bucket=bucket, Key="k")["ETag"]
@@ -204,7 +249,11 @@ def test_part_copy(s3, bucket):
         parts.append({"PartNumber": number, "ETag": got["CopyPartResult"]["ETag"]})
     refused = [
         ("bytes=0-12582912", "InvalidArgument", f"Range specified is not valid for source object of size: {len(data)}"),
-        ("0-1", "InvalidArgument", "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy"),
+        (
+            "0-1",
+            "InvalidArgument",
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+        ),
     ]
     for span, code, message in refused:
         copy = lambda span=span: s3.upload_part_copy(CopySource=source, CopySourceRange=span, PartNumber=3, **args)  # noqa: E731

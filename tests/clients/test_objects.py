@@ -29,9 +29,43 @@ def test_put_get_head(s3, module_bucket, size):
 
 
 KEYS = [
-    "a b", "a+b", "a%2Bb", "a%20b", "a//b", "/leading", "trailing/", "..", "../up", "a/../b", "a/./b", ".", "~tilde",
-    "q?uery=1&x", "semi;colon", "quote\"'`", "<xml>&amp;", "back\\slash", "ümläut", "日本語", "👩‍👩‍👧", "é", "e\u0301",
-    "x" * 1024, "é" * 512, "new\nline", "tab\t", "bell\x07", "%", "%zz", "#hash", "a=b", "*", "{}|^[]", "con", "k/x", "k",
+    "a b",
+    "a+b",
+    "a%2Bb",
+    "a%20b",
+    "a//b",
+    "/leading",
+    "trailing/",
+    "..",
+    "../up",
+    "a/../b",
+    "a/./b",
+    ".",
+    "~tilde",
+    "q?uery=1&x",
+    "semi;colon",
+    "quote\"'`",
+    "<xml>&amp;",
+    "back\\slash",
+    "ümläut",
+    "日本語",
+    "👩‍👩‍👧",
+    "é",
+    "e\u0301",
+    "x" * 1024,
+    "é" * 512,
+    "new\nline",
+    "tab\t",
+    "bell\x07",
+    "%",
+    "%zz",
+    "#hash",
+    "a=b",
+    "*",
+    "{}|^[]",
+    "con",
+    "k/x",
+    "k",
 ]
 
 
@@ -52,15 +86,24 @@ def test_odd_keys(s3, module_bucket, key):
 
 def test_key_limit(s3, module_bucket):
     assert_refused(
-        lambda: s3.put_object(Bucket=module_bucket, Key="x" * 1025, Body=b""), 400, "KeyTooLongError",
+        lambda: s3.put_object(Bucket=module_bucket, Key="x" * 1025, Body=b""),
+        400,
+        "KeyTooLongError",
         "Your key is too long",
     )
 
 
 RANGES = [
-    ("bytes=0-0", (0, 1)), ("bytes=0-49", (0, 50)), ("bytes=10-", (10, None)), ("bytes=-1", (-1, None)),
-    ("bytes=-70000", (-70000, None)), ("bytes=65535-65536", (65535, 65537)), ("bytes=65536-131071", (65536, 131072)),
-    ("bytes=199999-", (199999, None)), ("bytes=100-999999999", (100, None)), ("bytes=-999999999", (0, None)),
+    ("bytes=0-0", (0, 1)),
+    ("bytes=0-49", (0, 50)),
+    ("bytes=10-", (10, None)),
+    ("bytes=-1", (-1, None)),
+    ("bytes=-70000", (-70000, None)),
+    ("bytes=65535-65536", (65535, 65537)),
+    ("bytes=65536-131071", (65536, 131072)),
+    ("bytes=199999-", (199999, None)),
+    ("bytes=100-999999999", (100, None)),
+    ("bytes=-999999999", (0, None)),
 ]
 
 
@@ -106,11 +149,14 @@ def test_metadata_and_standard_headers(s3, module_bucket):
         "ContentDisposition": 'attachment; filename="x.txt"',
         "ContentEncoding": "gzip",
         "ContentLanguage": "de",
-        "Expires": datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc),
+        "Expires": datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC),
         "StorageClass": "STANDARD_IA",
     }
     s3.put_object(Bucket=module_bucket, Key="headers", Body=b"x", **given)
-    for answer in (s3.get_object(Bucket=module_bucket, Key="headers"), s3.head_object(Bucket=module_bucket, Key="headers")):
+    for answer in (
+        s3.get_object(Bucket=module_bucket, Key="headers"),
+        s3.head_object(Bucket=module_bucket, Key="headers"),
+    ):
         got = {name: answer[name] for name in given if name != "Expires"}
         # HTTP folds blanks in signed values only; what is stored is what came.
         assert got == {name: value for name, value in given.items() if name != "Expires"}
@@ -120,8 +166,13 @@ def test_metadata_and_standard_headers(s3, module_bucket):
 def test_response_overrides(s3, module_bucket):
     s3.put_object(Bucket=module_bucket, Key="over", Body=b"x", ContentType="text/plain")
     got = s3.get_object(
-        Bucket=module_bucket, Key="over", ResponseContentType="image/png", ResponseCacheControl="no-store",
-        ResponseContentDisposition="inline", ResponseContentEncoding="br", ResponseContentLanguage="fr",
+        Bucket=module_bucket,
+        Key="over",
+        ResponseContentType="image/png",
+        ResponseCacheControl="no-store",
+        ResponseContentDisposition="inline",
+        ResponseContentEncoding="br",
+        ResponseContentLanguage="fr",
         ResponseExpires=datetime.datetime(2031, 1, 1),
     )
     assert (got["ContentType"], got["CacheControl"], got["ContentDisposition"]) == ("image/png", "no-store", "inline")
@@ -130,12 +181,32 @@ def test_response_overrides(s3, module_bucket):
 
 def test_missing_things(s3, module_bucket):
     rows = [
-        (lambda: s3.get_object(Bucket=module_bucket, Key="none"), 404, "NoSuchKey", "The specified key does not exist."),
+        (
+            lambda: s3.get_object(Bucket=module_bucket, Key="none"),
+            404,
+            "NoSuchKey",
+            "The specified key does not exist.",
+        ),
         (lambda: s3.head_object(Bucket=module_bucket, Key="none"), 404, "404", "Not Found"),
-        (lambda: s3.get_object(Bucket="no-such-bucket", Key="k"), 404, "NoSuchBucket", "The specified bucket does not exist"),
-        (lambda: s3.put_object(Bucket="no-such-bucket", Key="k"), 404, "NoSuchBucket", "The specified bucket does not exist"),
+        (
+            lambda: s3.get_object(Bucket="no-such-bucket", Key="k"),
+            404,
+            "NoSuchBucket",
+            "The specified bucket does not exist",
+        ),
+        (
+            lambda: s3.put_object(Bucket="no-such-bucket", Key="k"),
+            404,
+            "NoSuchBucket",
+            "The specified bucket does not exist",
+        ),
         (lambda: s3.head_bucket(Bucket="no-such-bucket"), 404, "404", "Not Found"),
-        (lambda: s3.list_objects_v2(Bucket="no-such-bucket"), 404, "NoSuchBucket", "The specified bucket does not exist"),
+        (
+            lambda: s3.list_objects_v2(Bucket="no-such-bucket"),
+            404,
+            "NoSuchBucket",
+            "The specified bucket does not exist",
+        ),
         (lambda: s3.delete_bucket(Bucket="no-such-bucket"), 404, "NoSuchBucket", "The specified bucket does not exist"),
     ]
     for call, status, code, message in rows:
@@ -149,10 +220,16 @@ def test_conditional_reads(s3, module_bucket):
     etag, modified = head["ETag"], head["LastModified"]
     hour = datetime.timedelta(hours=1)
     rows = [
-        ({"IfMatch": etag}, 200), ({"IfMatch": "*"}, 200), ({"IfMatch": '"other"'}, 412),
-        ({"IfNoneMatch": etag}, 304), ({"IfNoneMatch": '"other"'}, 200), ({"IfNoneMatch": "*"}, 304),
-        ({"IfModifiedSince": modified - hour}, 200), ({"IfModifiedSince": modified}, 304),
-        ({"IfUnmodifiedSince": modified}, 200), ({"IfUnmodifiedSince": modified - hour}, 412),
+        ({"IfMatch": etag}, 200),
+        ({"IfMatch": "*"}, 200),
+        ({"IfMatch": '"other"'}, 412),
+        ({"IfNoneMatch": etag}, 304),
+        ({"IfNoneMatch": '"other"'}, 200),
+        ({"IfNoneMatch": "*"}, 304),
+        ({"IfModifiedSince": modified - hour}, 200),
+        ({"IfModifiedSince": modified}, 304),
+        ({"IfUnmodifiedSince": modified}, 200),
+        ({"IfUnmodifiedSince": modified - hour}, 412),
         # RFC 9110 13.2.2: entity tags stand over dates.
         ({"IfMatch": etag, "IfUnmodifiedSince": modified - hour}, 200),
         ({"IfNoneMatch": '"other"', "IfModifiedSince": modified}, 200),
@@ -220,7 +297,14 @@ def test_copy(s3, module_bucket, bucket):
     assert copied["CopyObjectResult"]["ETag"] == f'"{md5_hex(data)}"'
     head = s3.head_object(Bucket=bucket, Key="dst")
     assert (head["ContentType"], head["Metadata"]) == ("text/x", {"a": "1"})
-    s3.copy_object(Bucket=bucket, Key="dst", CopySource=source, MetadataDirective="REPLACE", Metadata={"b": "2"}, ContentType="text/y")
+    s3.copy_object(
+        Bucket=bucket,
+        Key="dst",
+        CopySource=source,
+        MetadataDirective="REPLACE",
+        Metadata={"b": "2"},
+        ContentType="text/y",
+    )
     head = s3.head_object(Bucket=bucket, Key="dst")
     assert (head["ContentType"], head["Metadata"]) == ("text/y", {"b": "2"})
     s3.delete_object(Bucket=module_bucket, Key="src")
@@ -231,11 +315,25 @@ def test_copy_refusals(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     here = {"Bucket": bucket, "Key": "k"}
     rows = [
-        (dict(Key="k", CopySource=here), 400, "InvalidRequest",
-         "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
-         "metadata, storage class, website redirect location or encryption attributes."),
-        (dict(Key="d", CopySource={"Bucket": bucket, "Key": "none"}), 404, "NoSuchKey", "The specified key does not exist."),
-        (dict(Key="d", CopySource={"Bucket": "no-such-bucket", "Key": "k"}), 404, "NoSuchBucket", "The specified bucket does not exist"),
+        (
+            dict(Key="k", CopySource=here),
+            400,
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+            "metadata, storage class, website redirect location or encryption attributes.",
+        ),
+        (
+            dict(Key="d", CopySource={"Bucket": bucket, "Key": "none"}),
+            404,
+            "NoSuchKey",
+            "The specified key does not exist.",
+        ),
+        (
+            dict(Key="d", CopySource={"Bucket": "no-such-bucket", "Key": "k"}),
+            404,
+            "NoSuchBucket",
+            "The specified bucket does not exist",
+        ),
         (dict(Key="d", CopySource=here, CopySourceIfMatch='"other"'), 412, "PreconditionFailed", None),
         (dict(Key="d", CopySource=here, CopySourceIfNoneMatch="*"), 412, "PreconditionFailed", None),
         (dict(Key="k", CopySource=here, MetadataDirective="REPLACE", IfNoneMatch="*"), 412, "PreconditionFailed", None),
@@ -296,7 +394,9 @@ def test_buckets(s3, server):
     other = sdk.client(server, who=OTHER)
     assert refusal(other.create_bucket, Bucket=name).code == "BucketAlreadyExists"
     s3.put_object(Bucket=name, Key="k", Body=b"")
-    assert_refused(lambda: s3.delete_bucket(Bucket=name), 409, "BucketNotEmpty", "The bucket you tried to delete is not empty")
+    assert_refused(
+        lambda: s3.delete_bucket(Bucket=name), 409, "BucketNotEmpty", "The bucket you tried to delete is not empty"
+    )
     s3.delete_object(Bucket=name, Key="k")
     s3.delete_bucket(Bucket=name)
     assert refusal(s3.head_bucket, Bucket=name).status == 404
@@ -308,12 +408,16 @@ def test_list_buckets_pages(s3):
         s3.create_bucket(Bucket=name)
     pages = s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 3})
     assert [[b["Name"] for b in page["Buckets"]] for page in pages] == [names[:3], names[3:6], names[6:]]
-    assert [b["BucketRegion"] for b in s3.list_buckets(Prefix="paged-00", BucketRegion="us-east-1")["Buckets"]] == ["us-east-1"]
+    assert [b["BucketRegion"] for b in s3.list_buckets(Prefix="paged-00", BucketRegion="us-east-1")["Buckets"]] == [
+        "us-east-1"
+    ]
     got = refusal(s3.list_buckets, BucketRegion="eu-east-1")
     assert (got.code, got.message) == ("InvalidArgument", "Argument value eu-east-1 is not a valid AWS Region")
 
 
-@pytest.mark.parametrize("name", ["ab", "x" * 64, "Upper", "under_score", "-dash", "dash-", "a..b", "192.168.0.1", "xn--x", "a.-b"])
+@pytest.mark.parametrize(
+    "name", ["ab", "x" * 64, "Upper", "under_score", "-dash", "dash-", "a..b", "192.168.0.1", "xn--x", "a.-b"]
+)
 def test_illegal_bucket_names(raw, name):
     got = raw.request("PUT", f"/{name}")
     assert (got.status, got.code, got.message) == (400, "InvalidBucketName", "The specified bucket is not valid.")

@@ -49,7 +49,16 @@ def test_get_and_put(signer, s3, module_bucket, key):
     got = fetch(url_of(signer, "get_object", module_bucket, key))
     assert (got.status, got.body) == (200, b"by url"), got
     assert fetch(url_of(signer, "head_object", module_bucket, key), "HEAD").status == 200
-    named = fetch(url_of(signer, "get_object", module_bucket, key, ResponseContentType="text/x", ResponseContentDisposition='attachment; filename="x y"'))
+    named = fetch(
+        url_of(
+            signer,
+            "get_object",
+            module_bucket,
+            key,
+            ResponseContentType="text/x",
+            ResponseContentDisposition='attachment; filename="x y"',
+        )
+    )
     assert (named.status, named.headers["content-type"]) == (200, "text/x")
     assert fetch(url_of(signer, "delete_object", module_bucket, key), "DELETE").status == 204
     assert sdk.refusal(s3.head_object, Bucket=module_bucket, Key=key).status == 404
@@ -63,7 +72,10 @@ def test_default_presigning_of_this_sdk(s3, module_bucket):
 def test_a_changed_url_is_refused(signer, s3, module_bucket):
     s3.put_object(Bucket=module_bucket, Key="changed", Body=b"x")
     url = url_of(signer, "get_object", module_bucket, "changed")
-    for wrong in (url.replace("/changed", "/change2"), url[:-4] + "0000" if "X-Amz-" in url else url.replace("Expires=", "Expires=1")):
+    for wrong in (
+        url.replace("/changed", "/change2"),
+        url[:-4] + "0000" if "X-Amz-" in url else url.replace("Expires=", "Expires=1"),
+    ):
         got = fetch(wrong)
         assert got.status == 403 and got.code in ("SignatureDoesNotMatch", "AccessDenied"), got
     put = fetch(url, "PUT", b"y")
@@ -86,7 +98,10 @@ def test_expiry_limit(v4, module_bucket):
     assert (got.status, got.code) == (400, "AuthorizationQueryParametersError"), got
 
 
-@pytest.mark.parametrize("part", ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Signature"])
+@pytest.mark.parametrize(
+    "part",
+    ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires", "X-Amz-Signature"],
+)
 def test_missing_parameters(v4, module_bucket, part):
     url, _, query = url_of(v4, "get_object", module_bucket, "k").partition("?")
     kept = "&".join(pair for pair in query.split("&") if not pair.startswith(part + "="))
@@ -122,7 +137,11 @@ def test_signed_encryption_headers_are_binding(v4, s3, module_bucket, key):
 
 def test_sse_c_by_url(v4, s3, module_bucket):
     names = "x-amz-server-side-encryption-customer-"
-    headers = {names + "algorithm": "AES256", names + "key": base64.b64encode(CUSTOMER_KEY).decode(), names + "key-MD5": md5_b64(CUSTOMER_KEY)}
+    headers = {
+        names + "algorithm": "AES256",
+        names + "key": base64.b64encode(CUSTOMER_KEY).decode(),
+        names + "key-MD5": md5_b64(CUSTOMER_KEY),
+    }
     args = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": CUSTOMER_KEY}
     put = fetch(url_of(v4, "put_object", module_bucket, "c", **args), "PUT", b"x", headers)
     assert put.status == 200, put
@@ -135,7 +154,10 @@ def test_v2_is_refused_for_kms(v2, v4, s3, module_bucket):
     s3.put_object(Bucket=module_bucket, Key="kms-object", Body=b"x", ServerSideEncryption=KMS)
     got = fetch(url_of(v2, "get_object", module_bucket, "kms-object"))
     assert (got.status, got.code) == (400, "InvalidArgument"), got
-    assert got.message == "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
+    assert (
+        got.message
+        == "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
+    )
     assert fetch(url_of(v4, "get_object", module_bucket, "kms-object")).body == b"x"
 
 
@@ -160,7 +182,10 @@ def test_upload_part_by_url(v4, s3, bucket):
     put = fetch(url, "PUT", b"part")
     assert put.status == 200, put
     s3.complete_multipart_upload(
-        Bucket=bucket, Key="k", UploadId=upload_id, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": put.headers["etag"]}]}
+        Bucket=bucket,
+        Key="k",
+        UploadId=upload_id,
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": put.headers["etag"]}]},
     )
     assert sdk.body_of(s3, bucket, "k") == b"part"
 
@@ -172,7 +197,7 @@ def test_a_checksum_hoisted_into_the_query_is_ignored(raw, bucket):
 
     from gateway import MAIN, REGION
 
-    stamp = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{REGION}/s3/aws4_request"
     credential = f"{MAIN.access_key}/{scope}".replace("/", "%2F")
     query = (

@@ -77,7 +77,9 @@ class TestFraming:
         assert raw.request("GET", path).body == DATA
 
     def test_content_encoding_that_stays(self, raw, path):
-        assert raw.chunked_put(path, [DATA], trailer=CRC, headers={"content-encoding": "gzip,aws-chunked"}).status == 200
+        assert (
+            raw.chunked_put(path, [DATA], trailer=CRC, headers={"content-encoding": "gzip,aws-chunked"}).status == 200
+        )
         assert raw.request("HEAD", path).headers["content-encoding"] == "gzip"
 
     def test_trailer_payload_without_trailer(self, raw, path):
@@ -92,17 +94,33 @@ class TestFraming:
         "decoded length no number": (dict(trailer=CRC, decoded="many"), 400, None),
         "wrong checksum": (dict(trailer="x-amz-checksum-crc32:AAAAAA=="), 400, "BadDigest"),
         "checksum no base64": (dict(trailer="x-amz-checksum-crc32:!!!"), 400, None),
-        "declared but not sent": (dict(headers={"x-amz-trailer": "x-amz-checksum-crc32"}), 400, "MalformedTrailerError"),
-        "other trailer than declared": (dict(trailer=CRC, headers={"x-amz-trailer": "x-amz-checksum-sha256"}), 400, "MalformedTrailerError"),
+        "declared but not sent": (
+            dict(headers={"x-amz-trailer": "x-amz-checksum-crc32"}),
+            400,
+            "MalformedTrailerError",
+        ),
+        "other trailer than declared": (
+            dict(trailer=CRC, headers={"x-amz-trailer": "x-amz-checksum-sha256"}),
+            400,
+            "MalformedTrailerError",
+        ),
         "two checksums": (dict(trailer=CRC, headers={"x-amz-checksum-crc32c": "AAAAAA=="}), 400, "InvalidRequest"),
         "no hex": (dict(trailer=CRC, tamper=lambda b: b"zz" + b[2:]), 400, None),
         "length beyond u64": (dict(trailer=CRC, tamper=lambda b: b"fffffffffffffffff" + b[5:]), 400, None),
         "negative length": (dict(trailer=CRC, tamper=lambda b: b"-1" + b[5:]), 400, None),
         "endless length line": (dict(trailer=CRC, tamper=lambda b: b"0" * 100_000 + b), 400, None),
-        "no line end after a chunk": (dict(trailer=CRC, tamper=lambda b: b.replace(DATA[-50:] + b"\r\n", DATA[-50:] + b"xx", 1)), 400, None),
+        "no line end after a chunk": (
+            dict(trailer=CRC, tamper=lambda b: b.replace(DATA[-50:] + b"\r\n", DATA[-50:] + b"xx", 1)),
+            400,
+            None,
+        ),
         "cut before the last chunk": (dict(trailer=CRC, tamper=lambda b: b[: len(DATA) // 2]), 400, None),
         "garbage after the end": (dict(trailer=CRC, tamper=lambda b: b + b"garbage"), 400, None),
-        "endless trailer": (dict(trailer=CRC, tamper=lambda b: b[:-2] + b"x-more:" + b"y" * 200_000 + b"\r\n\r\n"), 400, None),
+        "endless trailer": (
+            dict(trailer=CRC, tamper=lambda b: b[:-2] + b"x-more:" + b"y" * 200_000 + b"\r\n\r\n"),
+            400,
+            None,
+        ),
     }
 
     @pytest.mark.parametrize("case", REFUSED)
@@ -130,7 +148,10 @@ class TestFraming:
                 first = body.index(DATA[70_000:70_020])
                 second = body.index(DATA[140_000:140_020])
                 body = bytearray(body)
-                body[first : first + 20], body[second : second + 20] = body[second : second + 20], body[first : first + 20]
+                body[first : first + 20], body[second : second + 20] = (
+                    body[second : second + 20],
+                    body[first : first + 20],
+                )
                 return bytes(body)
             return body[:at] + (b"0" if body[at : at + 1] != b"0" else b"1") + body[at + 1 :]
 
@@ -156,7 +177,9 @@ class TestLengths:
     def test_broken_off_in_the_middle(self, raw, path, absent):
         signed = raw.signed("PUT", path)
         with raw.connect() as stream:
-            stream.sendall(raw.head_bytes("PUT", path, "", signed.headers + [("Content-Length", len(DATA))]) + DATA[:70_000])
+            stream.sendall(
+                raw.head_bytes("PUT", path, "", signed.headers + [("Content-Length", len(DATA))]) + DATA[:70_000]
+            )
         time.sleep(0.3)
 
     def test_no_length(self, raw, path, absent):
@@ -176,7 +199,9 @@ class TestLengths:
 
     def test_both_framings(self, raw, path, absent):
         signed = raw.signed("PUT", path)
-        head = raw.head_bytes("PUT", path, "", signed.headers + [("Content-Length", 4), ("Transfer-Encoding", "chunked")])
+        head = raw.head_bytes(
+            "PUT", path, "", signed.headers + [("Content-Length", 4), ("Transfer-Encoding", "chunked")]
+        )
         got = raw.send(head + b"4\r\ndata\r\n0\r\n\r\n")
         # RFC 9112 6.1: refuse, or let Transfer-Encoding win and close. Never a second request read out of the body.
         if got.status == 200:
@@ -202,16 +227,26 @@ class TestLengths:
         )
 
     def test_two_checksum_headers(self, raw, path, absent):
-        headers = {"x-amz-checksum-crc32": crc32_b64(DATA), "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(DATA).digest()).decode()}
+        headers = {
+            "x-amz-checksum-crc32": crc32_b64(DATA),
+            "x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(DATA).digest()).decode(),
+        }
         got = raw.request("PUT", path, headers=headers, body=DATA)
-        assert (got.code, got.message) == ("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        assert (got.code, got.message) == (
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+        )
 
 
 class TestContinue:
     def expect(self, raw, path, **headers):
         signed = raw.signed("PUT", path, headers=headers.pop("headers", {}), who=headers.pop("who", raw.who))
         stream = raw.connect()
-        stream.sendall(raw.head_bytes("PUT", path, "", signed.headers + [("Expect", "100-continue"), ("Content-Length", len(DATA))]))
+        stream.sendall(
+            raw.head_bytes(
+                "PUT", path, "", signed.headers + [("Expect", "100-continue"), ("Content-Length", len(DATA))]
+            )
+        )
         return stream
 
     def test_good(self, raw, path):
@@ -226,7 +261,10 @@ class TestContinue:
 
         kms.disable_key(KeyId=fresh_key["KeyId"])
         raw.request("PUT", path, body=b"there")
-        disabled = {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": fresh_key["Arn"]}
+        disabled = {
+            "x-amz-server-side-encryption": "aws:kms",
+            "x-amz-server-side-encryption-aws-kms-key-id": fresh_key["Arn"],
+        }
         rows = [
             (dict(path="/no-such-bucket/k"), 404),
             (dict(path=path, who=ALICE), 403),
@@ -248,9 +286,19 @@ class TestSignatures:
 
         got = raw.request("GET", path, who=Caller("", raw.who.access_key, "wrong"))
         assert (got.status, got.code) == (403, "SignatureDoesNotMatch")
-        assert got.message == "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        assert (
+            got.message
+            == "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        )
         text = got.body.decode()
-        for element in ("AWSAccessKeyId", "StringToSign", "SignatureProvided", "StringToSignBytes", "CanonicalRequest", "CanonicalRequestBytes"):
+        for element in (
+            "AWSAccessKeyId",
+            "StringToSign",
+            "SignatureProvided",
+            "StringToSignBytes",
+            "CanonicalRequest",
+            "CanonicalRequestBytes",
+        ):
             assert f"<{element}>" in text, element
         assert f"host:{raw.host}" in text
 
@@ -263,7 +311,7 @@ class TestSignatures:
 
     @pytest.mark.parametrize("minutes", [-16, 16, -60 * 24 * 400])
     def test_clock(self, raw, path, minutes):
-        now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
+        now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=minutes)
         got = raw.request("GET", path, now=now)
         assert (got.status, got.code) == (403, "RequestTimeTooSkewed"), got
         assert got.message == "The difference between the request time and the current time is too large."
@@ -273,7 +321,10 @@ class TestSignatures:
     def test_region(self, raw, path):
         got = raw.request("GET", path, region="eu-west-1")
         assert (got.status, got.code) == (400, "AuthorizationHeaderMalformed"), got
-        assert got.message == "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-east-1'"
+        assert (
+            got.message
+            == "The authorization header is malformed; the region 'eu-west-1' is wrong; expecting 'us-east-1'"
+        )
         assert b"<Region>us-east-1</Region>" in got.body
 
     def test_service(self, raw, path):
@@ -282,12 +333,25 @@ class TestSignatures:
 
     @pytest.mark.parametrize(
         "value",
-        ["", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=x", "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=0", "Basic eDp5",
-         "AWS4-ECDSA-P256-SHA256 Credential=a/20260101/s3/aws4_request, SignedHeaders=host, Signature=00", "AWS x:y", "x" * 7000],
+        [
+            "",
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=x",
+            "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=host, Signature=0",
+            "Basic eDp5",
+            "AWS4-ECDSA-P256-SHA256 Credential=a/20260101/s3/aws4_request, SignedHeaders=host, Signature=00",
+            "AWS x:y",
+            "x" * 7000,
+        ],
         ids=lambda v: v[:30],
     )
     def test_authorization_that_is_none(self, raw, path, value):
-        fields = [("Host", raw.host), ("x-amz-date", "20260101T000000Z"), ("x-amz-content-sha256", UNSIGNED), ("Authorization", value)]
+        fields = [
+            ("Host", raw.host),
+            ("x-amz-date", "20260101T000000Z"),
+            ("x-amz-content-sha256", UNSIGNED),
+            ("Authorization", value),
+        ]
         got = raw.send(raw.head_bytes("GET", path, "", fields), "GET")
         assert got.status in (400, 403), got
         assert got.code
@@ -314,7 +378,12 @@ class TestSignatures:
         assert put.status == 200, put
 
     def test_odd_signed_headers(self, raw, path):
-        headers = {"accept-encoding": "identity", "amz-sdk-invocation-id": "1", "amz-sdk-request": "attempt=1; max=3", "user-agent": "x (y; z)"}
+        headers = {
+            "accept-encoding": "identity",
+            "amz-sdk-invocation-id": "1",
+            "amz-sdk-request": "attempt=1; max=3",
+            "user-agent": "x (y; z)",
+        }
         assert raw.request("PUT", path, headers=headers, body=b"x").status == 200
 
     def test_virtual_host(self, raw, module_bucket):
@@ -344,9 +413,18 @@ OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/pas
 
 class TestXml:
     BODIES = {
-        "bomb": BOMB, "outside": OUTSIDE, "deep": b"<a>" * 100_000, "cut": b"<Delete><Object>", "empty": b"", "nul": b"\0" * 100,
-        "not utf-8": b"<Delete><Object><Key>\xff</Key></Object></Delete>", "text": b"hello", "two roots": b"<Delete></Delete><Delete></Delete>",
-        "crossed": b"<Delete><Object></Delete></Object>", "attribute": b"<Delete a=><Object/></Delete>", "unknown entity": b"<Delete>&x;</Delete>",
+        "bomb": BOMB,
+        "outside": OUTSIDE,
+        "deep": b"<a>" * 100_000,
+        "cut": b"<Delete><Object>",
+        "empty": b"",
+        "nul": b"\0" * 100,
+        "not utf-8": b"<Delete><Object><Key>\xff</Key></Object></Delete>",
+        "text": b"hello",
+        "two roots": b"<Delete></Delete><Delete></Delete>",
+        "crossed": b"<Delete><Object></Delete></Object>",
+        "attribute": b"<Delete a=><Object/></Delete>",
+        "unknown entity": b"<Delete>&x;</Delete>",
     }
 
     @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
@@ -374,7 +452,9 @@ class TestXml:
         for headers in ({"content-md5": sdk.md5_b64(body)}, {"x-amz-checksum-crc32": crc32_b64(body)}):
             for query in ("delete", "delete="):
                 assert raw.request("POST", f"/{module_bucket}", query, headers=headers, body=body).status == 200
-        wrong = raw.request("POST", f"/{module_bucket}", "delete", headers={"content-md5": sdk.md5_b64(b"x")}, body=body)
+        wrong = raw.request(
+            "POST", f"/{module_bucket}", "delete", headers={"content-md5": sdk.md5_b64(b"x")}, body=body
+        )
         assert wrong.code == "BadDigest"
 
 
@@ -400,7 +480,16 @@ class TestHttp:
             except (BrokenPipeError, ConnectionResetError):
                 pass
 
-    @pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"\r\n\r\n\r\n", b"GARBAGE\r\n\r\n", b"GET http://[::1 HTTP/1.1\r\n\r\n"])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"\x16\x03\x01\x02\x00\x01\x00",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"\r\n\r\n\r\n",
+            b"GARBAGE\r\n\r\n",
+            b"GET http://[::1 HTTP/1.1\r\n\r\n",
+        ],
+    )
     def test_garbage(self, raw, data):
         assert raw.send(data, "GET", close_after=True).status in (None, 400, 403, 505)
 
@@ -412,7 +501,10 @@ class TestHttp:
     def test_request_ids(self, raw, path):
         first, second = (raw.request("GET", path + "-none") for _ in range(2))
         assert first.headers["x-amz-request-id"] != second.headers["x-amz-request-id"]
-        assert first.headers["x-amz-id-2"] and f"<RequestId>{first.headers['x-amz-request-id']}</RequestId>".encode() in first.body
+        assert (
+            first.headers["x-amz-id-2"]
+            and f"<RequestId>{first.headers['x-amz-request-id']}</RequestId>".encode() in first.body
+        )
         assert b"<Resource>" in first.body or b"<Key>" in first.body
 
     def test_keep_alive_after_an_error(self, raw, path):
@@ -431,12 +523,41 @@ class TestHttp:
 
 
 REFUSED_SUBRESOURCES = [
-    ("GET", "acl"), ("PUT", "acl"), ("GET", "tagging"), ("PUT", "tagging"), ("DELETE", "tagging"), ("GET", "torrent"), ("PUT", "legal-hold"),
-    ("PUT", "retention"), ("POST", "restore"), ("POST", "select&select-type=2"), ("PUT", "renameObject"), ("GET", "annotation"),
+    ("GET", "acl"),
+    ("PUT", "acl"),
+    ("GET", "tagging"),
+    ("PUT", "tagging"),
+    ("DELETE", "tagging"),
+    ("GET", "torrent"),
+    ("PUT", "legal-hold"),
+    ("PUT", "retention"),
+    ("POST", "restore"),
+    ("POST", "select&select-type=2"),
+    ("PUT", "renameObject"),
+    ("GET", "annotation"),
 ]
 REFUSED_BUCKET = [
-    "accelerate", "acl", "analytics", "cors", "intelligent-tiering", "inventory", "lifecycle", "logging", "metrics", "notification", "object-lock",
-    "ownershipControls", "policy", "publicAccessBlock", "replication", "requestPayment", "tagging", "website", "metadataTable", "session", "policyStatus",
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "intelligent-tiering",
+    "inventory",
+    "lifecycle",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "tagging",
+    "website",
+    "metadataTable",
+    "session",
+    "policyStatus",
 ]
 
 

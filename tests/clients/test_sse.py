@@ -27,7 +27,9 @@ def test_round_trip(s3, module_bucket, key, mode, size):
     assert put["ETag"] == got["ETag"] == head["ETag"]
     assert is_md5(put["ETag"], data) == mode.etag_is_md5
     assert head["ContentLength"] == size
-    assert [o["Size"] for o in s3.list_objects_v2(Bucket=module_bucket, Prefix=name)["Contents"] if o["Key"] == name] == [size]
+    assert [
+        o["Size"] for o in s3.list_objects_v2(Bucket=module_bucket, Prefix=name)["Contents"] if o["Key"] == name
+    ] == [size]
     for first, last in ((0, 0), (size // 2, size // 2 + 70_000), (size - 1, size - 1)):
         if 0 <= first < size:
             span = body_of(s3, module_bucket, name, Range=f"bytes={first}-{last}", **mode.read)
@@ -36,7 +38,10 @@ def test_round_trip(s3, module_bucket, key, mode, size):
 
 @pytest.mark.parametrize("mode", by_name())
 def test_same_bytes_never_look_the_same(s3, module_bucket, key, mode):
-    etags = {s3.put_object(Bucket=module_bucket, Key=f"same/{mode.name}", Body=b"same", **mode.writing(key))["ETag"] for _ in range(3)}
+    etags = {
+        s3.put_object(Bucket=module_bucket, Key=f"same/{mode.name}", Body=b"same", **mode.writing(key))["ETag"]
+        for _ in range(3)
+    }
     assert len(etags) == (1 if mode.etag_is_md5 else 3)
 
 
@@ -92,7 +97,11 @@ def test_copy_matrix(s3, module_bucket, key, source, target, size):
     writing = OTHER_CUSTOMER if target.read else target.writing(key)
     reading = OTHER_CUSTOMER if target.read else {}
     got = s3.copy_object(
-        Bucket=module_bucket, Key=name + "-copy", CopySource={"Bucket": module_bucket, "Key": name}, **writing, **as_copy_source(source.read)
+        Bucket=module_bucket,
+        Key=name + "-copy",
+        CopySource={"Bucket": module_bucket, "Key": name},
+        **writing,
+        **as_copy_source(source.read),
     )
     target.shows(got, key)
     etag = got["CopyObjectResult"]["ETag"]
@@ -110,8 +119,13 @@ def test_copy_in_place(s3, module_bucket, key, source, target):
     s3.put_object(Bucket=module_bucket, Key=name, Body=data, **source.writing(key))
     writing = OTHER_CUSTOMER if target.read else target.writing(key)
     s3.copy_object(
-        Bucket=module_bucket, Key=name, CopySource={"Bucket": module_bucket, "Key": name}, MetadataDirective="REPLACE",
-        Metadata={"copied": "yes"}, **writing, **as_copy_source(source.read),
+        Bucket=module_bucket,
+        Key=name,
+        CopySource={"Bucket": module_bucket, "Key": name},
+        MetadataDirective="REPLACE",
+        Metadata={"copied": "yes"},
+        **writing,
+        **as_copy_source(source.read),
     )
     got = s3.get_object(Bucket=module_bucket, Key=name, **(OTHER_CUSTOMER if target.read else {}))
     assert got["Body"].read() == data and got["Metadata"] == {"copied": "yes"}
@@ -124,7 +138,11 @@ def test_part_copy_from_each_mode(s3, bucket, key, mode):
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="dst", **OTHER_CUSTOMER)["UploadId"]
     args = dict(Bucket=bucket, Key="dst", UploadId=upload_id)
     part = s3.upload_part_copy(
-        PartNumber=1, CopySource={"Bucket": bucket, "Key": "src"}, CopySourceRange="bytes=1-5242880", **args, **OTHER_CUSTOMER,
+        PartNumber=1,
+        CopySource={"Bucket": bucket, "Key": "src"},
+        CopySourceRange="bytes=1-5242880",
+        **args,
+        **OTHER_CUSTOMER,
         **as_copy_source(mode.read),
     )
     parts = [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]
@@ -140,7 +158,9 @@ def test_bucket_default(s3, bucket, key, mode):
     bucket_key = bool(mode.write.get("BucketKeyEnabled"))
     s3.put_bucket_encryption(
         Bucket=bucket,
-        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": bucket_key}]},
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": bucket_key}]
+        },
     )
     read = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert read["ApplyServerSideEncryptionByDefault"] == rule and read["BucketKeyEnabled"] == bucket_key
@@ -151,11 +171,16 @@ def test_bucket_default(s3, bucket, key, mode):
     mode.shows(upload(s3, bucket, "mpu", parts), key)
     assert body_of(s3, bucket, "mpu") == b"".join(parts)
     # A request's own headers stand over the default.
-    assert s3.put_object(Bucket=bucket, Key="own", Body=b"x", ServerSideEncryption="AES256")["ServerSideEncryption"] == "AES256"
+    assert (
+        s3.put_object(Bucket=bucket, Key="own", Body=b"x", ServerSideEncryption="AES256")["ServerSideEncryption"]
+        == "AES256"
+    )
     s3.delete_bucket_encryption(Bucket=bucket)
     s3.delete_bucket_encryption(Bucket=bucket)
     read = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
-    assert read["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"} and read["BucketKeyEnabled"] is False
+    assert (
+        read["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"} and read["BucketKeyEnabled"] is False
+    )
     assert body_of(s3, bucket, "mpu") == b"".join(parts)
 
 
@@ -179,7 +204,12 @@ def test_the_managed_key_is_made_on_first_use(s3, kms, bucket):
     described = kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
     assert described["Arn"] == put["SSEKMSKeyId"]
     assert described["KeyManager"] == "AWS"
-    assert s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId="alias/aws/s3")["SSEKMSKeyId"] == put["SSEKMSKeyId"]
+    assert (
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption=KMS, SSEKMSKeyId="alias/aws/s3")[
+            "SSEKMSKeyId"
+        ]
+        == put["SSEKMSKeyId"]
+    )
 
 
 def test_encryption_context_with_other_blanks(raw, s3, bucket):
@@ -189,7 +219,15 @@ def test_encryption_context_with_other_blanks(raw, s3, bucket):
     assert body_of(s3, bucket, "k") == b"x"
 
 
-@pytest.mark.parametrize("bad", ["not base64!", base64.b64encode(b"[1]").decode(), base64.b64encode(b'{"a":1}').decode(), base64.b64encode(b"{").decode()])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "not base64!",
+        base64.b64encode(b"[1]").decode(),
+        base64.b64encode(b'{"a":1}').decode(),
+        base64.b64encode(b"{").decode(),
+    ],
+)
 def test_encryption_contexts_that_are_none(raw, bucket, bad):
     headers = {"x-amz-server-side-encryption": KMS, "x-amz-server-side-encryption-context": bad}
     got = raw.request("PUT", f"/{bucket}/k", headers=headers, body=b"x")
@@ -210,13 +248,21 @@ def test_update_object_encryption(s3, kms, bucket, key, fresh_key):
 
 def test_update_object_encryption_of_sse_c_is_refused(s3, bucket, key):
     s3.put_object(Bucket=bucket, Key="c", Body=b"x", **CUSTOMER)
-    got = refusal(s3.update_object_encryption, Bucket=bucket, Key="c", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key["Arn"]}})
+    got = refusal(
+        s3.update_object_encryption, Bucket=bucket, Key="c", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key["Arn"]}}
+    )
     assert got.status == 400
 
 
 def test_key_rotation_leaves_old_objects_readable(s3, kms, bucket, fresh_key):
     for generation in range(3):
-        s3.put_object(Bucket=bucket, Key=f"g{generation}", Body=b"%d" % generation, ServerSideEncryption=KMS, SSEKMSKeyId=fresh_key["KeyId"])
+        s3.put_object(
+            Bucket=bucket,
+            Key=f"g{generation}",
+            Body=b"%d" % generation,
+            ServerSideEncryption=KMS,
+            SSEKMSKeyId=fresh_key["KeyId"],
+        )
         kms.rotate_key_on_demand(KeyId=fresh_key["KeyId"])
     for generation in range(3):
         assert body_of(s3, bucket, f"g{generation}") == b"%d" % generation

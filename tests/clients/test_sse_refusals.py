@@ -14,12 +14,16 @@ KEY = bytes(range(32))
 ALL_C = {C + "algorithm": "AES256", C + "key": base64.b64encode(KEY).decode(), C + "key-MD5": md5_b64(KEY)}
 
 NEEDS_KEY = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
-WRONG_KEY = "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
+WRONG_KEY = (
+    "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
+)
 BAD_KEY = "The secret key was invalid for the specified algorithm."
 BAD_MD5 = "The calculated MD5 hash of the key did not match the hash that was provided."
 ONLY_AES = "The Encryption request you specified is not valid. Supported value: AES256."
 BOTH = "Server Side Encryption with Customer provided key is incompatible with the encryption method specified"
-NEEDS_KMS = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
+NEEDS_KMS = (
+    "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms"
+)
 PART_NEEDS = "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters."
 PART_OTHER = "The provided encryption parameters did not match the ones used originally."
 NOT_APPLICABLE = "The encryption parameters are not applicable to this object."
@@ -38,10 +42,20 @@ SHORT = {C + "key": base64.b64encode(KEY[:31]).decode(), C + "key-MD5": md5_b64(
 WRITES = [
     ("c and sse-s3", ALL_C | {SSE: "AES256"}, 400, "InvalidArgument", BOTH),
     ("c and kms", ALL_C | {SSE: KMS}, 400, "InvalidArgument", BOTH),
-    ("c without algorithm", without("algorithm"), 400, "InvalidArgument",
-     "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm."),
-    ("c without key", without("key"), 400, "InvalidArgument",
-     "Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key."),
+    (
+        "c without algorithm",
+        without("algorithm"),
+        400,
+        "InvalidArgument",
+        "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.",
+    ),
+    (
+        "c without key",
+        without("key"),
+        400,
+        "InvalidArgument",
+        "Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.",
+    ),
     ("c without md5", without("key-MD5"), 400, "InvalidArgument", BAD_KEY),
     ("c other algorithm", instead("algorithm", "AES128"), 400, "InvalidEncryptionAlgorithmError", ONLY_AES),
     ("c lower-case algorithm", instead("algorithm", "aes256"), 400, "InvalidEncryptionAlgorithmError", ONLY_AES),
@@ -49,19 +63,58 @@ WRITES = [
     ("c key no base64", instead("key", "!!!"), 400, "InvalidArgument", BAD_KEY),
     ("c wrong md5", instead("key-MD5", md5_b64(b"other")), 400, "InvalidArgument", BAD_MD5),
     ("kms key without kms", {SSE + "-aws-kms-key-id": "alias/aws/s3"}, 400, "InvalidArgument", NEEDS_KMS),
-    ("kms key with sse-s3", {SSE: "AES256", SSE + "-aws-kms-key-id": "alias/aws/s3"}, 400, "InvalidArgument", NEEDS_KMS),
+    (
+        "kms key with sse-s3",
+        {SSE: "AES256", SSE + "-aws-kms-key-id": "alias/aws/s3"},
+        400,
+        "InvalidArgument",
+        NEEDS_KMS,
+    ),
     ("unknown algorithm", {SSE: "aes:kms"}, 400, "InvalidArgument", None),
     ("lower-case algorithm", {SSE: "aes256"}, 400, "InvalidArgument", None),
     ("empty algorithm", {SSE: ""}, 400, "InvalidArgument", None),
     ("unknown header", {SSE + "-something": "x"}, (400, 501), None, None),
-    ("unknown key name", {SSE: KMS, SSE + "-aws-kms-key-id": "fake-key-id"}, 400, "KMS.NotFoundException", "Invalid keyId 'fake-key-id'"),
-    ("aws/s3 is no alias", {SSE: KMS, SSE + "-aws-kms-key-id": "aws/s3"}, 400, "KMS.NotFoundException", "Invalid keyId 'aws/s3'"),
-    ("unknown key uuid", {SSE: KMS, SSE + "-aws-kms-key-id": "134f2428-cec1-4b25-a1ae-9048164dba47"}, 400, "KMS.NotFoundException",
-     "Key 'arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47' does not exist"),
-    ("unknown key arn", {SSE: KMS, SSE + "-aws-kms-key-id": "arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47"},
-     400, "KMS.NotFoundException", "Key 'arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47' does not exist"),
-    ("other region's key", {SSE: KMS, SSE + "-aws-kms-key-id": "arn:aws:kms:us-west-2:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47"},
-     400, "KMS.NotFoundException", "Invalid arn us-west-2"),
+    (
+        "unknown key name",
+        {SSE: KMS, SSE + "-aws-kms-key-id": "fake-key-id"},
+        400,
+        "KMS.NotFoundException",
+        "Invalid keyId 'fake-key-id'",
+    ),
+    (
+        "aws/s3 is no alias",
+        {SSE: KMS, SSE + "-aws-kms-key-id": "aws/s3"},
+        400,
+        "KMS.NotFoundException",
+        "Invalid keyId 'aws/s3'",
+    ),
+    (
+        "unknown key uuid",
+        {SSE: KMS, SSE + "-aws-kms-key-id": "134f2428-cec1-4b25-a1ae-9048164dba47"},
+        400,
+        "KMS.NotFoundException",
+        "Key 'arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47' does not exist",
+    ),
+    (
+        "unknown key arn",
+        {
+            SSE: KMS,
+            SSE + "-aws-kms-key-id": "arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47",
+        },
+        400,
+        "KMS.NotFoundException",
+        "Key 'arn:aws:kms:us-east-1:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47' does not exist",
+    ),
+    (
+        "other region's key",
+        {
+            SSE: KMS,
+            SSE + "-aws-kms-key-id": "arn:aws:kms:us-west-2:111122223333:key/134f2428-cec1-4b25-a1ae-9048164dba47",
+        },
+        400,
+        "KMS.NotFoundException",
+        "Invalid arn us-west-2",
+    ),
 ]
 
 
@@ -102,7 +155,11 @@ def customer_object(raw, module_bucket):
 
 
 OTHER_KEY = bytes(range(50, 82))
-OTHER_C = {C + "algorithm": "AES256", C + "key": base64.b64encode(OTHER_KEY).decode(), C + "key-MD5": md5_b64(OTHER_KEY)}
+OTHER_C = {
+    C + "algorithm": "AES256",
+    C + "key": base64.b64encode(OTHER_KEY).decode(),
+    C + "key-MD5": md5_b64(OTHER_KEY),
+}
 READS = [
     ("no key", {}, 400, "InvalidRequest", NEEDS_KEY),
     ("wrong key", OTHER_C, 403, "AccessDenied", WRONG_KEY),
@@ -121,7 +178,9 @@ def test_reads_of_sse_c(raw, s3, module_bucket, customer_object, operation, head
     elif operation == "range":
         got = raw.request("GET", customer_object, headers=headers | {"Range": "bytes=0-1"})
     elif operation == "attributes":
-        got = raw.request("GET", customer_object, "attributes", headers=headers | {"x-amz-object-attributes": "ObjectSize"})
+        got = raw.request(
+            "GET", customer_object, "attributes", headers=headers | {"x-amz-object-attributes": "ObjectSize"}
+        )
     else:
         as_source = {n.replace("x-amz-", "x-amz-copy-source-"): v for n, v in headers.items()}
         as_source["x-amz-copy-source"] = customer_object
@@ -147,7 +206,10 @@ def test_sse_c_headers_on_other_objects(raw, s3, module_bucket, source):
 
 
 SSE_WHERE_IT_DOES_NOT_BELONG = [
-    ("GET", ""), ("HEAD", ""), ("PUT", "partNumber=1&uploadId={upload}"), ("POST", "uploadId={upload}"),
+    ("GET", ""),
+    ("HEAD", ""),
+    ("PUT", "partNumber=1&uploadId={upload}"),
+    ("POST", "uploadId={upload}"),
 ]
 
 
@@ -191,10 +253,14 @@ KEY_STATES = [
 @pytest.mark.parametrize("state, code, message", KEY_STATES)
 @pytest.mark.parametrize("bucket_key", [False, True], ids=["object", "bucket key"])
 @pytest.mark.parametrize("algorithm", [KMS, "aws:kms:dsse"])
-def test_a_key_out_of_use_stops_everything_at_once(s3, kms, bucket, fresh_key, state, code, message, bucket_key, algorithm):
+def test_a_key_out_of_use_stops_everything_at_once(
+    s3, kms, bucket, fresh_key, state, code, message, bucket_key, algorithm
+):
     if bucket_key and algorithm != KMS:
         pytest.skip("DSSE-KMS has no Bucket Keys")
-    sse = {"ServerSideEncryption": algorithm, "SSEKMSKeyId": fresh_key["KeyId"]} | ({"BucketKeyEnabled": True} if bucket_key else {})
+    sse = {"ServerSideEncryption": algorithm, "SSEKMSKeyId": fresh_key["KeyId"]} | (
+        {"BucketKeyEnabled": True} if bucket_key else {}
+    )
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", **sse)
     sdk.body_of(s3, bucket, "k")
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key="mpu", **sse)["UploadId"]
@@ -231,15 +297,28 @@ def default(**rule):
 
 
 BUCKET_RULES = [
-    ("key with AES256", rules(default(SSEAlgorithm="AES256", KMSMasterKeyID="alias/aws/s3")), 400, "InvalidArgument",
-     "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"),
-    ("no rule", rules(), 400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"),
+    (
+        "key with AES256",
+        rules(default(SSEAlgorithm="AES256", KMSMasterKeyID="alias/aws/s3")),
+        400,
+        "InvalidArgument",
+        "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+    ),
+    (
+        "no rule",
+        rules(),
+        400,
+        "MalformedXML",
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
     ("two rules", rules(default(SSEAlgorithm="AES256"), default(SSEAlgorithm="AES256")), 400, "MalformedXML", None),
     ("unknown algorithm", rules(default(SSEAlgorithm="AES128")), 400, "MalformedXML", None),
 ]
 
 
-@pytest.mark.parametrize("configuration, status, code, message", [pytest.param(*row[1:], id=row[0]) for row in BUCKET_RULES])
+@pytest.mark.parametrize(
+    "configuration, status, code, message", [pytest.param(*row[1:], id=row[0]) for row in BUCKET_RULES]
+)
 def test_bucket_rules(s3, bucket, configuration, status, code, message):
     put = lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=configuration)  # noqa: E731
     assert_refused(put, status, code, message)
@@ -254,7 +333,9 @@ def test_blocked_sse_c(s3, bucket):
     for call in (
         lambda: s3.put_object(Bucket=bucket, Key="after", Body=b"x", **CUSTOMER),
         lambda: s3.create_multipart_upload(Bucket=bucket, Key="after", **CUSTOMER),
-        lambda: s3.copy_object(Bucket=bucket, Key="after", CopySource=f"{bucket}/before", **CUSTOMER, **sdk.as_copy_source(CUSTOMER)),
+        lambda: s3.copy_object(
+            Bucket=bucket, Key="after", CopySource=f"{bucket}/before", **CUSTOMER, **sdk.as_copy_source(CUSTOMER)
+        ),
     ):
         assert_refused(call, 403, "AccessDenied")
     assert sdk.body_of(s3, bucket, "before", **CUSTOMER) == b"x"

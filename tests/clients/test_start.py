@@ -42,7 +42,9 @@ def test_printed_lines_work_as_printed(newcomer):
     assert any(line.startswith("aws ") for line in lines), log.read_text()
     path = f"{VENV}:{os.environ['PATH']}"
     script = "set -e\n" + "\n".join(lines)
-    done = subprocess.run(["bash", "-c", script], cwd=directory, env=clean_environment(PATH=path), capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=directory, env=clean_environment(PATH=path), capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
 
 
@@ -65,7 +67,9 @@ def test_second_process_on_the_same_directory_is_refused(own_server):
     other = own_server.settings.read_text().replace(f":{own_server.port}", f":{free_port()}")
     settings = own_server.directory / "second.toml"
     settings.write_text(other)
-    done = subprocess.run([BINARY, "serve", "--config", settings], capture_output=True, text=True, timeout=30, env=clean_environment())
+    done = subprocess.run(
+        [BINARY, "serve", "--config", settings], capture_output=True, text=True, timeout=30, env=clean_environment()
+    )
     assert done.returncode != 0
     assert "panicked" not in done.stderr
     assert own_server.health("ready") == 200
@@ -75,20 +79,24 @@ def test_second_process_on_the_same_directory_is_refused(own_server):
     "line, expected",
     [
         ('lissten = "127.0.0.1:1"', "listen"),
-        ('regions = []', "regions"),
+        ("regions = []", "regions"),
         ('listen = "nowhere"', "listen"),
         ('store = "ftp://x"', "store"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(tmp_path, line, expected):
     (tmp_path / "strongroom.toml").write_text(line + "\n")
-    done = subprocess.run([BINARY, "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=30, env=clean_environment())
+    done = subprocess.run(
+        [BINARY, "serve"], cwd=tmp_path, capture_output=True, text=True, timeout=30, env=clean_environment()
+    )
     assert done.returncode != 0
     assert expected in done.stderr + done.stdout
     assert not (tmp_path / "strongroom-data").exists()
 
 
-@pytest.mark.parametrize("args", [["--help"], ["serve", "--help"], ["bench", "--help"], ["audit", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["serve", "--help"], ["bench", "--help"], ["audit", "--help"], ["--version"]]
+)
 def test_help(args):
     done = subprocess.run([BINARY, *args], capture_output=True, text=True, env=clean_environment())
     assert done.returncode == 0 and done.stdout.strip()
@@ -115,7 +123,10 @@ def test_a_lost_root_key_is_never_replaced(own_server):
     root.unlink()
     process = subprocess.Popen(
         [BINARY, "serve", "--config", own_server.settings],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(), cwd=own_server.directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(),
+        cwd=own_server.directory,
     )
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and process.poll() is None:

@@ -65,7 +65,11 @@ class TestS3cmd:
         s3cmd("del", "--recursive", "--force", f"s3://{encrypted}")
         s3cmd("rb", f"s3://{encrypted}")
 
-    @pytest.mark.parametrize("flags", [["--server-side-encryption"], ["--server-side-encryption", "--server-side-encryption-kms-id=alias/aws/s3"]], ids=["sse-s3", "sse-kms"])
+    @pytest.mark.parametrize(
+        "flags",
+        [["--server-side-encryption"], ["--server-side-encryption", "--server-side-encryption-kms-id=alias/aws/s3"]],
+        ids=["sse-s3", "sse-kms"],
+    )
     def test_encryption_flags(self, s3cmd, bucket, tree, tmp_path, flags):
         s3cmd("put", *flags, f"{tree}/b/c/medium", f"s3://{bucket}/medium")
         s3cmd("get", f"s3://{bucket}/medium", f"{tmp_path}/medium")
@@ -80,9 +84,16 @@ class TestRclone:
     @pytest.fixture(params=["AWS", "Other"])
     def rclone(self, request, server):
         env = clean_environment(
-            RCLONE_CONFIG="/nonexistent", RCLONE_S3_PROVIDER=request.param, RCLONE_S3_ACCESS_KEY_ID=MAIN.access_key,
-            RCLONE_S3_SECRET_ACCESS_KEY=MAIN.secret_key, RCLONE_S3_ENDPOINT=server.endpoint, RCLONE_S3_REGION=REGION,
-            RCLONE_S3_FORCE_PATH_STYLE="true", RCLONE_S3_CHUNK_SIZE="5Mi", RCLONE_S3_UPLOAD_CUTOFF="5Mi", RCLONE_RETRIES="1",
+            RCLONE_CONFIG="/nonexistent",
+            RCLONE_S3_PROVIDER=request.param,
+            RCLONE_S3_ACCESS_KEY_ID=MAIN.access_key,
+            RCLONE_S3_SECRET_ACCESS_KEY=MAIN.secret_key,
+            RCLONE_S3_ENDPOINT=server.endpoint,
+            RCLONE_S3_REGION=REGION,
+            RCLONE_S3_FORCE_PATH_STYLE="true",
+            RCLONE_S3_CHUNK_SIZE="5Mi",
+            RCLONE_S3_UPLOAD_CUTOFF="5Mi",
+            RCLONE_RETRIES="1",
         )
         program = programs.find("rclone")
         return lambda *args, **more: programs.run([program, *args], env | more.pop("env", {}), **more)
@@ -119,8 +130,11 @@ class TestRestic:
     @pytest.fixture
     def restic(self, server, encrypted, tmp_path):
         env = clean_environment(
-            AWS_ACCESS_KEY_ID=MAIN.access_key, AWS_SECRET_ACCESS_KEY=MAIN.secret_key, AWS_DEFAULT_REGION=REGION,
-            RESTIC_REPOSITORY=f"s3:{server.endpoint}/{encrypted}/repository", RESTIC_PASSWORD="password",
+            AWS_ACCESS_KEY_ID=MAIN.access_key,
+            AWS_SECRET_ACCESS_KEY=MAIN.secret_key,
+            AWS_DEFAULT_REGION=REGION,
+            RESTIC_REPOSITORY=f"s3:{server.endpoint}/{encrypted}/repository",
+            RESTIC_PASSWORD="password",
             RESTIC_CACHE_DIR=tmp_path / "cache",
         )
         program = programs.find("restic")
@@ -148,13 +162,20 @@ class TestMinioPy:
 
         pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=str(tls_server.tls[2]), retries=False)
         host = tls_server.endpoint.removeprefix("https://")
-        return minio.Minio(host, access_key=MAIN.access_key, secret_key=MAIN.secret_key, region=REGION, http_client=pool)
+        return minio.Minio(
+            host, access_key=MAIN.access_key, secret_key=MAIN.secret_key, region=REGION, http_client=pool
+        )
 
     @pytest.mark.parametrize("mode", ["none", "sse-s3", "sse-kms", "sse-c"])
     def test_round_trip(self, client, tls_bucket, mode):
         from minio.sse import SseCustomerKey, SseKMS, SseS3
 
-        sse = {"none": None, "sse-s3": SseS3(), "sse-kms": SseKMS("alias/aws/s3", {"a": "b"}), "sse-c": SseCustomerKey(b"k" * 32)}[mode]
+        sse = {
+            "none": None,
+            "sse-s3": SseS3(),
+            "sse-kms": SseKMS("alias/aws/s3", {"a": "b"}),
+            "sse-c": SseCustomerKey(b"k" * 32),
+        }[mode]
         read = sse if mode == "sse-c" else None
         for size in (10, 12 * MIB):
             data = blob(size)
@@ -162,8 +183,9 @@ class TestMinioPy:
             with client.get_object(tls_bucket, f"o{size}", ssec=read) as got:
                 assert got.read() == data
             assert client.stat_object(tls_bucket, f"o{size}", ssec=read).size == size
-        assert [(o.object_name, o.size) for o in client.list_objects(tls_bucket)] == [("o10", 10), (f"o{12 * MIB}", 12 * MIB)]
+        assert [(o.object_name, o.size) for o in client.list_objects(tls_bucket)] == [
+            ("o10", 10),
+            (f"o{12 * MIB}", 12 * MIB),
+        ]
         assert [e for e in client.remove_objects(tls_bucket, [])] == []
         client.remove_object(tls_bucket, "o10")
-
-

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from botocore.exceptions import ClientError, ResponseStreamingError
 
 import programs
 import sdk
@@ -31,8 +32,20 @@ def seaweedfs(tmp_path_factory):
     (directory / "s3.json").write_text(json.dumps({"identities": [identity]}))
     ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     grpc = {f"{name}.port.grpc": free_port() for name in ports}
-    flags = [f"-{name}.port={port}" for name, port in ports.items()] + [f"-{name}={port}" for name, port in grpc.items()]
-    command = [programs.find("weed"), "server", "-s3", "-ip=127.0.0.1", "-master.volumeSizeLimitMB=64", "-volume.max=60", f"-dir={directory}", f"-s3.config={directory}/s3.json", *flags]
+    flags = [f"-{name}.port={port}" for name, port in ports.items()] + [
+        f"-{name}={port}" for name, port in grpc.items()
+    ]
+    command = [
+        programs.find("weed"),
+        "server",
+        "-s3",
+        "-ip=127.0.0.1",
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=60",
+        f"-dir={directory}",
+        f"-s3.config={directory}/s3.json",
+        *flags,
+    ]
     with (directory / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=clean_environment(), cwd=directory)
     upstream = Upstream(f"http://127.0.0.1:{ports['s3']}")
@@ -62,14 +75,22 @@ def upstream(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module")
-def front(upstream, tmp_path_factory):
+def in_front_of(upstream, directory):
+    """A gateway that keeps its blobs in the upstream."""
     options = {
-        "aws_endpoint": upstream.endpoint, "aws_access_key_id": MAIN.access_key, "aws_secret_access_key": MAIN.secret_key,
-        "aws_region": REGION, "aws_allow_http": "true",
+        "aws_endpoint": upstream.endpoint,
+        "aws_access_key_id": MAIN.access_key,
+        "aws_secret_access_key": MAIN.secret_key,
+        "aws_region": REGION,
+        "aws_allow_http": "true",
     }
     lines = "".join(f'{name} = "{value}"\n' for name, value in options.items())
-    gateway = Strongroom(tmp_path_factory.mktemp("front"), extra=f'store = "s3://{BUCKET}/prefix"\n[store_options]\n{lines}').start()
+    return Strongroom(directory, extra=f'store = "s3://{BUCKET}/prefix"\n[store_options]\n{lines}').start()
+
+
+@pytest.fixture(scope="module")
+def front(upstream, tmp_path_factory):
+    gateway = in_front_of(upstream, tmp_path_factory.mktemp("front"))
     sdk.client(gateway).create_bucket(Bucket="front")
     yield gateway
     assert gateway.stop() == 0
@@ -84,7 +105,9 @@ def test_round_trip(front, mode):
         s3.put_object(Bucket="front", Key=f"{mode.name}/{size}", Body=data, **mode.writing(key))
         assert body_of(s3, "front", f"{mode.name}/{size}", **mode.read) == data
         if size > 70_000:
-            assert body_of(s3, "front", f"{mode.name}/{size}", Range="bytes=65530-65550", **mode.read) == data[65530:65551]
+            assert (
+                body_of(s3, "front", f"{mode.name}/{size}", Range="bytes=65530-65550", **mode.read) == data[65530:65551]
+            )
     parts = [blob(5 * MIB, 1), blob(5 * MIB, 2), b"end"]
     upload(s3, "front", f"{mode.name}/parts", parts, create=mode.writing(key), each=mode.read)
     assert body_of(s3, "front", f"{mode.name}/parts", **mode.read) == b"".join(parts)
@@ -115,7 +138,7 @@ def test_damage_upstream_is_an_error(front, upstream):
     sealed = bytearray(body_of(theirs, BUCKET, blob_key))
     sealed[150_000] ^= 1
     theirs.put_object(Bucket=BUCKET, Key=blob_key, Body=bytes(sealed))
-    with pytest.raises(Exception):
+    with pytest.raises((ClientError, ResponseStreamingError)):
         body_of(s3, "front", "damaged")
     assert body_of(s3, "front", "damaged", Range="bytes=0-99") == blob(300_000)[:100]
     assert front.health("ready") == 200
@@ -128,14 +151,13 @@ def test_memory_stays_bounded(front):
     assert sdk.md5_hex(body_of(s3, "front", "big")) == sdk.md5_hex(data)
     with open(f"/proc/{front.process.pid}/status") as status:
         peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    assert peak < 400 * 1024, f"{peak} KiB"
+    assert peak < 200 * 1024, f"{peak} KiB"
 
 
 def test_an_upstream_that_is_gone_is_an_error_and_comes_back(tmp_path):
     back = Strongroom(tmp_path / "back").start()
     sdk.client(back).create_bucket(Bucket=BUCKET)
-    options = f'aws_endpoint = "{back.endpoint}"\naws_access_key_id = "{MAIN.access_key}"\naws_secret_access_key = "{MAIN.secret_key}"\naws_region = "{REGION}"\naws_allow_http = "true"\n'
-    front = Strongroom(tmp_path / "front", extra=f'store = "s3://{BUCKET}"\n[store_options]\n{options}').start()
+    front = in_front_of(back, tmp_path / "front")
     try:
         s3 = sdk.client(front)
         s3.create_bucket(Bucket="front")

@@ -24,19 +24,27 @@ def test_versions_and_markers(s3, versioned):
     assert (got.status, got.code) == (404, "NoSuchKey")
     assert got.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "true"
     assert_refused(
-        lambda: s3.get_object(Bucket=versioned, Key="k", VersionId=marker["VersionId"]), 405, "MethodNotAllowed",
+        lambda: s3.get_object(Bucket=versioned, Key="k", VersionId=marker["VersionId"]),
+        405,
+        "MethodNotAllowed",
         "The specified method is not allowed against this resource.",
     )
     assert_refused(
-        lambda: s3.copy_object(Bucket=versioned, Key="c", CopySource={"Bucket": versioned, "Key": "k", "VersionId": marker["VersionId"]}),
-        400, "InvalidRequest", "The source of a copy request may not specifically refer to a delete marker by version id.",
+        lambda: s3.copy_object(
+            Bucket=versioned, Key="c", CopySource={"Bucket": versioned, "Key": "k", "VersionId": marker["VersionId"]}
+        ),
+        400,
+        "InvalidRequest",
+        "The source of a copy request may not specifically refer to a delete marker by version id.",
     )
     listed = s3.list_object_versions(Bucket=versioned)
     assert [(v["VersionId"], v["IsLatest"]) for v in listed["Versions"]] == [(v, False) for v in reversed(ids)]
     assert [(m["VersionId"], m["IsLatest"]) for m in listed["DeleteMarkers"]] == [(marker["VersionId"], True)]
     assert s3.list_objects_v2(Bucket=versioned)["KeyCount"] == 0
     assert_refused(
-        lambda: s3.delete_bucket(Bucket=versioned), 409, "BucketNotEmpty",
+        lambda: s3.delete_bucket(Bucket=versioned),
+        409,
+        "BucketNotEmpty",
         "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
     )
     s3.delete_object(Bucket=versioned, Key="k", VersionId=marker["VersionId"])
@@ -64,7 +72,10 @@ def test_null_version(s3, bucket):
 def test_version_ids_that_are_none(s3, versioned):
     s3.put_object(Bucket=versioned, Key="k", Body=b"x")
     assert_refused(
-        lambda: s3.get_object(Bucket=versioned, Key="k", VersionId="nonsense"), 400, "InvalidArgument", "Invalid version id specified"
+        lambda: s3.get_object(Bucket=versioned, Key="k", VersionId="nonsense"),
+        400,
+        "InvalidArgument",
+        "Invalid version id specified",
     )
     other = s3.put_object(Bucket=versioned, Key="other", Body=b"x")["VersionId"]
     got = refusal(s3.get_object, Bucket=versioned, Key="k", VersionId=other)
@@ -82,7 +93,9 @@ def test_pages_of_versions(s3, versioned):
     rolled = s3.list_object_versions(Bucket=versioned, Delimiter="/")
     assert [c["Prefix"] for c in rolled["CommonPrefixes"]] == ["b/"] and len(rolled["Versions"]) == 6
     assert_refused(
-        lambda: s3.list_object_versions(Bucket=versioned, VersionIdMarker=expected[0][1]), 400, "InvalidArgument",
+        lambda: s3.list_object_versions(Bucket=versioned, VersionIdMarker=expected[0][1]),
+        400,
+        "InvalidArgument",
         "A version-id marker cannot be specified without a key marker.",
     )
 
@@ -97,7 +110,9 @@ def test_copying_a_version(s3, versioned):
 
 def test_deleting_many_versions(s3, versioned):
     ids = [s3.put_object(Bucket=versioned, Key="k", Body=b"x")["VersionId"] for _ in range(3)]
-    got = s3.delete_objects(Bucket=versioned, Delete={"Objects": [{"Key": "k", "VersionId": v} for v in ids[:2]] + [{"Key": "k"}]})
+    got = s3.delete_objects(
+        Bucket=versioned, Delete={"Objects": [{"Key": "k", "VersionId": v} for v in ids[:2]] + [{"Key": "k"}]}
+    )
     assert sorted(d.get("VersionId", "") for d in got["Deleted"]) == sorted(ids[:2] + [""])
     assert [d["DeleteMarker"] for d in got["Deleted"] if "DeleteMarkerVersionId" in d] == [True]
     assert [v["VersionId"] for v in s3.list_object_versions(Bucket=versioned)["Versions"]] == [ids[2]]
