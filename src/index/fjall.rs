@@ -23,7 +23,8 @@ use super::group::{Group, batch_bytes};
 
 /// Decoded blocks kept in memory, in bytes, for all tables together.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Journals on disk, in bytes, before the tables that hold the oldest one back are flushed. Bounds the time of a reopen.
+/// Journals on disk, in bytes, before the tables that hold the oldest one back are flushed. Bounds the time of a
+/// reopen.
 const JOURNALS_MAX_BYTES: u64 = 192 << 20;
 /// Open files of the engine; sockets need the rest of the usual 1,024.
 const OPEN_FILES_MAX: usize = 256;
