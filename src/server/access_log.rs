@@ -66,7 +66,6 @@ pub(super) struct Record {
     /// Health checks come every few seconds and say nothing.
     quiet: bool,
     metrics: Arc<Metrics>,
-    #[expect(dead_code, reason = "held: its drop ends the request")]
     in_flight: InFlight,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -123,12 +122,19 @@ impl Record {
         self.error = said.get::<ErrorCode>().map(|code| code.0);
         self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
         self.access_key_id = said.get::<AccessKeyId>().map(|id| id.0.clone());
+        self.in_flight.wait_for_client();
+    }
+
+    /// The next bytes of the answer's body are not there yet.
+    pub(super) fn stands_still(&self) {
+        self.in_flight.client_waits();
     }
 
     /// Bytes of the answer's body were handed to the connection.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent_bytes += bytes as u64;
         self.first_byte.get_or_insert_with(Instant::now);
+        self.in_flight.wait_for_client();
     }
 
     /// The answer's body failed in the middle; the connection is being cut.

@@ -3,6 +3,7 @@
 //! hyper has one header time-out, which also runs on an idle connection, and none on the bytes before it knows the
 //! protocol version, or on writing. Here all of them are told apart by watching the bytes go by.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,10 @@ pub(super) struct Activity(Mutex<State>);
 #[derive(Debug)]
 struct State {
     in_flight: usize,
+    next_request: u64,
+    /// Requests whose answer waits for the client to take more of it, and since when. With HTTP/2 the client may leave
+    /// its window shut while the connection itself goes on.
+    waiting: BTreeMap<u64, Instant>,
     idle_since: Instant,
     /// The first byte since the connection became idle.
     head_since: Option<Instant>,
@@ -47,12 +52,17 @@ struct State {
 
 /// A request being answered, until dropped.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    request: u64,
+}
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             in_flight: 0,
+            next_request: 0,
+            waiting: BTreeMap::new(),
             idle_since: Instant::now(),
             head_since: None,
             stalled_since: None,
@@ -67,7 +77,8 @@ impl Activity {
         state.in_flight += 1;
         state.head_since = None;
         state.http2 = http2;
-        InFlight(Arc::clone(self))
+        state.next_request += 1;
+        InFlight { activity: Arc::clone(self), request: state.next_request }
     }
 
     /// A request's body was not read to its end: linger at shutdown.
@@ -99,8 +110,8 @@ impl Activity {
 
     fn deadline(&self, limits: &Limits) -> Option<(Instant, Expiry)> {
         let state = self.state();
-        if let Some(since) = state.stalled_since {
-            return Some((since + limits.write_stall_timeout, Expiry::StalledWrite));
+        if let Some(since) = state.stalled_since.iter().chain(state.waiting.values()).min() {
+            return Some((*since + limits.write_stall_timeout, Expiry::StalledWrite));
         }
         match state.head_since {
             _ if state.in_flight > 0 => None,
@@ -131,10 +142,23 @@ impl Activity {
     }
 }
 
+impl InFlight {
+    /// There is something for the client to take.
+    pub(super) fn wait_for_client(&self) {
+        self.activity.state().waiting.insert(self.request, Instant::now());
+    }
+
+    /// The client has taken all there was; now it waits.
+    pub(super) fn client_waits(&self) {
+        self.activity.state().waiting.remove(&self.request);
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.activity.state();
         state.in_flight -= 1;
+        state.waiting.remove(&self.request);
         if state.in_flight == 0 {
             state.idle_since = Instant::now();
             state.head_since = None;
@@ -263,6 +287,20 @@ mod tests {
         assert!(long.is_err());
         drop(request);
         assert_eq!(seconds_until(&activity, Expiry::Idle).await, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_the_client_leaves_lying_stalls() {
+        let activity = Activity::new();
+        let (one, other) = (activity.begin(true), activity.begin(true));
+        one.wait_for_client();
+        one.client_waits();
+        let slow_store = tokio::time::timeout(Duration::from_secs(10_000), activity.expired(&limits())).await;
+        assert!(slow_store.is_err());
+        other.wait_for_client();
+        assert_eq!(seconds_until(&activity, Expiry::StalledWrite).await, 20);
+        drop(other);
+        assert!(tokio::time::timeout(Duration::from_secs(10_000), activity.expired(&limits())).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,7 +105,10 @@ impl Body for AnswerBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            self.record.stands_still();
+            return Poll::Pending;
+        };
         match &frame {
             Some(Ok(frame)) => self.record.sent(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(error)) => self.record.failed(error.as_ref()),

@@ -139,6 +139,25 @@ async fn hosts_are_one_and_lower_case() {
 }
 
 #[tokio::test]
+async fn targets_arrive_as_they_were_sent() {
+    let edge = start(settings()).await;
+    for target in [
+        "//",
+        "//bucket//key",
+        "/echo/./../..//a",
+        "/echo/a%20b+c%2Bd%2F%c3%a9%C3%A9",
+        "/echo/a%00b%0d%0a",
+        "/echo/:@!$&'()*,;=~[]|^",
+        "/echo/?",
+        "/echo?a=%2B+b&&c=&d==e?f/g",
+        "/echo/trailing/",
+    ] {
+        let answer = edge.ask(&format!("GET {target} HTTP/1.1\r\n{CLOSE}")).await;
+        assert!(answer.ends_with(&format!("\r\n\r\n{target}")), "{target}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn forwarded_headers_count_from_a_trusted_proxy_only() {
     let request = format!(
         "GET /edge HTTP/1.1\r\nX-Forwarded-For: 198.51.100.1, 203.0.113.9\r\nX-Forwarded-Proto: https\r\n{CLOSE}"

@@ -93,6 +93,9 @@ async fn handle(mut request: Request, gate: &Semaphore) -> Response {
             let tls = edge.tls.map_or_else(|| "none".to_owned(), |tls| format!("{} {}", tls.version, tls.cipher_suite));
             format!("{} {} {} {} {}|{tls}", edge.source_ip, edge.secure, edge.confidential, edge.host, edge.host_header)
         }
+        path if path.starts_with("/echo") || path.starts_with("//") => {
+            request.head.uri.path_and_query().map(ToString::to_string).unwrap_or_default()
+        }
         _ => "root".to_owned(),
     };
     answer(200, text)
