@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use super::{App, StartError};
 use crate::auth::{Account, CallerKind, Directory, Identity};
 use crate::config::Config;
-use crate::crypto::{SecretBytes, sha256};
+use crate::crypto::SecretBytes;
 use crate::index::{CommitError, Direction, KeyRange, Record, Rows, Stored, Table, Tuple};
 use crate::names::{AccountId, CanonicalId};
 use crate::sources::Sources;
@@ -96,14 +96,14 @@ fn add_key(
 
 async fn make_account(rows: &Rows, sources: &Sources) -> Result<(String, String), StartError> {
     let digits = u64::from_be_bytes(sources.random()) % 900_000_000_000 + 100_000_000_000;
-    let account = digits.to_string();
+    let account = AccountId::parse(&digits.to_string()).map_err(|error| StartError(error.to_string()))?;
     let (id, secret) = new_key(sources);
     let record = AccountRecord {
-        canonical_id: crate::names::hex(&sha256(format!("strongroom account {account}").as_bytes())),
+        canonical_id: CanonicalId::of_account(&account).to_string(),
         display_name: "root".to_owned(),
         access_keys: vec![(id.clone(), secret.clone())],
     };
-    let row = account_row(&account);
+    let row = account_row(account.as_str());
     let mut batch = rows.batch();
     batch.expect_absent(Table::Account, row.clone());
     batch.put(row, &record);

@@ -62,7 +62,7 @@ struct Verify {
 #[derive(Args)]
 struct Export {
     /// File to make; - for standard output
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     /// Only records after this number
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]

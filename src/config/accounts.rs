@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::file::read_secret;
 use super::values::Secret;
 use super::{AccountConfig, ConfigError, UserConfig};
-use crate::crypto::{SecretBytes, sha256};
+use crate::crypto::{SecretBytes};
 use crate::names::{AccountId, CanonicalId};
 
 /// The longest access key id that AWS allows, in bytes.
@@ -75,7 +75,7 @@ fn check_account(raw: RawAccount, seen: &mut Seen) -> Result<AccountConfig, Conf
     let id = AccountId::parse(&raw.id).map_err(|e| wrong(&e))?;
     let canonical_id = match &raw.canonical_id {
         Some(text) => CanonicalId::parse(text).map_err(|e| wrong(&e))?,
-        None => derive_canonical_id(&id),
+        None => CanonicalId::of_account(&id),
     };
     let access_keys = check_keys(raw.access_keys, seen).map_err(|e| wrong(&e))?;
     let mut names = HashSet::new();
@@ -139,13 +139,6 @@ fn unique(seen: &mut Seen, kind: &'static str, name: &str) -> Result<(), ConfigE
         return Ok(());
     }
     Err(ConfigError(format!("{kind} {name:?} is listed twice")))
-}
-
-/// The same account has the same owner id on every gateway, whether it is written down or not.
-fn derive_canonical_id(id: &AccountId) -> CanonicalId {
-    let digest = sha256(format!("strongroom canonical id {id}").as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    CanonicalId::parse(&hex).expect("64 lower-case hexadecimal digits")
 }
 
 #[cfg(test)]

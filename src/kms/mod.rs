@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::auth::{AuthSettings, Collected, Directory, authenticate_collected};
 use crate::keyring::{Call, KeyRing, Refused};
 use crate::names::AccountId;
-use crate::wire::{Request, RequestId, Response, ResponseBody};
+use crate::wire::{ErrorCode, OperationName, Request, RequestId, Response, ResponseBody};
 
 use cx::{Cx, shown_parameters};
 use error::{KmsError, Refusal};
@@ -46,13 +46,22 @@ struct Service<'a> {
 impl Service<'_> {
     async fn answer(&self, request: Request) -> Response {
         let id = request.edge.request_id.clone();
+        let operation = route(&request).map_or("Unknown", |row| row.name);
+        let mut answer = self.outcome(&id, request).await;
+        answer.extensions_mut().insert(OperationName(operation));
+        answer
+    }
+
+    async fn outcome(&self, id: &RequestId, request: Request) -> Response {
         match self.call(request).await {
-            Ok(body) => render(&id, 200, body),
+            Ok(body) => render(id, 200, body),
             Err(error) => {
                 if let Some(cause) = &error.cause {
                     tracing::error!(request_id = id.as_str(), code = error.code, cause, "a key service call failed");
                 }
-                render(&id, error.status, error.render().into())
+                let mut answer = render(id, error.status, error.render().into());
+                answer.extensions_mut().insert(ErrorCode(error.code));
+                answer
             }
         }
     }

@@ -40,6 +40,11 @@ impl CanonicalId {
         }
     }
 
+    /// The canonical id of an account that was given none.
+    pub fn of_account(account: &AccountId) -> Self {
+        Self(super::hex(&crate::crypto::sha256(format!("strongroom canonical id {account}").as_bytes())))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -23,9 +23,7 @@ impl BucketName {
         let inner = |b: &u8| edge(b) || *b == b'.' || *b == b'-';
         let legal = (MIN_BYTES..=MAX_BYTES).contains(&bytes.len())
             && bytes.iter().all(inner)
-            && bytes.first().is_some_and(edge)
-            && bytes.last().is_some_and(edge)
-            && !text.contains("..")
+            && text.split('.').map(str::as_bytes).all(|l| l.first().is_some_and(edge) && l.last().is_some_and(edge))
             && !looks_like_ipv4(text)
             && !RESERVED_PREFIXES.iter().any(|p| text.starts_with(p))
             && !RESERVED_SUFFIXES.iter().any(|s| text.ends_with(s));
@@ -73,7 +71,7 @@ mod tests {
             "ab-",
             ".ab",
             "ab.",
-            "a..b",
+            "a..b", "a.-b", "a-.b",
             "192.168.5.4",
             "xn--abc",
             "sthree-x",

@@ -11,6 +11,7 @@ use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, combine_full_object, 
 use crate::index::{RowBatch, Stored, Table};
 use crate::names::{ObjectKey, hex, object_arn};
 use crate::sources::Timestamp;
+use crate::sse::Mode;
 
 impl Objects {
     /// Makes the object out of the parts, in one commit. `grant`: `s3:PutObject`.
@@ -27,7 +28,7 @@ impl Objects {
         let chosen = choose_parts(&complete.parts, &stored)?;
         let parts: Vec<PartRecord> = chosen.iter().map(|(_, part)| part.value.clone()).collect();
         let plain_len = check_sizes(&parts, complete.declared_len)?;
-        let checksum = judge_checksum(upload.checksum, &complete, &parts)?;
+        let checksum = judge_checksum(upload.checksum, upload.envelope.mode, &complete, &parts)?;
         let content_id: Id = self.sources.random();
         let content = Content { id: content_id, place: Place::Parts, sealing_id: upload.holder_id, sealed_crc: 0 };
         let count = u32::try_from(parts.len()).expect("parts are limited to 10,000");
@@ -108,6 +109,7 @@ fn check_sizes(parts: &[PartRecord], declared: Option<u64>) -> Result<u64, Objec
 /// The object's checksum, by the upload's algorithm and type; all that Complete says of checksums is checked.
 fn judge_checksum(
     upload: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    mode: Mode,
     complete: &CompleteUpload,
     parts: &[PartRecord],
 ) -> Result<Option<ChecksumRecord>, ObjectsError> {
@@ -122,13 +124,18 @@ fn judge_checksum(
     }
     check_part_checksums(upload, &complete.parts, parts)?;
     let kind = upload.map_or(ChecksumKind::FullObject, |(_, kind)| kind);
-    let algorithm = match (upload, parts.first().and_then(|p| p.checksum.as_ref())) {
-        (Some((algorithm, _)), _) => Some(algorithm),
-        (None, Some(first)) => first.checksum().map(|c| c.algorithm).filter(|a| a.combines()),
-        (None, None) => None,
+    let (algorithm, values) = match upload {
+        Some((algorithm, _)) => match part_values(algorithm, parts) {
+            Some(values) => (algorithm, values),
+            None => return Ok(None),
+        },
+        // The client named none: AWS's default, whatever the parts came with. SSE-C uploads get none.
+        None if mode == Mode::SseC => return Ok(None),
+        None => {
+            let values = parts.iter().map(|p| (p.plain_crc.to_be_bytes().to_vec(), p.plain_len)).collect();
+            (ChecksumAlgorithm::Crc64Nvme, values)
+        }
     };
-    let Some(algorithm) = algorithm else { return Ok(None) };
-    let Some(values) = part_values(algorithm, parts) else { return Ok(None) };
     let computed = match kind {
         ChecksumKind::FullObject => combine_full_object(algorithm, &values),
         ChecksumKind::Composite => {

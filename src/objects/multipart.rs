@@ -217,6 +217,7 @@ impl Objects {
             bytes: PartBytes { id: written.id, place: written.place, sealed_crc: written.sealed_crc },
             checksum: checksum.map(|c| ChecksumRecord::new(c, ChecksumKind::FullObject, None)),
             md5: written.verified.md5().filter(|_| md5),
+            plain_crc: written.plain_crc,
         };
         let row = part_row(&upload.id.0, part_number);
         for _ in 0..COMMIT_TRIES {

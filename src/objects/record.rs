@@ -262,6 +262,9 @@ pub(super) struct PartRecord {
     /// MD5 of the plaintext, if the mode's ETag is one.
     #[cbor(n(6), with = "minicbor::bytes")]
     pub(super) md5: Option<Id>,
+    /// CRC-64/NVME of the plaintext: the default checksum of an upload whose client named none.
+    #[n(7)]
+    pub(super) plain_crc: u64,
 }
 
 impl Record for PartRecord {

@@ -42,6 +42,8 @@ pub(super) struct Written {
     pub(super) place: Place,
     pub(super) sealed_crc: u64,
     pub(super) verified: BodyVerified,
+    /// CRC-64/NVME of the plaintext.
+    pub(super) plain_crc: u64,
     inline: Option<Bytes>,
     /// Keeps the sweeper off the blob until the commit has been tried.
     _guard: Option<ActiveBlob>,
@@ -153,7 +155,7 @@ impl Objects {
             let verified = seal_all(&mut stream, payload, None).await?;
             let bytes = stream.take();
             let sealed_crc = crc64_nvme(0, &bytes);
-            return Ok(Written { id, place: Place::Inline, sealed_crc, verified, inline: Some(bytes), _guard: None });
+            return Ok(Written { id, place: Place::Inline, sealed_crc, plain_crc: stream.plain_crc, verified, inline: Some(bytes), _guard: None });
         }
         let guard = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
@@ -163,7 +165,7 @@ impl Objects {
                 stream.flush(&mut writer).await?;
                 writer.finish().await?;
                 let sealed_crc = stream.crc;
-                Ok(Written { id, place: Place::Blob, sealed_crc, verified, inline: None, _guard: Some(guard) })
+                Ok(Written { id, place: Place::Blob, sealed_crc, plain_crc: stream.plain_crc, verified, inline: None, _guard: Some(guard) })
             }
             Err(error) => {
                 writer.abort().await;
@@ -201,6 +203,7 @@ struct Sealing {
     /// Where the open segment begins in `buffer`.
     open: usize,
     crc: u64,
+    plain_crc: u64,
     capacity: usize,
 }
 
@@ -208,7 +211,7 @@ impl Sealing {
     fn new(sealer: StreamSealer, header: &[u8], capacity: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(capacity);
         buffer.extend_from_slice(header);
-        Self { sealer, open: buffer.len(), buffer, crc: 0, capacity }
+        Self { sealer, open: buffer.len(), buffer, crc: 0, plain_crc: 0, capacity }
     }
 
     /// Room in the open segment.
@@ -247,6 +250,7 @@ async fn seal_all(
     mut writer: Option<&mut BlobWriter>,
 ) -> Result<BodyVerified, ObjectsError> {
     while let Some(chunk) = payload.next().await? {
+        stream.plain_crc = crc64_nvme(stream.plain_crc, &chunk);
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             if stream.room() == 0 {

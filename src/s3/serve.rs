@@ -118,9 +118,10 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
         Address { key: None, .. } => Target::Bucket,
         Address { .. } => Target::Object,
     };
-    let row = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers)?;
-    known.operation = row.name;
     let request_id = request.edge.request_id.clone();
+    // For the log alone: what is answered follows from the request as it was signed.
+    known.operation = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers)
+        .map_or("Unknown", |row| row.name);
     let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
     known.access_key_id = access.caller().access_key_id().map(str::to_owned);
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
@@ -148,6 +149,7 @@ fn refuse_headers(row: &Row, headers: &http::HeaderMap) -> Result<(), Error> {
     if headers.contains_key("x-amz-mfa") {
         return Err(Error::header_not_implemented("x-amz-mfa"));
     }
+    sse_headers::refuse_unknown(headers)?;
     if row.handler.is_none() || SEALING_OPERATIONS.contains(&row.name) {
         return Ok(());
     }

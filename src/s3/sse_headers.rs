@@ -107,6 +107,32 @@ pub(crate) fn source_customer_key(headers: &HeaderMap, confidential: bool) -> Re
         .transpose()
 }
 
+/// Every header of encryption that there is. A header of that family which is not here is refused: whoever sends it
+/// expects a protection that would not be there.
+const KNOWN: [&str; 10] = [
+    MODE,
+    KMS_KEY_ID,
+    CONTEXT,
+    BUCKET_KEY,
+    CUSTOMER_ALGORITHM,
+    "x-amz-server-side-encryption-customer-key",
+    CUSTOMER_KEY_MD5,
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-key-md5",
+];
+
+/// Refuses headers of encryption that nobody knows: never ignored in silence.
+pub(crate) fn refuse_unknown(headers: &HeaderMap) -> Result<(), Error> {
+    let family = |name: &str| {
+        name.starts_with("x-amz-server-side-encryption") || name.starts_with("x-amz-copy-source-server-side-encryption")
+    };
+    match headers.keys().find(|name| family(name.as_str()) && !KNOWN.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::header_not_implemented(name.as_str())),
+    }
+}
+
 /// Refuses the headers that choose an encryption where none can be chosen: on reads and on the later calls of an
 /// upload.
 pub(crate) fn refuse_choice(headers: &HeaderMap) -> Result<(), Error> {
