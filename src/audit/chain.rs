@@ -28,7 +28,7 @@ impl Link {
     /// The place of `record`, the one that follows this place.
     #[must_use]
     pub fn followed_by(&self, record: &[u8]) -> Self {
-        let seq = self.seq + 1;
+        let seq = self.seq.saturating_add(1);
         let mut hash = Sha256::new();
         hash.update(&seq.to_be_bytes());
         hash.update(&self.hash);
@@ -89,7 +89,7 @@ impl Verifier {
 
     /// Takes the next row: its sequence number and what it holds, `None` if it could not be opened or read.
     pub(super) fn check(&mut self, seq: u64, row: Option<Row<'_>>) -> Result<(), VerifyError> {
-        let expected = self.head.seq + 1;
+        let expected = self.head.seq.saturating_add(1);
         if seq > expected {
             return Err(VerifyError::Missing(expected));
         }
@@ -145,6 +145,11 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(head: Link) -> Self {
         Self { head, durable: head }
+    }
+
+    /// The last record that is durable.
+    pub(super) fn durable(&self) -> Link {
+        self.durable
     }
 
     /// The place of the next record.

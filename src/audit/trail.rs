@@ -1,15 +1,38 @@
 //! Appending to the trail and reading it.
 
-use super::{Event, Link, VerifyError};
-use crate::index::{IndexError, RowBatch, Rows};
+use std::fmt;
+use std::io::Write;
+
+use bytes::Bytes;
+
+use super::Event;
+use super::chain::{self, GatewayId, Link, Row, Verifier, VerifyError};
+use super::export::{self, ExportError};
+use super::record::{self, Stamp, Who};
+use crate::index::{CommitError, Direction, IndexError, RowBatch, Rows, Table};
 use crate::sources::Sources;
 
+/// Rows read at once by [`Audit::verify`] and [`Audit::export`]: about 1 MiB of records.
+const PAGE_ROWS: usize = 1_000;
+
 /// A record could not be made durable. The use or change it is about must fail too (fail closed).
-#[derive(Debug)]
-pub struct AuditError(pub String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditError(pub CommitError);
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no audit record could be made: {}", self.0)
+    }
+}
+
+impl std::error::Error for AuditError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
 
 /// A record read back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     /// Its place.
     pub link: Link,
@@ -22,38 +45,133 @@ pub struct AuditRecord {
 #[expect(missing_debug_implementations, reason = "holds the rows")]
 pub struct Audit {
     rows: Rows,
+    gateway: GatewayId,
     sources: Sources,
 }
 
 impl Audit {
     /// Over the rows of an index whose sequencer is this gateway's [`super::ChainSequencer`].
-    pub fn new(rows: Rows, sources: Sources) -> Self {
-        Self { rows, sources }
+    pub fn new(rows: Rows, gateway: GatewayId, sources: Sources) -> Self {
+        Self { rows, gateway, sources }
     }
 
     /// Adds the record to a batch: change and record commit together. Returns the event id.
     pub fn append_to(&self, batch: &mut RowBatch<'_>, event: &Event) -> String {
-        let _ = (batch, event, &self.sources);
-        unimplemented!()
+        let stamp = Stamp::new(&self.sources);
+        let record = record::render(event, Who::of(&event.access), event.access.facts(), &stamp);
+        batch.append(record.into_bytes());
+        stamp.event_id
     }
 
     /// Records an event by itself; durable when this returns. Returns the event id.
     pub async fn record(&self, event: &Event) -> Result<String, AuditError> {
         let mut batch = self.rows.batch();
         let id = self.append_to(&mut batch, event);
-        self.rows.commit(batch).await.map_err(|e| AuditError(format!("{e:?}")))?;
+        self.rows.commit(batch).await.map_err(AuditError)?;
         Ok(id)
     }
 
-    /// Records `after` a sequence number, oldest first.
+    /// Records `after` a sequence number, oldest first. A row that does not open is an error here: see
+    /// [`Self::verify`] for where the trail is damaged.
     pub async fn list(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, IndexError> {
-        let _ = (after, limit);
-        unimplemented!()
+        let read = |row: StoredRow| match row.parse() {
+            (seq, Some(row)) => Ok(AuditRecord { link: Link { seq, hash: *row.hash }, json: text(row)? }),
+            (seq, None) => Err(IndexError::Corrupt(format!("audit record {seq} does not open"))),
+        };
+        self.page(after, limit).await?.into_iter().map(read).collect()
     }
 
-    /// Checks the whole chain; returns its head.
+    /// Checks the whole chain; returns its head. `expected` is a head that was noted elsewhere: with it, a chain that
+    /// was shortened or written anew is found too.
     pub async fn verify(&self, expected: Option<Link>) -> Result<Result<Link, VerifyError>, IndexError> {
-        let _ = expected;
-        unimplemented!()
+        let mut verifier = match Verifier::new(Link::GENESIS, expected) {
+            Ok(verifier) => verifier,
+            Err(broken) => return Ok(Err(broken)),
+        };
+        loop {
+            let page = self.page(verifier.head().seq, PAGE_ROWS).await?;
+            if page.is_empty() {
+                return Ok(verifier.finish());
+            }
+            for row in &page {
+                let (seq, row) = row.parse();
+                if let Err(broken) = verifier.check(seq, row) {
+                    return Ok(Err(broken));
+                }
+            }
+        }
+    }
+
+    /// Writes the records that follow `after`, up to and with number `last` (none: to the end), as JSON lines that
+    /// [`super::verify_export`] checks without this store. Returns the last place written. Stops at the first record
+    /// that does not fit the chain.
+    pub async fn export(
+        &self,
+        after: u64,
+        last: Option<u64>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<Link, ExportError> {
+        let start = self.link(after).await?;
+        let mut verifier = Verifier::new(start, None).map_err(ExportError::Broken)?;
+        export::write_start(out, &self.gateway, start)?;
+        let last = last.unwrap_or(u64::MAX);
+        while verifier.head().seq < last {
+            let wanted = usize::try_from(last - verifier.head().seq).unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
+            let page = self.page(verifier.head().seq, wanted).await?;
+            if page.is_empty() {
+                break;
+            }
+            for row in &page {
+                let (seq, row) = row.parse();
+                verifier.check(seq, row).map_err(ExportError::Broken)?;
+                let record = row.map(text).transpose()?.unwrap_or_default();
+                export::write_record(out, verifier.head(), &record)?;
+            }
+        }
+        export::write_end(out, verifier.head())?;
+        Ok(verifier.head())
+    }
+
+    /// The place of record `seq`, as it is stored.
+    async fn link(&self, seq: u64) -> Result<Link, ExportError> {
+        if seq == 0 {
+            return Ok(Link::GENESIS);
+        }
+        let before = self.page(seq - 1, 1).await?;
+        match before.first().map(StoredRow::parse) {
+            Some((found, Some(row))) if found == seq => Ok(Link { seq, hash: *row.hash }),
+            Some((found, None)) if found == seq => Err(ExportError::Broken(VerifyError::Changed(seq))),
+            Some(_) | None => Err(ExportError::Broken(VerifyError::Missing(seq))),
+        }
+    }
+
+    async fn page(&self, after: u64, limit: usize) -> Result<Vec<StoredRow>, IndexError> {
+        let range = chain::rows_after(&self.gateway, after);
+        let rows = self.rows.engine().scan(Table::Audit, &range, limit, Direction::Forward).await?;
+        let opened = |(key, value): (Bytes, Bytes)| StoredRow {
+            plain: self.rows.sealer().open_row(Table::Audit, &key, &value).ok(),
+            // A key that is none of ours counts as the largest: what should stand here is missing.
+            seq: chain::row_seq(&key).unwrap_or(u64::MAX),
+        };
+        Ok(rows.into_iter().map(opened).collect())
     }
 }
+
+/// A row of the chain as it was read; without its plaintext if it did not open.
+struct StoredRow {
+    seq: u64,
+    plain: Option<Vec<u8>>,
+}
+
+impl StoredRow {
+    fn parse(&self) -> (u64, Option<Row<'_>>) {
+        (self.seq, self.plain.as_deref().and_then(Row::parse))
+    }
+}
+
+fn text(row: Row<'_>) -> Result<String, IndexError> {
+    String::from_utf8(row.record.to_vec()).map_err(|_| IndexError::Corrupt("an audit record is no text".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_sealed_opens(key_id in proptest::collection::vec(any::<u8>(), 0..=255), plain: Vec<u8>, a: Vec<u8>) {
+        fn what_was_sealed_opens(
+            key_id in proptest::collection::vec(any::<u8>(), 0..=255),
+            plain: Vec<u8>,
+            a: Vec<u8>,
+        ) {
             let context = Context::new().with("a", &a);
             let sealed = seal(&key_id, &context, &plain);
             prop_assert_eq!(sealed.len(), BOX_OVERHEAD_BYTES + key_id.len() + plain.len());

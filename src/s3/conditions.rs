@@ -128,13 +128,12 @@ pub(crate) fn range_applies(if_range: Option<&str>, info: &ObjectInfo) -> bool {
 pub(crate) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition, Error> {
     for (name, sent) in [("If-Modified-Since", "if-modified-since"), ("If-Unmodified-Since", "if-unmodified-since")] {
         if headers.contains_key(sent) {
-            return Err(Error::new(Code::NotImplemented).and("Header", name));
+            return Err(Error::header_not_implemented(name));
         }
     }
     match (single(headers, "if-match")?, single(headers, "if-none-match")?) {
         (None, None) => Ok(WriteCondition::default()),
-        (Some(_), Some(_)) => Err(Error::new(Code::NotImplemented)
-            .and("Header", "If-Match,If-None-Match")
+        (Some(_), Some(_)) => Err(Error::header_not_implemented("If-Match,If-None-Match")
             .and("additionalMessage", "Multiple conditional request headers present in the request")),
         (None, Some("*")) => Ok(WriteCondition { if_match: None, if_absent: true }),
         (None, Some(_)) => Err(value_not_accepted("If-None-Match")),
@@ -157,9 +156,9 @@ fn failed(condition: &'static str) -> Error {
     Error::new(Code::PreconditionFailed).and("Condition", condition)
 }
 
-fn value_not_accepted(header: &str) -> Error {
+fn value_not_accepted(header: &'static str) -> Error {
     let message = format!("We don't accept the provided value of {header} header for this API");
-    Error::new(Code::NotImplemented).and("Header", header).and("additionalMessage", message)
+    Error::header_not_implemented(header).and("additionalMessage", message)
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! What a handler is given: a request that is authenticated, addressed and authorized.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::error::Error;
+use super::owner::Owner;
 use super::query::Query;
 use super::table::Row;
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
-use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::Bucket;
+use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
+use crate::objects::{Bucket, VersionId, Versioning};
 use crate::wire::RequestId;
 
 /// What the request is about.
@@ -27,16 +28,15 @@ pub(crate) enum Addressed {
 }
 
 /// The request's body.
-#[expect(missing_debug_implementations, reason = "a payload holds signing keys")]
 pub(crate) enum CxBody {
     /// Read whole and verified.
     Whole(Bytes),
-    /// To be read by the handler.
-    Stream(Payload),
+    /// To be read by the handler. The lock is never taken: it makes the request `Sync`, which a payload is not, so that
+    /// a handler may work on several parts of it at the same time.
+    Stream(Box<Mutex<Payload>>),
 }
 
 /// A request, ready for its handler.
-#[expect(missing_debug_implementations, reason = "holds the application's secrets")]
 pub(crate) struct Cx {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
@@ -67,6 +67,24 @@ impl Cx {
         }
     }
 
+    /// The name of a bucket to be made.
+    pub(crate) fn new_bucket(&self) -> &BucketName {
+        match &self.addressed {
+            Addressed::NewBucket(name) => name,
+            _ => unreachable!("only CreateBucket addresses a new bucket"),
+        }
+    }
+
+    /// How S3 shows an account as owner.
+    pub(crate) fn owner<'a>(&'a self, account: &'a AccountId) -> Owner<'a> {
+        Owner::of(&self.app.directory, account)
+    }
+
+    /// `x-amz-version-id` of a version of this request's object: none in a bucket that never had versioning.
+    pub(crate) fn shown_version(&self, version: VersionId) -> Option<String> {
+        (self.bucket().versioning != Versioning::Never).then(|| version.to_string())
+    }
+
     /// The body of a row with `Body::Small`.
     pub(crate) fn whole(&self) -> &Bytes {
         match &self.body {
@@ -78,7 +96,7 @@ impl Cx {
     /// Takes the body of a row with `Body::Stream`; a second call finds it empty.
     pub(crate) fn take_payload(&mut self) -> Payload {
         match std::mem::replace(&mut self.body, CxBody::Whole(Bytes::new())) {
-            CxBody::Stream(payload) => payload,
+            CxBody::Stream(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),
             CxBody::Whole(_) => unreachable!("the row's body is no stream, or was taken"),
         }
     }

@@ -1,4 +1,4 @@
-//! S3's error codes, and the one place where errors of the layers below become them.
+//! An S3 error answer in the making, and its XML.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,17 @@ use http::{HeaderValue, StatusCode};
 use super::code::Code;
 use crate::auth::Denied;
 use crate::names::InvalidBucketName;
-use crate::wire::xml::Writer;
+use crate::wire::xml::{Malformed, Writer};
 use crate::wire::{RequestId, Response, ResponseBody};
 
 /// An error answer in the making: what the client sees, and apart from it what the log keeps.
+///
+/// Behind one pointer: a `Result` that carries it stays small.
 #[derive(Debug, Clone)]
-pub(crate) struct Error {
+pub(crate) struct Error(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     code: Code,
     message: Cow<'static, str>,
     /// Further elements, in order.
@@ -26,13 +31,13 @@ pub(crate) struct Error {
 impl Error {
     /// The code with its usual message.
     pub(crate) fn new(code: Code) -> Self {
-        let message = Cow::Borrowed(code.message());
-        Self { code, message, extra: Vec::new(), headers: Vec::new(), detail: None, status: None }
+        Self::with_message(code, code.message())
     }
 
     /// The code with a message of its own.
     pub(crate) fn with_message(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { message: message.into(), ..Self::new(code) }
+        let (extra, headers) = (Vec::new(), Vec::new());
+        Self(Box::new(Parts { code, message: message.into(), extra, headers, detail: None, status: None }))
     }
 
     /// `InvalidArgument` with the name and value of the argument.
@@ -49,52 +54,89 @@ impl Error {
         Self::with_message(Code::InvalidRequest, message)
     }
 
+    /// `NotImplemented` for a header, naming it.
+    pub(crate) fn header_not_implemented(name: &'static str) -> Self {
+        Self::new(Code::NotImplemented).and("Header", name)
+    }
+
+    /// `NotImplemented` for something other than a header.
+    pub(crate) fn not_implemented(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_message(Code::NotImplemented, message)
+    }
+
     /// `InternalError`; `detail` goes to the log only.
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::new(Code::InternalError) }
+        Self::new(Code::InternalError).detailed(detail)
+    }
+
+    /// Adds what only the log is told.
+    #[must_use]
+    pub(crate) fn detailed(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
     }
 
     /// Adds an element.
     #[must_use]
     pub(crate) fn and(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.extra.push((name, value.into()));
+        self.0.extra.push((name, value.into()));
         self
+    }
+
+    /// Adds an element unless one of this name is there already.
+    pub(crate) fn supply(&mut self, name: &'static str, value: impl FnOnce() -> Option<String>) {
+        if !self.0.extra.iter().any(|(n, _)| *n == name)
+            && let Some(value) = value()
+        {
+            self.0.extra.push((name, value));
+        }
     }
 
     /// Adds a header.
     #[must_use]
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
     /// Another status than the code's own.
     #[must_use]
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+        self.0.status = Some(status);
         self
     }
 
     /// The code.
     pub(crate) fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What the log keeps.
     pub(crate) fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 
     /// The message for the client.
     pub(crate) fn message(&self) -> &str {
-        &self.message
+        &self.0.message
+    }
+
+    /// Names and values of the further elements.
+    #[cfg(test)]
+    pub(crate) fn elements(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.extra.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The HTTP status.
+    pub(crate) fn http_status(&self) -> StatusCode {
+        self.0.status.unwrap_or_else(|| self.0.code.status())
     }
 
     /// The answer. A HEAD has no body.
     pub(crate) fn render(&self, resource: &str, request_id: &RequestId, head: bool) -> Response {
-        let status = self.status.unwrap_or_else(|| self.code.status());
+        let status = self.http_status();
         let mut answer = http::Response::builder().status(status);
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             if let Ok(value) = HeaderValue::from_str(value) {
                 answer = answer.header(*name, value);
             }
@@ -112,11 +154,11 @@ impl Error {
 
     /// What stands inside `<Error>`: also used where an error comes inside an answer of 200.
     pub(crate) fn write(&self, w: &mut Writer, resource: &str, request_id: &RequestId) {
-        w.leaf("Code", self.code.name()).leaf("Message", &self.message);
-        for (name, value) in &self.extra {
+        w.leaf("Code", self.0.code.name()).leaf("Message", &self.0.message);
+        for (name, value) in &self.0.extra {
             w.leaf(name, value);
         }
-        if self.extra.is_empty() {
+        if self.0.extra.is_empty() {
             w.leaf("Resource", resource);
         }
         w.leaf("RequestId", request_id.as_str()).leaf("HostId", &request_id.extended());
@@ -134,3 +176,12 @@ impl From<InvalidBucketName> for Error {
         Self::new(Code::InvalidBucketName)
     }
 }
+
+impl From<Malformed> for Error {
+    fn from(_: Malformed) -> Self {
+        Self::new(Code::MalformedXML)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod address;
+mod answer;
 mod checksum_headers;
 mod code;
 mod conditions;
@@ -9,19 +10,21 @@ mod cx;
 mod encoded_word;
 mod error;
 mod fields;
+mod listing;
 mod map;
 mod object_answer;
 mod object_headers;
 mod object_read;
-mod object_tags;
 mod ops;
+mod owner;
 mod query;
 mod range;
 mod route;
 mod serve;
 mod sse_headers;
 mod table;
+mod tags;
+mod token;
 mod uploads;
-mod version_id;
 
 pub use serve::serve;

@@ -16,16 +16,13 @@ use super::query::Query;
 use super::range::{self, ByteRange};
 use super::sse_headers::{self, CustomerUse};
 use super::uploads;
-use super::version_id;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
-use crate::names::ObjectKey;
 use crate::objects::{Bucket, ObjectInfo, ObjectsError, PartSpan, VersionId};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::http_date;
 
 /// A read as asked for.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
 pub(crate) struct ReadInput<'a> {
     version: Option<VersionId>,
     conditions: ReadConditions,
@@ -49,9 +46,8 @@ pub(crate) enum Wanted<'a> {
 impl<'a> ReadInput<'a> {
     /// Reads headers and query.
     pub(crate) fn parse(headers: &'a HeaderMap, query: &Query, facts: &RequestFacts) -> Result<Self, Error> {
-        sse_headers::refuse_choice(headers)?;
         Ok(Self {
-            version: version_id::of_query(query)?,
+            version: query.version()?,
             conditions: ReadConditions::parse(headers, &conditions::READ),
             wanted: wanted(headers, query)?,
             if_range: filled(headers, "if-range")?,
@@ -156,7 +152,7 @@ impl Found {
     pub(crate) async fn locate(cx: &Cx, input: &ReadInput<'_>) -> Result<Self, Error> {
         let objects = &cx.app.objects;
         let found = objects.head(&cx.grant, cx.bucket(), cx.key(), input.version).await;
-        let info = found.map_err(|error| absent(cx, error, cx.bucket(), cx.key(), input.version))?;
+        let info = found.map_err(|error| absent(cx, error, cx.bucket()))?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         input.conditions.check_read(&info, cx.app.sources.now())?;
         let wanted = match input.wanted {
@@ -179,13 +175,13 @@ impl Found {
     }
 
     /// The headers of the answer.
-    pub(crate) fn describe(&self, bucket: &Bucket, input: &ReadInput<'_>) -> Answer {
+    pub(crate) fn describe(&self, shown_version: Option<String>, input: &ReadInput<'_>) -> Answer {
         let Self { info, selection } = self;
         let mut answer = Answer::new();
         answer.set("accept-ranges", "bytes");
         answer.set_etag(&info.etag);
         answer.insert(LAST_MODIFIED, http_date(info.modified).as_bytes());
-        answer.set_version(bucket, info.version);
+        answer.set_version(shown_version);
         object_headers::write(&mut answer, &info.meta);
         for (name, value) in &input.overrides {
             answer.insert(name.clone(), value.as_bytes());
@@ -220,38 +216,16 @@ impl Found {
 }
 
 /// Why an object is not to be had, as AWS says it: who may not list the bucket does not learn what is not in it, and a
-/// delete marker shows itself.
-pub(crate) fn absent(
-    cx: &Cx,
-    error: ObjectsError,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    version: Option<VersionId>,
-) -> Error {
-    let named = || version.map(|version| version.to_string()).unwrap_or_default();
+/// delete marker that was named is named again.
+pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: &Bucket) -> Error {
     match error {
-        ObjectsError::NoSuchKey { delete_marker } => {
-            if let Err(denied) = cx.grant_bucket("s3:ListBucket", bucket) {
-                return denied;
-            }
-            let error = Error::new(Code::NoSuchKey).and("Key", key.as_str());
-            match delete_marker {
-                None => error,
-                Some(marker) => {
-                    error.header("x-amz-delete-marker", "true").header("x-amz-version-id", marker.to_string())
-                }
-            }
+        ObjectsError::NoSuchKey { .. } => match cx.grant_bucket("s3:ListBucket", bucket) {
+            Ok(_) => error.into(),
+            Err(denied) => denied,
+        },
+        ObjectsError::IsDeleteMarker { .. } => {
+            Error::from(error).header("x-amz-version-id", cx.query.value("versionId").unwrap_or_default())
         }
-        ObjectsError::NoSuchVersion => {
-            Error::new(Code::NoSuchVersion).and("Key", key.as_str()).and("VersionId", named())
-        }
-        ObjectsError::IsDeleteMarker { modified } => Error::new(Code::MethodNotAllowed)
-            .and("Method", cx.row.method)
-            .and("ResourceType", "DeleteMarker")
-            .header("x-amz-delete-marker", "true")
-            .header("x-amz-version-id", named())
-            .header("last-modified", http_date(modified))
-            .header("allow", "DELETE"),
         other => other.into(),
     }
 }

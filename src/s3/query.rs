@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::error::Error;
+use crate::objects::VersionId;
 use crate::wire::decode_query;
 
 /// Names and values in the order sent.
@@ -29,21 +30,92 @@ impl Query {
         self.value(name).is_some()
     }
 
-    /// A number from 0 to 2^31 - 1; AWS's texts for what is none.
+    /// A number from 0 to 2^31 - 1; AWS's texts for what is none: one for a number below 0, which names the parameter in
+    /// camel case, and one for what is no 32-bit integer at all.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u32>, Error> {
         let Some(text) = self.value(name).filter(|v| !v.is_empty()) else { return Ok(None) };
-        match text.parse::<i64>() {
-            Ok(n) if (0..=i64::from(i32::MAX)).contains(&n) => Ok(u32::try_from(n).ok()),
-            Ok(_) => Err(Error::invalid_argument(
-                format!("Argument {name} must be an integer between 0 and 2147483647"),
-                name,
-                text,
-            )),
-            Err(_) => Err(Error::invalid_argument(
-                format!("Provided {name} not an integer or within integer range"),
-                name,
-                text,
-            )),
+        match text.parse::<i32>() {
+            Ok(n) => u32::try_from(n).map(Some).map_err(|_| {
+                let name = camel_case(name);
+                let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+                Error::invalid_argument(message, name, text)
+            }),
+            Err(_) => {
+                let message = format!("Provided {name} not an integer or within integer range");
+                Err(Error::invalid_argument(message, name, text))
+            }
+        }
+    }
+
+    /// `versionId`.
+    pub(crate) fn version(&self) -> Result<Option<VersionId>, Error> {
+        self.value("versionId").map(parse_version).transpose()
+    }
+}
+
+/// A version id as a client sent it.
+pub(crate) fn parse_version(text: &str) -> Result<VersionId, Error> {
+    let message =
+        if text.is_empty() { "Version id cannot be the empty string" } else { "Invalid version id specified" };
+    VersionId::parse(text).ok_or_else(|| Error::invalid_argument(message, "versionId", text))
+}
+
+/// `max-keys` becomes `maxKeys`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('-');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(word.len().min(1));
+        out.push_str(&first.to_ascii_uppercase());
+        out.push_str(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Query;
+    use crate::objects::VersionId;
+
+    #[test]
+    fn names_and_values_are_decoded_once() {
+        let query = Query::parse("a=1+2&b&c=%2525&&d==&a=3&%65=f").unwrap();
+        assert_eq!(query.value("a"), Some("1 2"));
+        assert_eq!(query.value("b"), Some(""));
+        assert_eq!(query.value("c"), Some("%25"));
+        assert_eq!(query.value("d"), Some("="));
+        assert_eq!(query.value("e"), Some("f"));
+        assert!(!query.has("f"));
+        assert!(Query::parse("a=%ff").is_err());
+    }
+
+    #[test]
+    fn numbers_and_their_two_faults() {
+        let number = |raw: &str| Query::parse(raw).unwrap().number("max-keys").map_err(|e| e.message().to_owned());
+        assert_eq!(number(""), Ok(None));
+        assert_eq!(number("max-keys="), Ok(None));
+        assert_eq!(number("max-keys=0"), Ok(Some(0)));
+        assert_eq!(number("max-keys=2147483647"), Ok(Some(2_147_483_647)));
+        for below in ["-1", "-2147483648"] {
+            let expected = "Argument maxKeys must be an integer between 0 and 2147483647".to_owned();
+            assert_eq!(number(&format!("max-keys={below}")), Err(expected));
+        }
+        for none in ["x", "1.0", "2147483648", "-2147483649", "%200", "9999999999999999999999"] {
+            let expected = "Provided max-keys not an integer or within integer range".to_owned();
+            assert_eq!(number(&format!("max-keys={none}")), Err(expected));
+        }
+    }
+
+    #[test]
+    fn version_ids() {
+        let version = |raw: &str| Query::parse(raw).unwrap().version().map_err(|e| e.message().to_owned());
+        assert_eq!(version("x"), Ok(None));
+        assert_eq!(version("versionId=null"), Ok(Some(VersionId::Null)));
+        let id = "00112233445566778899aabbccddeeff";
+        assert_eq!(version(&format!("versionId={id}")).unwrap().map(|v| v.to_string()).as_deref(), Some(id));
+        assert_eq!(version("versionId"), Err("Version id cannot be the empty string".to_owned()));
+        for bad in ["HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD", "0011", "NULL", "00112233445566778899AABBCCDDEEFF"] {
+            assert_eq!(version(&format!("versionId={bad}")), Err("Invalid version id specified".to_owned()));
         }
     }
 }

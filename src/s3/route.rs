@@ -7,8 +7,13 @@ use super::error::Error;
 use super::query::Query;
 use super::table::{Row, TABLE, Target};
 
+/// Query names in conditions that are parameters: they may stand in the query of an operation whose row does not name
+/// them. Every other name there is a sub-resource.
+const PARAMETERS: [&str; 5] = ["annotationName", "id", "list-type", "select-type", "x-id"];
+
 /// Among the rows of method and target whose conditions hold, the one with most conditions. Sub-resources that
-/// contradict each other are refused, as AWS does.
+/// contradict each other are refused, as AWS does; so is one that the row does not name: `DELETE /bucket/key?acl` is no
+/// DeleteObject, although nothing else answers it.
 pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &HeaderMap) -> Result<&'static Row, Error> {
     let mut best: Option<&'static Row> = None;
     let mut tie: Option<&'static Row> = None;
@@ -22,7 +27,8 @@ pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &Hea
     }
     match (best, tie) {
         (Some(a), Some(b)) => Err(conflicting(a, b)),
-        (Some(row), None) => Ok(row),
+        (Some(row), None) if names_all_sub_resources(row, query) => Ok(row),
+        (Some(_), None) => Err(not_allowed(method, target)),
         (None, _) => Err(not_allowed(method, target)),
     }
 }
@@ -41,6 +47,14 @@ fn conflicting(a: &Row, b: &Row) -> Error {
     let name = |row: &Row| row.condition.query.first().copied().or(row.condition.header).unwrap_or_default();
     let names = format!("{}, {}", name(a), name(b));
     Error::invalid_argument(format!("Conflicting query string parameters: {names}"), "ResourceType", names)
+}
+
+fn names_all_sub_resources(row: &Row, query: &Query) -> bool {
+    let named = |name: &str| row.condition.query.contains(&name);
+    // `partNumber` is a parameter where an object is read.
+    let parameter = |name: &str| PARAMETERS.contains(&name) || (name == "partNumber" && row.method != "PUT");
+    let mut sub_resources = TABLE.iter().flat_map(|row| row.condition.query).map(|q| q.split('=').next().unwrap_or(q));
+    sub_resources.all(|name| named(name) || parameter(name) || !query.has(name))
 }
 
 fn holds(row: &Row, query: &Query, headers: &HeaderMap) -> bool {
@@ -101,6 +115,37 @@ mod tests {
         assert_eq!(row("GET", Target::Bucket, "list-type=2&prefix=x", None), Some("ListObjectsV2"));
         assert_eq!(row("GET", Target::Bucket, "list-type=1", None), Some("ListObjects"));
         assert_eq!(row("GET", Target::Object, "versionId=v&tagging", None), Some("GetObjectTagging"));
+    }
+
+    #[test]
+    fn a_sub_resource_that_no_row_answers_is_refused() {
+        for (method, target, query) in [
+            ("DELETE", Target::Object, "acl"),
+            ("DELETE", Target::Object, "versionId=null&torrent"),
+            ("DELETE", Target::Bucket, "versioning"),
+            ("PUT", Target::Bucket, "location"),
+            ("PUT", Target::Object, "uploads"),
+            ("PUT", Target::Object, "uploadId=u"),
+            ("PUT", Target::Object, "partNumber=1"),
+            ("GET", Target::Bucket, "delete"),
+            ("HEAD", Target::Object, "tagging"),
+        ] {
+            assert_eq!(row(method, target, query, None), None, "{method} {target:?} {query}");
+        }
+        // Whatever the method: a sub-resource is answered by a row that names it, or by none.
+        let names: Vec<&str> = TABLE.iter().flat_map(|r| r.condition.query.iter().copied()).collect();
+        for name in names.into_iter().filter(|n| !super::PARAMETERS.contains(&n.split('=').next().unwrap())) {
+            for (method, target) in TABLE.iter().map(|r| (r.method, r.target)) {
+                if let Some(found) = row(method, target, name, None) {
+                    let found = TABLE.iter().find(|r| r.name == found).unwrap();
+                    let read_part = name == "partNumber" && method != "PUT";
+                    assert!(found.condition.query.contains(&name) || read_part, "{method} {target:?} {name}");
+                }
+            }
+        }
+        assert_eq!(row("GET", Target::Object, "partNumber=1", None), Some("GetObject"));
+        assert_eq!(row("HEAD", Target::Object, "partNumber=1&versionId=null", None), Some("HeadObject"));
+        assert_eq!(row("GET", Target::Bucket, "id=1&x-id=ListObjects", None), Some("ListObjects"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The path of an S3 request: address, row, caller, bucket, grant, handler; and back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::address::{self, Address};
 use super::code::Code;
@@ -8,7 +8,7 @@ use super::cx::{Addressed, Cx, CxBody, header_text};
 use super::error::Error;
 use super::query::Query;
 use super::route;
-use super::table::{Body, Row, Target};
+use super::table::{Body, Row, SEALING_OPERATIONS, Target};
 use crate::app::App;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
 use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
@@ -21,20 +21,65 @@ const IGNORED_BODY_BYTES: usize = 64 * 1024;
 /// Answers one S3 request.
 pub async fn serve(app: &Arc<App>, request: Request) -> Response {
     let request_id = request.edge.request_id.clone();
-    let resource = request.head.uri.path().to_owned();
-    let head = request.head.method == http::Method::HEAD;
+    let asked =
+        Asked { method: request.head.method.clone(), uri: request.head.uri.clone(), host: request.edge.host.clone() };
     let mut operation = "Unknown";
     let mut answer = match answer(app, request, &mut operation).await {
         Ok(answer) => answer,
-        Err(error) => {
-            if let Some(detail) = error.detail() {
-                tracing::error!(request_id = request_id.as_str(), operation, code = error.code().name(), detail);
-            }
-            error.render(&resource, &request_id, head)
+        Err(mut error) => {
+            asked.complete(&mut error, &app.config.domains);
+            log(&error, request_id.as_str(), operation);
+            error.render(asked.uri.path(), &request_id, asked.method == http::Method::HEAD)
         }
     };
     answer.extensions_mut().insert(OperationName(operation));
     answer
+}
+
+/// Tells the log what the client is not told.
+fn log(error: &Error, request_id: &str, operation: &str) {
+    let Some(detail) = error.detail() else { return };
+    let code = error.code().name();
+    if error.http_status().is_server_error() {
+        tracing::error!(request_id, operation, code, detail);
+    } else {
+        tracing::info!(request_id, operation, code, detail);
+    }
+}
+
+/// What was asked for: kept for the elements that AWS adds to errors.
+struct Asked {
+    method: http::Method,
+    uri: http::Uri,
+    host: String,
+}
+
+impl Asked {
+    /// Adds the elements that AWS's errors of this code name and that stand in the request, unless the operation named
+    /// them itself (a copy's source).
+    fn complete(&self, error: &mut Error, domains: &[String]) {
+        let address = || address::resolve(&self.host, self.uri.path(), domains).ok();
+        let bucket = || address()?.bucket;
+        let key = || address()?.key;
+        let query = |name: &str| Query::parse(self.uri.query()?).ok()?.value(name).map(str::to_owned);
+        match error.code() {
+            Code::NoSuchBucket
+            | Code::BucketAlreadyExists
+            | Code::BucketAlreadyOwnedByYou
+            | Code::BucketNotEmpty
+            | Code::InvalidBucketName => error.supply("BucketName", bucket),
+            Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
+            Code::NoSuchVersion => {
+                error.supply("Key", key);
+                error.supply("VersionId", || query("versionId"));
+            }
+            Code::NoSuchUpload | Code::InvalidPart | Code::InvalidPartOrder => {
+                error.supply("UploadId", || query("uploadId"));
+            }
+            Code::MethodNotAllowed => error.supply("Method", || Some(self.method.to_string())),
+            _ => {}
+        }
+    }
 }
 
 async fn answer(app: &Arc<App>, request: Request, operation: &mut &'static str) -> Result<Response, Error> {
@@ -51,9 +96,10 @@ async fn answer(app: &Arc<App>, request: Request, operation: &mut &'static str) 
     let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;
+    refuse_headers(row, &head.headers)?;
     let Some(handler) = row.handler else { return Err(not_implemented(row)) };
     let body = match row.body {
-        Body::Stream => CxBody::Stream(payload),
+        Body::Stream => CxBody::Stream(Box::new(Mutex::new(payload))),
         Body::None => collect(payload, IGNORED_BODY_BYTES).await?,
         Body::Small(limit) => collect(payload, limit).await?,
     };
@@ -61,7 +107,31 @@ async fn answer(app: &Arc<App>, request: Request, operation: &mut &'static str) 
 }
 
 fn not_implemented(row: &Row) -> Error {
-    Error::with_message(Code::NotImplemented, format!("{} is not implemented by this server.", row.name))
+    Error::not_implemented(format!("{} is not implemented by this server.", row.name))
+}
+
+/// Refuses headers that would be ignored: encryption on an operation that seals nothing (as AWS does), and MFA delete,
+/// which is not implemented.
+fn refuse_headers(row: &Row, headers: &http::HeaderMap) -> Result<(), Error> {
+    const SEALING: [&str; 4] = [
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-context",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+    ];
+    if headers.contains_key("x-amz-mfa") {
+        return Err(Error::header_not_implemented("x-amz-mfa"));
+    }
+    if row.handler.is_none() || SEALING_OPERATIONS.contains(&row.name) {
+        return Ok(());
+    }
+    for name in SEALING {
+        if let Some(value) = header_text(headers, name)? {
+            let message = format!("{name} header is not supported for this operation.");
+            return Err(Error::invalid_argument(message, name, value));
+        }
+    }
+    Ok(())
 }
 
 async fn collect(payload: crate::auth::Payload, limit: usize) -> Result<CxBody, Error> {
@@ -79,12 +149,11 @@ async fn resolve_target(
     head: &http::request::Parts,
 ) -> Result<Addressed, Error> {
     let Some(bucket) = &address.bucket else { return Ok(Addressed::Service) };
-    let invalid = || Error::new(Code::InvalidBucketName).and("BucketName", bucket.as_str());
-    let name = BucketName::parse(bucket).map_err(|_| invalid())?;
+    let name = BucketName::parse(bucket)?;
     if row.name == "CreateBucket" {
         return Ok(Addressed::NewBucket(name));
     }
-    let bucket = app.objects.bucket(&name).await.map_err(|e| Error::from(e).and("BucketName", name.as_str()))?;
+    let bucket = app.objects.bucket(&name).await?;
     check_expected_owner(&bucket, header_text(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
     match &address.key {
@@ -143,3 +212,6 @@ fn authorize(row: &Row, addressed: &Addressed, access: &Access, query: &Query) -
     };
     Ok(access.authorize(action, resource)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,11 @@ const fn refused(
     Row { name, method, target, condition, action, body: Body::None, handler: None }
 }
 
+/// Operations that seal what they store and so take `x-amz-server-side-encryption`.
+pub(crate) const SEALING_OPERATIONS: [&str; 3] = ["PutObject", "CopyObject", "CreateMultipartUpload"];
+
 /// Older names of operations that share a row with their successor.
+#[cfg(test)]
 pub(crate) const SUPERSEDED: [(&str, &str); 4] = [
     ("GetBucketLifecycle", "GetBucketLifecycleConfiguration"),
     ("PutBucketLifecycle", "PutBucketLifecycleConfiguration"),
@@ -259,3 +263,6 @@ pub(crate) static TABLE: &[Row] = &[
     refused("SelectObjectContent", POST, Object, on(&["select", "select-type=2"]), act("s3:GetObject")),
     refused("OptionsObject", OPTIONS, Object, on(&[]), act("s3:GetBucketCORS")),
 ];
+
+#[cfg(test)]
+mod tests;

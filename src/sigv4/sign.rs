@@ -24,7 +24,8 @@ impl Scope {
     }
 }
 
-/// A secret access key, derived for one [`Scope`]. Derivation is four HMACs, about 2 µs: not worth a cache of secrets.
+/// A secret access key, derived for one [`Scope`]. Derivation is four HMACs, some microseconds a request:
+/// less than a cache of derived secrets would have to be worth.
 #[expect(missing_debug_implementations, reason = "a secret is never printed")]
 pub struct SigningKey(SecretKey);
 

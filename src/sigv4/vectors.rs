@@ -37,7 +37,8 @@ impl Vector {
         let sections: Vec<(&str, &str)> = sections.map(|s| s.split_once('\n').unwrap()).collect();
         let section =
             |name: &str| sections.iter().find(|(n, _)| *n == name).map(|(_, text)| text.trim_end_matches('\n'));
-        let (head, body) = section("request").unwrap().split_once("\n\n").unwrap_or((section("request").unwrap(), ""));
+        let request = section("request").unwrap();
+        let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
         let (line, fields) = head.split_once('\n').unwrap();
         let (method, target) = line.strip_suffix(" HTTP/1.1").unwrap().split_once(' ').unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));

@@ -1,5 +1,7 @@
 //! The four date forms of AWS's protocols.
 
+use std::fmt::Write as _;
+
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
@@ -33,6 +35,33 @@ pub fn iso8601_ms(at: Timestamp) -> String {
     render(at, ISO_MS)
 }
 
+/// Appends what [`iso8601_ms`] gives: a list page shows 1,000 of them.
+pub fn iso8601_ms_into(out: &mut String, at: Timestamp) {
+    const DAY_MS: i64 = 86_400_000;
+    // A list is mostly years 1970 to 9999; anything else goes the general way.
+    if !(0..253_402_300_800_000).contains(&at.0) {
+        return out.push_str(&iso8601_ms(at));
+    }
+    let (days, ms) = (at.0 / DAY_MS, at.0 % DAY_MS);
+    let (year, month, day) = civil(days);
+    let (h, m, s, ms) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z"); // a String takes all
+}
+
+/// Year, month and day of a day count since 1970-01-01, none before it: Gregorian calendar, years starting in March so
+/// that the leap day comes last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const DAYS_BEFORE_1970: i64 = 719_468; // since 0000-03-01
+    let days = days + DAYS_BEFORE_1970;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_based = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_based + 2) / 5 + 1;
+    let month = if march_based < 10 { march_based + 3 } else { march_based - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
 /// `2026-11-25T12:00:00Z` (CloudTrail).
 pub fn iso8601_seconds(at: Timestamp) -> String {
     render(at, ISO_S)
@@ -44,6 +73,12 @@ pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     let parse = |form| time::PrimitiveDateTime::parse(text.trim(), form).ok();
     let at = parse(HTTP).or_else(|| parse(ASCTIME)).or_else(|| parse(RFC850))?;
     Some(Timestamp(at.assume_utc().unix_timestamp() * 1000))
+}
+
+/// Reads ISO 8601 with a zone, e.g. `2026-11-25T12:00:00.000Z` (dates inside XML).
+pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
+    let at = OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc3339).ok()?;
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp)
 }
 
 /// Reads `20261125T120000Z`.
@@ -72,9 +107,22 @@ mod tests {
         assert_eq!(parse_http_date("Wed, 25 Nov 2026 12:00:00 GMT"), Some(Timestamp(1_795_608_000_000)));
         assert_eq!(parse_http_date("Wed Nov 25 12:00:00 2026"), Some(Timestamp(1_795_608_000_000)));
         assert_eq!(parse_amz_date("20261125T120000Z"), Some(Timestamp(1_795_608_000_000)));
+        assert_eq!(parse_iso8601("2026-11-25T12:00:00.123Z"), Some(at));
+        assert_eq!(parse_iso8601("2026-11-25T13:00:00.123+01:00"), Some(at));
         for bad in ["", "yesterday", "2026-11-25"] {
+            assert_eq!(parse_iso8601(bad), None);
             assert_eq!(parse_http_date(bad), None);
             assert_eq!(parse_amz_date(bad), None);
+        }
+    }
+
+    #[test]
+    fn the_two_ways_to_iso8601_agree() {
+        let days = (0..3_000_000).step_by(97).map(|day| day * 86_400_000 + 43_261_007);
+        for ms in days.chain([-1, 0, 951_782_400_000, 4_107_542_400_000, 253_402_300_799_999, 253_402_300_800_000]) {
+            let mut out = String::new();
+            iso8601_ms_into(&mut out, Timestamp(ms));
+            assert_eq!(out, iso8601_ms(Timestamp(ms)));
         }
     }
 }

@@ -7,6 +7,8 @@ mod request;
 pub mod xml;
 
 pub use body::{RequestBody, ResponseBody};
-pub use dates::{amz_date, http_date, iso8601_ms, iso8601_seconds, parse_amz_date, parse_http_date};
-pub use percent::{decode_path, decode_query, encode_key_for_list, encode_uri};
+pub use dates::{
+    amz_date, http_date, iso8601_ms, iso8601_ms_into, iso8601_seconds, parse_amz_date, parse_http_date, parse_iso8601,
+};
+pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{Edge, OperationName, Request, RequestId, Response, TlsInfo};

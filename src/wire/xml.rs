@@ -1,5 +1,7 @@
 //! XML: a writer for answers and a small, limited reader for request bodies.
 
+use std::fmt::Write as _;
+
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
@@ -11,7 +13,7 @@ const MAX_DEPTH: usize = 32;
 /// Elements of one body: Complete with 10,000 parts of a dozen elements each stays below.
 const MAX_ELEMENTS: usize = 200_000;
 
-/// Writes an answer. Text is escaped as AWS does it.
+/// Writes an answer into one string. Text is escaped as AWS does it.
 #[derive(Debug, Default)]
 pub struct Writer(String);
 
@@ -33,7 +35,14 @@ pub struct Malformed;
 impl Writer {
     /// Starts a document with the XML declaration.
     pub fn document() -> Self {
-        Self("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned())
+        Self::with_capacity(512)
+    }
+
+    /// The same, with room for `bytes` bytes: a list page is then written without growing the string on the way.
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut out = String::with_capacity(bytes);
+        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        Self(out)
     }
 
     /// `<name>text</name>`
@@ -41,6 +50,40 @@ impl Writer {
         self.open(name);
         escape_into(&mut self.0, text);
         self.close(name)
+    }
+
+    /// `<name>text</name>` where `write` appends the text itself, already free of `&` and `<`: for numbers, dates and
+    /// percent-encoded keys, which then need no string of their own.
+    pub fn leaf_with(&mut self, name: &str, write: impl FnOnce(&mut String)) -> &mut Self {
+        self.open(name);
+        write(&mut self.0);
+        self.close(name)
+    }
+
+    /// `<name>17</name>`
+    pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
+        self.leaf_with(name, |out| {
+            let _ = write!(out, "{value}"); // a String takes all
+        })
+    }
+
+    /// `<name>true</name>`
+    pub fn flag(&mut self, name: &str, value: bool) -> &mut Self {
+        self.leaf_with(name, |out| out.push_str(if value { "true" } else { "false" }))
+    }
+
+    /// `<name>&quot;etag&quot;</name>`: an ETag, which is shown in quotes.
+    pub fn etag(&mut self, name: &str, etag: &str) -> &mut Self {
+        self.open(name);
+        self.0.push_str("&quot;");
+        escape_into(&mut self.0, etag);
+        self.0.push_str("&quot;");
+        self.close(name)
+    }
+
+    /// Text in the open element.
+    pub fn text(&mut self, text: &str) {
+        escape_into(&mut self.0, text);
     }
 
     /// `<name>…</name>` around what `inner` writes.
@@ -81,24 +124,46 @@ impl Writer {
 }
 
 /// Control characters become character references: not XML 1.0, and what AWS answers all the same. Clients that list
-/// such keys ask for `encoding-type=url`.
+/// such keys ask for `encoding-type=url`. Runs of plain text are copied whole.
 fn escape_into(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push_str(&format!("&#x{:x};", u32::from(c))),
-            c => out.push(c),
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| matches!(c, '&' | '<' | '>' | '"') || c.is_control()) {
+        let (plain, from_special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = from_special.chars();
+        match chars.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
+            Some(control) => {
+                let _ = write!(out, "&#x{:x};", u32::from(control)); // a String takes all
+            }
+            None => {}
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
 }
 
 impl Element {
     /// The first child of this name.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|c| c.name == name)
+    }
+
+    /// The only child of this name; `Malformed` if there are several.
+    pub fn at_most_one(&self, name: &str) -> Result<Option<&Self>, Malformed> {
+        let mut found = self.children.iter().filter(|c| c.name == name);
+        match (found.next(), found.next()) {
+            (first, None) => Ok(first),
+            (_, Some(_)) => Err(Malformed),
+        }
+    }
+
+    /// `Malformed` unless every child has one of these names: what is not understood is not passed over.
+    pub fn expect_only(&self, names: &[&str]) -> Result<(), Malformed> {
+        if self.children.iter().all(|c| names.contains(&c.name.as_str())) { Ok(()) } else { Err(Malformed) }
     }
 
     /// The text of the first child of this name, blanks around it taken off.
@@ -208,6 +273,24 @@ mod tests {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <ETag>&quot;ab&quot;</ETag><N><K>a&amp;&lt;&gt;'&#x1;&#xd;\u{e9}</K></N></R>"
         );
+    }
+
+    #[test]
+    fn leaves_of_all_kinds() {
+        let mut w = Writer::with_capacity(64);
+        w.number("N", u64::MAX).flag("T", true).flag("F", false).etag("E", "a&b").leaf_with("W", |out| out.push('x'));
+        let body = "<N>18446744073709551615</N><T>true</T><F>false</F><E>&quot;a&amp;b&quot;</E><W>x</W>";
+        assert!(w.finish().ends_with(body));
+    }
+
+    #[test]
+    fn children_are_counted_and_named() {
+        let root = parse(b"<a><b/><b/><c/></a>").unwrap();
+        assert_eq!(root.at_most_one("b"), Err(Malformed));
+        assert_eq!(root.at_most_one("c").unwrap().map(|c| c.name.as_str()), Some("c"));
+        assert_eq!(root.at_most_one("d"), Ok(None));
+        assert_eq!(root.expect_only(&["b", "c", "d"]), Ok(()));
+        assert_eq!(root.expect_only(&["b"]), Err(Malformed));
     }
 
     #[test]

@@ -64,7 +64,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn pieces_digest_as_the_whole(data in proptest::collection::vec(any::<u8>(), 0..3000), cuts: [prop::sample::Index; 3]) {
+    fn pieces_digest_as_the_whole(
+        data in proptest::collection::vec(any::<u8>(), 0..3000),
+        cuts: [prop::sample::Index; 3],
+    ) {
         let mut cuts = cuts.map(|cut| cut.index(data.len() + 1));
         cuts.sort_unstable();
         let pieces = [&data[..cuts[0]], &data[cuts[0]..cuts[1]], &data[cuts[1]..cuts[2]], &data[cuts[2]..]];

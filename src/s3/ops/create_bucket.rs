@@ -1,10 +1,205 @@
 //! CreateBucket.
 
-use crate::s3::cx::Cx;
+use http::{HeaderMap, StatusCode};
+
+use crate::names::{BucketName, Region};
+use crate::objects::{NewBucket, ObjectsError};
+use crate::s3::answer;
+use crate::s3::code::Code;
+use crate::s3::cx::{Cx, header_text};
 use crate::s3::error::Error;
-use crate::wire::Response;
+use crate::wire::{Response, xml};
+
+/// The Region whose name no `LocationConstraint` says, and in which making one's own bucket again is no error.
+pub(super) const US_EAST_1: &str = "us-east-1";
+/// The old name of eu-west-1 in a `LocationConstraint`.
+const EU: (&str, &str) = ("EU", "eu-west-1");
+
+/// The grants that ACL headers can make.
+const GRANT_HEADERS: [&str; 5] = [
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+];
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let name = cx.new_bucket().clone();
+    check_headers(&cx.head.headers)?;
+    let constraint = parse_constraint(cx.whole())?;
+    let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
+    let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
+    let new = NewBucket { name: name.clone(), owner, region: region.clone() };
+    match cx.app.objects.create_bucket(&cx.grant, new).await {
+        Ok(_) => Ok(created(&name)),
+        Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
+            let existing = cx.app.objects.bucket(&name).await?;
+            if existing.region == region {
+                Ok(created(&name))
+            } else {
+                Err(ObjectsError::BucketAlreadyOwnedByYou.into())
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `Location` is relative, as in AWS's us-east-1; its other Regions name a host of AWS's there.
+fn created(name: &BucketName) -> Response {
+    let mut answer = answer::empty(StatusCode::OK);
+    answer::set(&mut answer, "location", Some(&format!("/{name}")));
+    answer
+}
+
+/// Refuses what would otherwise be ignored: ACLs, Object Lock, other ownership than `BucketOwnerEnforced`.
+fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
+    match header_text(headers, "x-amz-object-ownership")? {
+        None | Some("BucketOwnerEnforced") => {}
+        Some("BucketOwnerPreferred" | "ObjectWriter") => {
+            return Err(Error::header_not_implemented("x-amz-object-ownership"));
+        }
+        Some(other) => {
+            let message = format!("Invalid x-amz-object-ownership header: {other}");
+            return Err(
+                Error::with_message(Code::InvalidArgument, message).and("ArgumentName", "x-amz-object-ownership")
+            );
+        }
+    }
+    let acl = header_text(headers, "x-amz-acl")?.unwrap_or("private");
+    let granted = GRANT_HEADERS.iter().any(|name| headers.contains_key(*name));
+    if granted || !matches!(acl, "private" | "bucket-owner-full-control") {
+        return Err(Error::new(Code::InvalidBucketAclWithObjectOwnership));
+    }
+    if header_text(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
+        return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
+    }
+    match header_text(headers, "x-amz-bucket-namespace")? {
+        None | Some("global") => Ok(()),
+        Some(_) => Err(Error::header_not_implemented("x-amz-bucket-namespace")),
+    }
+}
+
+/// The `LocationConstraint` of a body; an empty one counts as none.
+fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let root = xml::parse(body)?;
+    if root.name != "CreateBucketConfiguration" {
+        return Err(Error::new(Code::MalformedXML));
+    }
+    root.expect_only(&["LocationConstraint", "Location", "Bucket", "Tags"])?;
+    if root.child("Location").is_some() || root.child("Bucket").is_some() {
+        return Err(Error::not_implemented("Directory buckets are not implemented by this server."));
+    }
+    if root.at_most_one("Tags")?.is_some_and(|tags| !tags.children.is_empty()) {
+        return Err(Error::not_implemented("Tags of buckets are not implemented by this server."));
+    }
+    let constraint = root.at_most_one("LocationConstraint")?.map(|c| c.text.trim().to_owned());
+    Ok(constraint.filter(|text| !text.is_empty()))
+}
+
+/// Where the bucket goes. The endpoint of us-east-1 makes buckets in every Region but names its own by naming none;
+/// that of another Region makes them there only, and wants to hear it said.
+fn place(constraint: Option<&str>, endpoint: &Region, served: &[Region]) -> Result<Region, Error> {
+    let wanted = constraint.map(|name| if name == EU.0 { EU.1 } else { name });
+    if endpoint.as_str() != US_EAST_1 {
+        return if wanted == Some(endpoint.as_str()) { Ok(endpoint.clone()) } else { Err(incompatible(constraint)) };
+    }
+    match wanted {
+        None => Ok(endpoint.clone()),
+        Some(wanted) => served
+            .iter()
+            .find(|region| region.as_str() == wanted && region.as_str() != US_EAST_1)
+            .cloned()
+            .ok_or_else(|| Error::new(Code::InvalidLocationConstraint).and("LocationConstraint", wanted)),
+    }
+}
+
+fn incompatible(constraint: Option<&str>) -> Error {
+    let constraint = constraint.unwrap_or("unspecified");
+    let message = format!(
+        "The {constraint} location constraint is incompatible for the region specific endpoint this request was sent to."
+    );
+    Error::with_message(Code::IllegalLocationConstraintException, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{check_headers, parse_constraint, place};
+    use crate::names::Region;
+
+    #[test]
+    fn where_a_bucket_goes() {
+        let region = |name: &str| Region::parse(name).unwrap();
+        let served = [region("us-east-1"), region("us-west-2"), region("eu-west-1")];
+        let illegal = "IllegalLocationConstraintException";
+        let invalid = "InvalidLocationConstraint";
+        let cases = [
+            ("us-east-1", None, Ok("us-east-1")),
+            ("us-east-1", Some("us-west-2"), Ok("us-west-2")),
+            ("us-east-1", Some("EU"), Ok("eu-west-1")),
+            ("us-east-1", Some("us-east-1"), Err(invalid)),
+            ("us-east-1", Some("aws-global"), Err(invalid)),
+            ("us-east-1", Some("ap-south-1"), Err(invalid)),
+            ("us-west-2", Some("us-west-2"), Ok("us-west-2")),
+            ("us-west-2", None, Err(illegal)),
+            ("us-west-2", Some("us-east-1"), Err(illegal)),
+            ("us-west-2", Some("EU"), Err(illegal)),
+            ("us-west-2", Some("bar"), Err(illegal)),
+            ("eu-west-1", Some("EU"), Ok("eu-west-1")),
+        ];
+        for (endpoint, constraint, expected) in cases {
+            let got = place(constraint, &region(endpoint), &served);
+            let got = got.as_ref().map(Region::as_str).map_err(|e| e.code().name());
+            assert_eq!(got, expected, "{endpoint} {constraint:?}");
+        }
+        let message = |constraint| place(constraint, &region("us-west-2"), &served).unwrap_err().message().to_owned();
+        let rest = "location constraint is incompatible for the region specific endpoint this request was sent to.";
+        assert_eq!(message(None), format!("The unspecified {rest}"));
+        assert_eq!(message(Some("EU")), format!("The EU {rest}"));
+    }
+
+    #[test]
+    fn bodies() {
+        let parse = |inner: &str| {
+            let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+            parse_constraint(body.as_bytes()).map_err(|e| e.code().name())
+        };
+        assert_eq!(parse_constraint(b"").ok(), Some(None));
+        assert_eq!(parse(""), Ok(None));
+        assert_eq!(parse("<LocationConstraint/>"), Ok(None));
+        assert_eq!(
+            parse("<LocationConstraint> eu-west-1\n</LocationConstraint><Tags/>"),
+            Ok(Some("eu-west-1".to_owned()))
+        );
+        assert_eq!(parse("<LocationConstraint>a</LocationConstraint><LocationConstraint/>"), Err("MalformedXML"));
+        assert_eq!(parse("<X/>"), Err("MalformedXML"));
+        assert_eq!(parse("<Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>"), Err("NotImplemented"));
+        assert_eq!(parse("<Location><Type>LocalZone</Type></Location>"), Err("NotImplemented"));
+        assert_eq!(parse("<Bucket><Type>Directory</Type></Bucket>"), Err("NotImplemented"));
+        assert_eq!(parse_constraint(b"<X/>").map_err(|e| e.code().name()), Err("MalformedXML"));
+        assert_eq!(parse_constraint(b"nothing").map_err(|e| e.code().name()), Err("MalformedXML"));
+    }
+
+    #[test]
+    fn headers() {
+        let check = |name: &'static str, value: &'static str| {
+            let header = (HeaderName::from_static(name), HeaderValue::from_static(value));
+            check_headers(&HeaderMap::from_iter([header])).map_err(|e| e.code().name())
+        };
+        assert_eq!(check("x-amz-acl", "private"), Ok(()));
+        assert_eq!(check("x-amz-acl", "public-read"), Err("InvalidBucketAclWithObjectOwnership"));
+        assert_eq!(check("x-amz-grant-read", "id=a"), Err("InvalidBucketAclWithObjectOwnership"));
+        assert_eq!(check("x-amz-object-ownership", "BucketOwnerEnforced"), Ok(()));
+        assert_eq!(check("x-amz-object-ownership", "ObjectWriter"), Err("NotImplemented"));
+        assert_eq!(check("x-amz-object-ownership", "RandomValue"), Err("InvalidArgument"));
+        assert_eq!(check("x-amz-bucket-object-lock-enabled", "true"), Err("NotImplemented"));
+        assert_eq!(check("x-amz-bucket-object-lock-enabled", "False"), Ok(()));
+        assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(()));
+        assert_eq!(check("x-amz-bucket-namespace", "account-regional"), Err("NotImplemented"));
+    }
 }

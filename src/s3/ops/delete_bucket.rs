@@ -1,10 +1,13 @@
 //! DeleteBucket.
 
+use http::StatusCode;
+
+use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    cx.app.objects.delete_bucket(&cx.grant, &cx.bucket().name).await?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
 }

@@ -1,10 +1,153 @@
-//! DeleteObjects.
+//! DeleteObjects: up to 1,000 keys, each with its own permission, condition and outcome.
 
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use http::HeaderMap;
+
+use super::delete_object::{parse_etag, parse_time, refuse_bypass};
+use crate::objects::{DeleteCondition, Deleted, VersionId};
+use crate::s3::answer;
+use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::listing::page_writer;
+use crate::s3::serve::parse_key;
 use crate::wire::Response;
+use crate::wire::xml::{self, Element, Writer};
+
+/// Keys of one request, as AWS.
+const KEYS_MAX: usize = 1000;
+/// Deletes of one request that run at the same time: enough to share the index's commits, too few to crowd out others.
+const CONCURRENT_DELETES: usize = 16;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Input {
+    quiet: bool,
+    objects: Vec<Item>,
+}
+
+/// One object of the request.
+#[derive(Debug, PartialEq, Eq)]
+struct Item {
+    key: String,
+    /// As sent: what is no version id is the fault of this object alone.
+    version: Option<String>,
+    condition: DeleteCondition,
+}
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    refuse_bypass(&cx.head.headers)?;
+    require_checksum(&cx.head.headers)?;
+    let input = parse(cx.whole())?;
+    let deletes = stream::iter(0..input.objects.len()).map(|i| delete(&cx, &input.objects[i]));
+    let outcomes: Vec<_> = deletes.buffered(CONCURRENT_DELETES).collect().await;
+    for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        if let Some(detail) = error.detail() {
+            tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
+        }
+    }
+    Ok(answer::xml(render(&input, &outcomes)))
 }
+
+/// A damaged list of keys to delete must not be acted on. Which of the digests it is does not matter: the body has been
+/// checked against it.
+fn require_checksum(headers: &HeaderMap) -> Result<(), Error> {
+    const PREFIX: &str = "x-amz-checksum-";
+    let trailer = headers.get("x-amz-trailer").is_some_and(|names| names.as_bytes().starts_with(PREFIX.as_bytes()));
+    let header = headers.keys().any(|name| name == "content-md5" || name.as_str().starts_with(PREFIX));
+    if header || trailer {
+        return Ok(());
+    }
+    Err(Error::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"))
+}
+
+/// What is not understood is refused: an unknown element could be a condition.
+fn parse(body: &[u8]) -> Result<Input, Error> {
+    let malformed = || Error::new(Code::MalformedXML);
+    let root = xml::parse(body)?;
+    root.expect_only(&["Object", "Quiet"])?;
+    let quiet = match root.at_most_one("Quiet")?.map(|quiet| quiet.text.trim()) {
+        Some(text) if text.eq_ignore_ascii_case("true") => true,
+        Some(text) if !text.eq_ignore_ascii_case("false") => return Err(malformed()),
+        _ => false,
+    };
+    let objects = root.all("Object").map(parse_item).collect::<Result<Vec<_>, Error>>()?;
+    if root.name != "Delete" || objects.is_empty() || objects.len() > KEYS_MAX {
+        return Err(malformed());
+    }
+    Ok(Input { quiet, objects })
+}
+
+fn parse_item(object: &Element) -> Result<Item, Error> {
+    let malformed = || Error::new(Code::MalformedXML);
+    object.expect_only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
+    let text = |name| -> Result<_, Error> {
+        Ok(object.at_most_one(name)?.map(|e| e.text.trim()).filter(|text| !text.is_empty()))
+    };
+    let key = object.at_most_one("Key")?.map(|key| key.text.clone()).filter(|key| !key.is_empty());
+    let if_modified_at = match text("LastModifiedTime")? {
+        Some(time) => Some(parse_time(time).ok_or_else(malformed)?),
+        None => None,
+    };
+    let if_size = match text("Size")? {
+        Some(size) => Some(size.parse().map_err(|_| malformed())?),
+        None => None,
+    };
+    Ok(Item {
+        key: key.ok_or_else(malformed)?,
+        version: text("VersionId")?.map(str::to_owned),
+        condition: DeleteCondition { if_match: text("ETag")?.map(parse_etag), if_modified_at, if_size },
+    })
+}
+
+async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
+    let key = parse_key(&item.key)?;
+    let version = match &item.version {
+        Some(text) => Some(VersionId::parse(text).ok_or_else(|| Error::new(Code::NoSuchVersion))?),
+        None => None,
+    };
+    let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+    let grant = cx.grant_object(action, cx.bucket(), &key)?;
+    Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
+}
+
+/// In the order of the request; with `Quiet` only what failed.
+fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> String {
+    let mut w = page_writer(input.objects.iter().map(|item| item.key.len()));
+    w.root("DeleteResult", |w| {
+        for (item, outcome) in input.objects.iter().zip(outcomes) {
+            match outcome {
+                Ok(_) if input.quiet => {}
+                Ok(deleted) => write_deleted(w, item, deleted),
+                Err(error) => write_error(w, item, error),
+            }
+        }
+    });
+    w.finish()
+}
+
+fn write_deleted(w: &mut Writer, item: &Item, deleted: &Deleted) {
+    w.node("Deleted", |w| {
+        write_name(w, item);
+        if let Some(version) = deleted.version.filter(|_| deleted.delete_marker) {
+            w.flag("DeleteMarker", true).leaf("DeleteMarkerVersionId", &version.to_string());
+        }
+    });
+}
+
+fn write_error(w: &mut Writer, item: &Item, error: &Error) {
+    w.node("Error", |w| {
+        write_name(w, item);
+        w.leaf("Code", error.code().name()).leaf("Message", error.message());
+    });
+}
+
+fn write_name(w: &mut Writer, item: &Item) {
+    w.leaf("Key", &item.key);
+    if let Some(version) = &item.version {
+        w.leaf("VersionId", version);
+    }
+}
+
+#[cfg(test)]
+mod tests;

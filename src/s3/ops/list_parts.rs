@@ -1,10 +1,181 @@
-//! ListParts.
+//! ListParts. Needs no key of the customer's, also for an upload with SSE-C.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::crypto::ChecksumAlgorithm;
+use crate::objects::{ListParts, PartInfo, PartsPage, Upload, UploadId};
+use crate::s3::answer;
+use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::listing::{page_size, page_writer, write_checksum_type, write_storage_class, write_time};
+use crate::s3::owner::Owner;
+use crate::s3::query::Query;
 use crate::wire::Response;
+use crate::wire::xml::Writer;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Input {
+    upload_id: UploadId,
+    after: u32,
+    max_parts: u32,
+}
+
+impl Input {
+    fn parse(query: &Query) -> Result<Self, Error> {
+        let upload_id = query.value("uploadId").and_then(UploadId::parse);
+        Ok(Self {
+            after: query.number("part-number-marker")?.unwrap_or(0),
+            max_parts: page_size(query, "max-parts")?,
+            upload_id: upload_id.ok_or_else(|| Error::new(Code::NoSuchUpload))?,
+        })
+    }
+}
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let input = Input::parse(&cx.query)?;
+    let upload = cx.app.objects.upload(cx.bucket(), cx.key(), input.upload_id).await?;
+    let query = ListParts { after: input.after, limit: input.max_parts as usize };
+    let page = match query.limit {
+        0 => PartsPage::default(),
+        _ => cx.app.objects.list_parts(&cx.grant, &upload, query).await?,
+    };
+    Ok(answer::xml(render(&input, cx.owner(&cx.bucket().owner), &upload, &page)))
+}
+
+fn render(input: &Input, owner: Owner<'_>, upload: &Upload, page: &PartsPage) -> String {
+    let last = page.next.or_else(|| page.parts.last().map(|part| part.part_number)).unwrap_or(0);
+    let mut w = page_writer(page.parts.iter().map(|_| 0));
+    w.root("ListPartsResult", |w| {
+        w.leaf("Bucket", upload.bucket.as_str());
+        w.leaf("Key", upload.key.as_str());
+        w.leaf("UploadId", &upload.id.to_string());
+        // The initiator is not kept with an upload: see ListMultipartUploads.
+        owner.write(w, "Initiator");
+        owner.write(w, "Owner");
+        write_storage_class(w, upload.meta.storage_class.as_deref());
+        w.number("PartNumberMarker", input.after.into());
+        w.number("NextPartNumberMarker", last.into());
+        w.number("MaxParts", input.max_parts.into());
+        w.flag("IsTruncated", page.next.is_some());
+        write_checksum_type(w, upload.checksum);
+        for part in &page.parts {
+            write_part(w, part);
+        }
+    });
+    w.finish()
+}
+
+fn write_part(w: &mut Writer, part: &PartInfo) {
+    w.node("Part", |w| {
+        w.number("PartNumber", part.part_number.into());
+        write_time(w, "LastModified", part.modified);
+        w.etag("ETag", &part.etag);
+        w.number("Size", part.plain_len);
+        if let Some(checksum) = &part.checksum {
+            let name = checksum_element(checksum.algorithm);
+            w.leaf_with(name, |out| STANDARD.encode_string(&checksum.value, out));
+        }
+    });
+}
+
+/// The element that holds a checksum of this algorithm.
+fn checksum_element(algorithm: ChecksumAlgorithm) -> &'static str {
+    match algorithm {
+        ChecksumAlgorithm::Crc32 => "ChecksumCRC32",
+        ChecksumAlgorithm::Crc32c => "ChecksumCRC32C",
+        ChecksumAlgorithm::Crc64Nvme => "ChecksumCRC64NVME",
+        ChecksumAlgorithm::Sha1 => "ChecksumSHA1",
+        ChecksumAlgorithm::Sha256 => "ChecksumSHA256",
+        ChecksumAlgorithm::Sha512 => "ChecksumSHA512",
+        ChecksumAlgorithm::Md5 => "ChecksumMD5",
+        ChecksumAlgorithm::XxHash64 => "ChecksumXXHASH64",
+        ChecksumAlgorithm::XxHash3 => "ChecksumXXHASH3",
+        ChecksumAlgorithm::XxHash128 => "ChecksumXXHASH128",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Input, Owner, PartInfo, PartsPage, Query, Upload, UploadId, checksum_element, render};
+    use crate::crypto::{Checksum, ChecksumAlgorithm};
+    use crate::names::{BucketName, ObjectKey};
+    use crate::objects::{ChecksumKind, ObjectMeta};
+    use crate::sources::Timestamp;
+    use crate::sse::{Envelope, Mode};
+
+    const ID: &str = "00112233445566778899aabbccddeeff";
+
+    fn parse(raw: &str) -> Result<Input, String> {
+        Input::parse(&Query::parse(raw).unwrap()).map_err(|e| e.message().to_owned())
+    }
+
+    fn page(raw: &str, page: &PartsPage) -> String {
+        let upload = Upload {
+            id: UploadId::parse(ID).unwrap(),
+            bucket: BucketName::parse("bkt").unwrap(),
+            key: ObjectKey::parse("a&b").unwrap(),
+            initiated: Timestamp(0),
+            meta: ObjectMeta::default(),
+            envelope: Envelope {
+                mode: Mode::SseC,
+                wrapped: vec![],
+                kms_key_arn: None,
+                kms_ciphertext: vec![],
+                kms_context: vec![],
+                bucket_key: false,
+                customer_check: vec![],
+            },
+            checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
+        };
+        let owner = Owner { id: "a1", display_name: "" };
+        render(&parse(raw).unwrap(), owner, &upload, page).split_once("2006-03-01/\">").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn parameters() {
+        let input = parse(&format!("uploadId={ID}")).unwrap();
+        assert_eq!((input.after, input.max_parts), (0, 1000));
+        let input = parse(&format!("uploadId={ID}&part-number-marker=7&max-parts=2000")).unwrap();
+        assert_eq!((input.after, input.max_parts), (7, 1000));
+        let none = "The specified upload does not exist. The upload ID may be invalid, or the upload may have been \
+                    aborted or completed.";
+        for bad in ["", "x", "00112233"] {
+            assert_eq!(parse(&format!("uploadId={bad}")), Err(none.to_owned()));
+        }
+        let bad = parse(&format!("uploadId={ID}&part-number-marker=-1"));
+        assert_eq!(bad, Err("Argument partNumberMarker must be an integer between 0 and 2147483647".to_owned()));
+    }
+
+    #[test]
+    fn a_page_of_parts() {
+        let value = vec![0xd6, 0x3c, 0xba, 0xab];
+        let checksum = Some(Checksum { algorithm: ChecksumAlgorithm::Crc32, value });
+        let part = PartInfo { part_number: 3, plain_len: 4, etag: "e".to_owned(), modified: Timestamp(0), checksum };
+        let parts = PartsPage { parts: vec![part], next: Some(3) };
+        let expected = format!(
+            "<Bucket>bkt</Bucket><Key>a&amp;b</Key><UploadId>{ID}</UploadId><Initiator><ID>a1</ID></Initiator>\
+             <Owner><ID>a1</ID></Owner><StorageClass>STANDARD</StorageClass><PartNumberMarker>2</PartNumberMarker>\
+             <NextPartNumberMarker>3</NextPartNumberMarker><MaxParts>1</MaxParts><IsTruncated>true</IsTruncated>\
+             <ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Part>\
+             <PartNumber>3</PartNumber><LastModified>1970-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag>\
+             <Size>4</Size><ChecksumCRC32>1jy6qw==</ChecksumCRC32></Part></ListPartsResult>"
+        );
+        assert_eq!(page(&format!("uploadId={ID}&part-number-marker=2&max-parts=1"), &parts), expected);
+    }
+
+    #[test]
+    fn past_the_last_part() {
+        let page = page(&format!("uploadId={ID}&part-number-marker=10"), &PartsPage::default());
+        assert!(page.contains("<PartNumberMarker>10</PartNumberMarker><NextPartNumberMarker>0</NextPartNumberMarker>"));
+        assert!(page.contains("<IsTruncated>false</IsTruncated>"));
+    }
+
+    #[test]
+    fn an_element_for_each_algorithm() {
+        for algorithm in ChecksumAlgorithm::ALL {
+            assert_eq!(checksum_element(algorithm), format!("Checksum{}", algorithm.name()));
+        }
+    }
 }

@@ -1,10 +1,166 @@
 //! PutBucketEncryption.
 
+use http::StatusCode;
+
+use crate::s3::answer;
+use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::wire::Response;
+use crate::sse::{BucketDefault, Mode};
+use crate::wire::xml::Element;
+use crate::wire::{Response, xml};
+
+/// Longest key id, ARN or alias, in bytes (KMS: `KeyIdType`).
+const KMS_KEY_MAX_BYTES: usize = 2048;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let _ = cx;
-    unimplemented!()
+    let default = parse(cx.whole(), &cx.bucket().encryption)?;
+    cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default).await?;
+    Ok(answer::empty(StatusCode::OK))
+}
+
+/// Reads the one rule. Without `BlockedEncryptionTypes` what is blocked stays blocked, as with AWS: tools that do not
+/// know the element must not open a bucket.
+pub(super) fn parse(body: &[u8], current: &BucketDefault) -> Result<BucketDefault, Error> {
+    if body.is_empty() {
+        return Err(Error::new(Code::MissingRequestBodyError));
+    }
+    let root = xml::parse(body)?;
+    root.expect_only(&["Rule"])?;
+    let rule = root.at_most_one("Rule")?.filter(|_| root.name == "ServerSideEncryptionConfiguration");
+    let rule = rule.filter(|rule| !rule.children.is_empty()).ok_or_else(malformed)?;
+    rule.expect_only(&["ApplyServerSideEncryptionByDefault", "BucketKeyEnabled", "BlockedEncryptionTypes"])?;
+    let (mode, kms_key) = match rule.at_most_one("ApplyServerSideEncryptionByDefault")? {
+        Some(default) => parse_default(default)?,
+        None => (Mode::SseS3, None),
+    };
+    let bucket_key = match rule.at_most_one("BucketKeyEnabled")?.map(|flag| flag.text.trim()) {
+        Some("true") => true,
+        None | Some("false") => false,
+        Some(_) => return Err(malformed()),
+    };
+    let blocks_sse_c = match rule.at_most_one("BlockedEncryptionTypes")? {
+        Some(types) => parse_blocked(types)?,
+        None => current.blocks_sse_c,
+    };
+    Ok(BucketDefault { mode, kms_key, bucket_key, blocks_sse_c })
+}
+
+fn malformed() -> Error {
+    Error::new(Code::MalformedXML)
+}
+
+fn parse_default(default: &Element) -> Result<(Mode, Option<String>), Error> {
+    default.expect_only(&["SSEAlgorithm", "KMSMasterKeyID"])?;
+    let mode = match default.at_most_one("SSEAlgorithm")?.map(|algorithm| algorithm.text.trim()) {
+        Some("AES256") => Mode::SseS3,
+        Some("aws:kms") => Mode::SseKms,
+        Some("aws:kms:dsse") => Mode::DsseKms,
+        _ => return Err(malformed()),
+    };
+    let key = default.at_most_one("KMSMasterKeyID")?.map(|key| key.text.trim()).filter(|key| !key.is_empty());
+    match key {
+        None => Ok((mode, None)),
+        Some(_) if mode == Mode::SseS3 => Err(Error::with_message(
+            Code::InvalidArgument,
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+        )
+        .and("ArgumentName", "ApplyServerSideEncryptionByDefault")),
+        Some(key) if key.len() > KMS_KEY_MAX_BYTES => Err(malformed()),
+        // Often meant as the alias; accepted here, every later write would fail.
+        Some(key) if key.starts_with("aws/") => Err(Error::with_message(
+            Code::Kms("KMS.NotFoundException"),
+            format!("Invalid keyId '{key}'. An alias is named with its prefix: 'alias/{key}'"),
+        )),
+        Some(key) => Ok((mode, Some(key.to_owned()))),
+    }
+}
+
+/// Whether SSE-C is blocked. `NONE` stands alone.
+fn parse_blocked(types: &Element) -> Result<bool, Error> {
+    types.expect_only(&["EncryptionType"])?;
+    let types: Vec<&str> = types.children.iter().map(|t| t.text.trim()).collect();
+    match types.as_slice() {
+        ["SSE-C"] => Ok(true),
+        ["NONE"] => Ok(false),
+        _ => Err(malformed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::sse::{BucketDefault, Mode};
+
+    fn rules(inner: &str) -> Result<BucketDefault, (&'static str, String)> {
+        let body = format!("<ServerSideEncryptionConfiguration xmlns='x'>{inner}</ServerSideEncryptionConfiguration>");
+        parse(body.as_bytes(), &BucketDefault::default()).map_err(|e| (e.code().name(), e.message().to_owned()))
+    }
+
+    fn rule(default: &str, rest: &str) -> Result<BucketDefault, (&'static str, String)> {
+        rules(&format!(
+            "<Rule><ApplyServerSideEncryptionByDefault>{default}</ApplyServerSideEncryptionByDefault>{rest}</Rule>"
+        ))
+    }
+
+    #[test]
+    fn one_rule_of_known_elements() {
+        let aes = "<SSEAlgorithm>AES256</SSEAlgorithm>";
+        let one =
+            format!("<Rule><ApplyServerSideEncryptionByDefault>{aes}</ApplyServerSideEncryptionByDefault></Rule>");
+        assert_eq!(rules(&one), Ok(BucketDefault::default()));
+        let malformed = |got: Result<BucketDefault, (&'static str, String)>| got.map_err(|(code, _)| code);
+        for bad in ["", "<Rule/>", "<X/>", &format!("{one}{one}"), &format!("{one}<X/>")] {
+            assert_eq!(malformed(rules(bad)), Err("MalformedXML"), "{bad}");
+        }
+        for algorithm in ["", "aes256", "aws:fsx", "aes:kms", "aws:kms:x"] {
+            let default = format!("<SSEAlgorithm>{algorithm}</SSEAlgorithm>");
+            assert_eq!(malformed(rule(&default, "")), Err("MalformedXML"), "{algorithm}");
+        }
+        assert_eq!(malformed(rule("", "")), Err("MalformedXML"));
+        assert_eq!(malformed(rule(&format!("{aes}{aes}"), "")), Err("MalformedXML"));
+        assert_eq!(malformed(rule(aes, "<BucketKeyEnabled>yes</BucketKeyEnabled>")), Err("MalformedXML"));
+        assert_eq!(malformed(rule(aes, "<X/>")), Err("MalformedXML"));
+        assert_eq!(parse(b"", &BucketDefault::default()).unwrap_err().code().name(), "MissingRequestBodyError");
+    }
+
+    #[test]
+    fn keys_go_with_kms_only() {
+        let with_key = |algorithm: &str, key: &str| {
+            rule(&format!("<SSEAlgorithm>{algorithm}</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID>"), "")
+        };
+        for (algorithm, mode) in [("aws:kms", Mode::SseKms), ("aws:kms:dsse", Mode::DsseKms)] {
+            let expected = BucketDefault { mode, kms_key: Some("alias/aws/s3".to_owned()), ..BucketDefault::default() };
+            assert_eq!(with_key(algorithm, "alias/aws/s3"), Ok(expected));
+        }
+        let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse";
+        assert_eq!(with_key("AES256", "k"), Err(("InvalidArgument", message.to_owned())));
+        let message = "Invalid keyId 'aws/s3'. An alias is named with its prefix: 'alias/aws/s3'";
+        assert_eq!(with_key("aws:kms", "aws/s3"), Err(("KMS.NotFoundException", message.to_owned())));
+        assert!(with_key("aws:kms", &"k".repeat(2048)).is_ok());
+        assert!(with_key("aws:kms", &"k".repeat(2049)).is_err());
+    }
+
+    #[test]
+    fn blocking_stays_until_it_is_lifted() {
+        let blocked = BucketDefault { blocks_sse_c: true, ..BucketDefault::default() };
+        let put = |inner: &str, current: &BucketDefault| {
+            let body = format!(
+                "<ServerSideEncryptionConfiguration><Rule>{inner}<BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
+                 </ServerSideEncryptionConfiguration>"
+            );
+            parse(body.as_bytes(), current).map(|default| default.blocks_sse_c).map_err(|e| e.code().name())
+        };
+        let types = |names: &[&str]| {
+            let names: String = names.iter().map(|n| format!("<EncryptionType>{n}</EncryptionType>")).collect();
+            format!("<BlockedEncryptionTypes>{names}</BlockedEncryptionTypes>")
+        };
+        assert_eq!(put("", &blocked), Ok(true));
+        assert_eq!(put("", &BucketDefault::default()), Ok(false));
+        assert_eq!(put(&types(&["SSE-C"]), &BucketDefault::default()), Ok(true));
+        assert_eq!(put(&types(&["NONE"]), &blocked), Ok(false));
+        for bad in [&[][..], &["SSE-KMS"], &["SSE-C", "NONE"]] {
+            assert_eq!(put(&types(bad), &blocked), Err("MalformedXML"), "{bad:?}");
+        }
+    }
 }

@@ -11,7 +11,6 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::s3::object_read::absent;
-use crate::s3::version_id;
 use crate::sse::{Mode, Requested};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element};
@@ -27,7 +26,7 @@ impl Input {
     /// `<ObjectEncryption><SSE-KMS><KMSKeyArn/><BucketKeyEnabled/></SSE-KMS></ObjectEncryption>`, as the API's model
     /// has it; some of AWS's pages spell the element `SSEKMS`.
     fn parse(body: &[u8]) -> Result<Self, Error> {
-        let root = xml::parse(body).map_err(|_| Error::new(Code::MalformedXML))?;
+        let root = xml::parse(body)?;
         if root.name != "ObjectEncryption" {
             return Err(Error::new(Code::MalformedXML));
         }
@@ -97,10 +96,10 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     check_signature(cx.access.facts())?;
     let Input { kms_key_arn, bucket_key } = Input::parse(cx.whole())?;
     check_owner(&kms_key_arn, &cx.bucket().owner)?;
-    let version = version_id::of_query(&cx.query)?;
+    let version = cx.query.version()?;
     let objects = &cx.app.objects;
     let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
-    let info = found.map_err(|error| absent(&cx, error, cx.bucket(), cx.key(), version))?;
+    let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
     check_source(info.envelope.mode)?;
     // Without the element the object's own setting stays.
     let bucket_key = bucket_key.or(Some(info.envelope.bucket_key));

@@ -9,7 +9,7 @@ use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::filled;
-use crate::s3::object_answer::{Answer, quoted};
+use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
 use crate::s3::{checksum_headers, range, sse_headers, uploads};
 use crate::sse::CustomerKey;
@@ -19,7 +19,6 @@ use crate::wire::{RequestId, Response, iso8601_ms};
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let part_number = uploads::part_number(cx.query.value("partNumber").unwrap_or_default())?;
     let headers = &cx.head.headers;
-    sse_headers::refuse_choice(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
     let source = Source::locate(&cx).await?;
@@ -31,8 +30,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let source_keys = source.open(&cx).await?;
     let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
-    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await;
-    let part = part.map_err(|error| uploads::with_upload(error, &upload))?;
+    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await?;
     let mut answer = Answer::new();
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
@@ -64,7 +62,7 @@ fn chunks(
 fn document(part: &PartInfo) -> Writer {
     let mut w = Writer::document();
     w.root("CopyPartResult", |w| {
-        w.leaf("LastModified", &iso8601_ms(part.modified)).leaf("ETag", &quoted(&part.etag));
+        w.leaf("LastModified", &iso8601_ms(part.modified)).etag("ETag", &part.etag);
         checksum_headers::write_part_xml(w, part.checksum.as_ref());
     });
     w

@@ -147,15 +147,6 @@ fn no_customer_key_over_plain_http() {
 }
 
 #[test]
-fn where_nothing_can_be_chosen_nothing_may_be() {
-    assert!(refuse_choice(&sample(&[(CUSTOMER_ALGORITHM, "AES256")])).is_ok());
-    for name in [MODE, KMS_KEY_ID, CONTEXT, BUCKET_KEY] {
-        let error = refuse_choice(&sample(&[(name, "x")])).unwrap_err();
-        assert_eq!(error.message(), format!("{name} header is not supported for this operation."));
-    }
-}
-
-#[test]
 fn answers_tell_the_mode() {
     let envelope = |mode, arn: Option<&str>, bucket_key| Envelope {
         mode,

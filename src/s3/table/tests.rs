@@ -1,0 +1,59 @@
+use std::fmt::Write as _;
+
+use super::{Body, Row, SEALING_OPERATIONS, SUPERSEDED, TABLE};
+
+/// Names of all operations of AWS's newest S3 model, one a line.
+const OPERATIONS: &str = include_str!("../../../fixtures/s3/operations.txt");
+/// The table as it was last reviewed: a change of an IAM action or a condition has to be seen.
+const REVIEWED: &str = include_str!("../../../fixtures/s3/table.txt");
+
+#[test]
+fn every_operation_of_the_model_has_a_row() {
+    assert!(OPERATIONS.lines().count() > 100);
+    for name in OPERATIONS.lines() {
+        let row = |name: &str| TABLE.iter().any(|row| row.name == name);
+        let superseded = SUPERSEDED.iter().any(|(old, new)| *old == name && row(new));
+        assert!(row(name) || superseded, "{name} has no row");
+    }
+}
+
+#[test]
+fn the_table_is_the_reviewed_one() {
+    let printed = print();
+    let first_difference = printed.lines().zip(REVIEWED.lines()).find(|(new, old)| new != old);
+    assert!(
+        printed == REVIEWED,
+        "fixtures/s3/table.txt is not this table; first difference {first_difference:?}. If it is meant, the file \
+         becomes:\n{printed}"
+    );
+}
+
+#[test]
+fn sealing_operations_are_operations() {
+    for name in SEALING_OPERATIONS {
+        assert!(TABLE.iter().any(|row| row.name == name && row.handler.is_some()), "{name}");
+    }
+}
+
+fn print() -> String {
+    let mut out = String::from("# operation method target condition action action-with-versionId body handler\n");
+    for row in TABLE {
+        writeln!(out, "{}", line(row)).unwrap();
+    }
+    out
+}
+
+fn line(row: &Row) -> String {
+    let mut condition: Vec<String> = row.condition.query.iter().map(|q| format!("?{q}")).collect();
+    condition.extend(row.condition.header.map(|name| format!("{name}:")));
+    let condition = if condition.is_empty() { "-".to_owned() } else { condition.join("&") };
+    let versioned = if row.action.versioned == row.action.plain { "-" } else { row.action.versioned };
+    let body = match row.body {
+        Body::None => "none".to_owned(),
+        Body::Small(limit) => format!("{limit}"),
+        Body::Stream => "stream".to_owned(),
+    };
+    let handler = if row.handler.is_some() { "served" } else { "refused" };
+    let (name, method, target, action) = (row.name, row.method, row.target, row.action.plain);
+    format!("{name} {method} {target:?} {condition} {action} {versioned} {body} {handler}")
+}
