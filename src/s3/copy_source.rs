@@ -7,13 +7,13 @@ use super::cx::Cx;
 use super::error::Error;
 use super::fields::filled;
 use super::object_read::absent;
-use super::query::parse_version;
 use super::serve::{check_expected_owner, parse_key};
 use super::sse_headers;
+use super::version_id;
 use crate::auth::Grant;
 use crate::crypto::ObjectKeys;
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES, Versioning};
+use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::decode_path;
 
@@ -65,7 +65,7 @@ impl Source {
         let headers = &cx.head.headers;
         let named = CopySource::parse(filled(headers, HEADER)?.unwrap_or_default())?;
         let customer = sse_headers::source_customer_key(headers, cx.access.facts().confidential)?;
-        let version = named.version.as_deref().map(parse_version).transpose()?;
+        let version = named.version.as_deref().map(version_id::parse).transpose()?;
         let bucket = source_bucket(cx, headers, &named.bucket).await?;
         let key = parse_key(&named.key)?;
         let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
@@ -91,7 +91,7 @@ impl Source {
 
     /// `x-amz-copy-source-version-id`
     pub(crate) fn shown_version(&self) -> Option<String> {
-        (self.bucket.versioning != Versioning::Never).then(|| self.info.version.to_string())
+        version_id::shown(&self.bucket, self.info.version)
     }
 }
 

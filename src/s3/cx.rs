@@ -11,7 +11,7 @@ use super::table::Row;
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::{Bucket, VersionId, Versioning};
+use crate::objects::Bucket;
 use crate::wire::RequestId;
 
 /// What the request is about.
@@ -80,11 +80,6 @@ impl Cx {
         Owner::of(&self.app.directory, account)
     }
 
-    /// `x-amz-version-id` of a version of this request's object: none in a bucket that never had versioning.
-    pub(crate) fn shown_version(&self, version: VersionId) -> Option<String> {
-        (self.bucket().versioning != Versioning::Never).then(|| version.to_string())
-    }
-
     /// The body of a row with `Body::Small`.
     pub(crate) fn whole(&self) -> &Bytes {
         match &self.body {
@@ -101,11 +96,6 @@ impl Cx {
         }
     }
 
-    /// A header as text; `InvalidArgument` if it is not UTF-8.
-    pub(crate) fn header(&self, name: &str) -> Result<Option<&str>, Error> {
-        header_text(&self.head.headers, name)
-    }
-
     /// Asks for a second action on another object.
     pub(crate) fn grant_object(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
@@ -116,14 +106,5 @@ impl Cx {
     pub(crate) fn grant_bucket(&self, action: &'static str, bucket: &Bucket) -> Result<Grant, Error> {
         let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
         Ok(self.access.authorize(action, resource)?)
-    }
-}
-
-/// A header as text; `InvalidArgument` if it is not UTF-8.
-pub(crate) fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Result<Option<&'a str>, Error> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    match std::str::from_utf8(value.as_bytes()) {
-        Ok(text) => Ok(Some(text.trim())),
-        Err(_) => Err(Error::invalid_argument("Header value is not valid UTF-8.", name, "")),
     }
 }

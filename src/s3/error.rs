@@ -25,7 +25,6 @@ struct Parts {
     headers: Vec<(&'static str, String)>,
     /// For the log only.
     detail: Option<String>,
-    status: Option<StatusCode>,
 }
 
 impl Error {
@@ -37,7 +36,7 @@ impl Error {
     /// The code with a message of its own.
     pub(crate) fn with_message(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         let (extra, headers) = (Vec::new(), Vec::new());
-        Self(Box::new(Parts { code, message: message.into(), extra, headers, detail: None, status: None }))
+        Self(Box::new(Parts { code, message: message.into(), extra, headers, detail: None }))
     }
 
     /// `InvalidArgument` with the name and value of the argument.
@@ -99,13 +98,6 @@ impl Error {
         self
     }
 
-    /// Another status than the code's own.
-    #[must_use]
-    pub(crate) fn status(mut self, status: StatusCode) -> Self {
-        self.0.status = Some(status);
-        self
-    }
-
     /// The code.
     pub(crate) fn code(&self) -> Code {
         self.0.code
@@ -128,13 +120,13 @@ impl Error {
     }
 
     /// The HTTP status.
-    pub(crate) fn http_status(&self) -> StatusCode {
-        self.0.status.unwrap_or_else(|| self.0.code.status())
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.code.status()
     }
 
     /// The answer. A HEAD has no body.
     pub(crate) fn render(&self, resource: &str, request_id: &RequestId, head: bool) -> Response {
-        let status = self.http_status();
+        let status = self.status();
         let mut answer = http::Response::builder().status(status);
         for (name, value) in &self.0.headers {
             if let Ok(value) = HeaderValue::from_str(value) {

@@ -1,5 +1,6 @@
 //! What the list operations have in common: page sizes, the encoding of keys, and how entries are written.
 
+use super::checksum_headers::kind_name;
 use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
@@ -135,11 +136,7 @@ pub(crate) fn write_storage_class(w: &mut Writer, class: Option<&str>) {
 /// `<ChecksumAlgorithm>` and `<ChecksumType>`, if there is a checksum.
 pub(crate) fn write_checksum_type(w: &mut Writer, checksum: Option<(ChecksumAlgorithm, ChecksumKind)>) {
     if let Some((algorithm, kind)) = checksum {
-        let kind = match kind {
-            ChecksumKind::FullObject => "FULL_OBJECT",
-            ChecksumKind::Composite => "COMPOSITE",
-        };
-        w.leaf("ChecksumAlgorithm", algorithm.name()).leaf("ChecksumType", kind);
+        w.leaf("ChecksumAlgorithm", algorithm.name()).leaf("ChecksumType", kind_name(kind));
     }
 }
 

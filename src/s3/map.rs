@@ -1,7 +1,7 @@
 //! Errors of the layers below, translated once, without `_`.
 //!
-//! Elements whose value stands in the request (`BucketName`, `Key`, `UploadId`, …) are added by [`super::serve`] by the
-//! code, so that no operation has to; what only an operation knows it adds itself.
+//! Elements whose value stands in the request (`BucketName`, `Key`, `UploadId`, …) are added by [`super::serve`] by
+//! the code, so that no operation has to; what only an operation knows it adds itself.
 
 use super::code::Code;
 use super::error::Error;

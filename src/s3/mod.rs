@@ -1,7 +1,6 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod address;
-mod answer;
 mod checksum_headers;
 mod code;
 mod conditions;
@@ -15,6 +14,7 @@ mod map;
 mod object_answer;
 mod object_headers;
 mod object_read;
+mod object_tags;
 mod ops;
 mod owner;
 mod query;
@@ -26,5 +26,6 @@ mod table;
 mod tags;
 mod token;
 mod uploads;
+mod version_id;
 
 pub use serve::serve;

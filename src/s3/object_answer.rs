@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
-use super::answer;
+use super::version_id;
+use crate::objects::{Bucket, VersionId};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, ResponseBody};
 
@@ -37,12 +38,12 @@ impl Answer {
 
     /// `ETag`, quoted.
     pub(crate) fn set_etag(&mut self, etag: &str) {
-        self.insert(ETAG, format!("\"{etag}\"").as_bytes());
+        self.insert(ETAG, quoted(etag).as_bytes());
     }
 
-    /// `x-amz-version-id`, if one is shown.
-    pub(crate) fn set_version(&mut self, shown: Option<String>) {
-        if let Some(version) = shown {
+    /// `x-amz-version-id`, where the bucket's versions are seen.
+    pub(crate) fn set_version(&mut self, bucket: &Bucket, version: VersionId) {
+        if let Some(version) = version_id::shown(bucket, version) {
             self.set("x-amz-version-id", &version);
         }
     }
@@ -59,10 +60,9 @@ impl Answer {
     }
 
     /// 200 with a document.
-    pub(crate) fn xml(self, document: Writer) -> Response {
-        let mut response = answer::xml(document.finish());
-        response.headers_mut().extend(self.0);
-        response
+    pub(crate) fn xml(mut self, document: Writer) -> Response {
+        self.0.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        self.with(StatusCode::OK, ResponseBody::full(document.finish()))
     }
 
     /// `plain_len` bytes of an object as they come; an error in them cuts the connection.
@@ -83,4 +83,9 @@ impl Answer {
         *response.headers_mut() = self.0;
         response
     }
+}
+
+/// An ETag as it is shown.
+pub(crate) fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
 }

@@ -11,10 +11,10 @@ use super::encoded_word;
 use super::error::Error;
 use super::fields::{filled, joined, single};
 use super::object_answer::Answer;
+use super::object_tags;
 use super::query::Query;
-use super::tags::{self, Tags};
+use super::tags::Tags;
 use crate::objects::ObjectMeta;
-use crate::wire::decode_query;
 
 /// Bytes of names (without prefix) and values of all user metadata, in UTF-8 (S3 User Guide, "Working with object
 /// metadata").
@@ -77,32 +77,8 @@ pub(crate) fn names_class_or_redirect(headers: &HeaderMap) -> bool {
     headers.contains_key(STORAGE_CLASS) || headers.contains_key(WEBSITE_REDIRECT)
 }
 
-/// `x-amz-tagging`
 fn tags(headers: &HeaderMap) -> Result<Tags, Error> {
-    let Some(header) = single(headers, TAGGING)? else { return Ok(Tags::new()) };
-    let malformed = || {
-        Error::invalid_argument(
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag \
-             name duplicates.",
-            TAGGING,
-            header,
-        )
-    };
-    let mut tags = Tags::new();
-    for pair in header.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (key, value) = (decode_query(key).ok_or_else(malformed)?, decode_query(value).ok_or_else(malformed)?);
-        // Said in other words of a header than of a body.
-        if tags.iter().any(|(k, _)| *k == key) {
-            return Err(malformed());
-        }
-        tags.push((key, value));
-        if tags.len() > tags::TAGS_MAX {
-            break;
-        }
-    }
-    tags::check(&tags)?;
-    Ok(tags)
+    single(headers, TAGGING)?.map_or(Ok(Tags::new()), object_tags::parse_header)
 }
 
 /// Refuses, as AWS does on buckets without ACLs, Object Lock or appends, the headers that ask for them.
@@ -327,27 +303,6 @@ mod tests {
             assert!(refuse_unsupported(&sample(&[("x-amz-acl", acl)])).is_ok());
         }
         assert_eq!(code(&[("x-amz-acl", "private"), ("x-amz-grant-read", "id=x")]), Code::InvalidRequest);
-    }
-
-    #[test]
-    fn tags_are_decoded_once_and_checked() {
-        let tags = |header: &str| parse(&sample(&[(TAGGING, header)])).map(|meta| meta.tags);
-        let expected = [("a", "1"), ("b", "x y"), ("c", "+ z"), ("d", ""), ("\u{e4}", "=")];
-        let sent = "a=1&b=x%20y&c=%2B+z&d&%C3%A4=%3D&";
-        assert_eq!(tags(sent).unwrap(), expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        let many = |n: usize| (0..n).map(|i| format!("k{i}=v")).collect::<Vec<_>>().join("&");
-        assert_eq!(tags(&many(tags::TAGS_MAX)).unwrap().len(), tags::TAGS_MAX);
-        let cases = [
-            (many(tags::TAGS_MAX + 1), Code::BadRequest),
-            ("a=1&a=2".to_owned(), Code::InvalidArgument),
-            ("a=%ff".to_owned(), Code::InvalidArgument),
-            ("aws:x=v".to_owned(), Code::InvalidTag),
-            ("=v".to_owned(), Code::InvalidTag),
-            ("a=%3C".to_owned(), Code::InvalidTag),
-        ];
-        for (header, code) in cases {
-            assert_eq!(tags(&header).unwrap_err().code(), code, "{header}");
-        }
     }
 
     #[test]

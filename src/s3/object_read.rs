@@ -16,6 +16,7 @@ use super::query::Query;
 use super::range::{self, ByteRange};
 use super::sse_headers::{self, CustomerUse};
 use super::uploads;
+use super::version_id;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
 use crate::objects::{Bucket, ObjectInfo, ObjectsError, PartSpan, VersionId};
@@ -47,7 +48,7 @@ impl<'a> ReadInput<'a> {
     /// Reads headers and query.
     pub(crate) fn parse(headers: &'a HeaderMap, query: &Query, facts: &RequestFacts) -> Result<Self, Error> {
         Ok(Self {
-            version: query.version()?,
+            version: version_id::of_query(query)?,
             conditions: ReadConditions::parse(headers, &conditions::READ),
             wanted: wanted(headers, query)?,
             if_range: filled(headers, "if-range")?,
@@ -175,13 +176,13 @@ impl Found {
     }
 
     /// The headers of the answer.
-    pub(crate) fn describe(&self, shown_version: Option<String>, input: &ReadInput<'_>) -> Answer {
+    pub(crate) fn describe(&self, bucket: &Bucket, input: &ReadInput<'_>) -> Answer {
         let Self { info, selection } = self;
         let mut answer = Answer::new();
         answer.set("accept-ranges", "bytes");
         answer.set_etag(&info.etag);
         answer.insert(LAST_MODIFIED, http_date(info.modified).as_bytes());
-        answer.set_version(shown_version);
+        answer.set_version(bucket, info.version);
         object_headers::write(&mut answer, &info.meta);
         for (name, value) in &input.overrides {
             answer.insert(name.clone(), value.as_bytes());

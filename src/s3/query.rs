@@ -2,7 +2,6 @@
 
 use super::code::Code;
 use super::error::Error;
-use crate::objects::VersionId;
 use crate::wire::decode_query;
 
 /// Names and values in the order sent.
@@ -30,8 +29,8 @@ impl Query {
         self.value(name).is_some()
     }
 
-    /// A number from 0 to 2^31 - 1; AWS's texts for what is none: one for a number below 0, which names the parameter in
-    /// camel case, and one for what is no 32-bit integer at all.
+    /// A number from 0 to 2^31 - 1. AWS has two texts for what is none: one for a number below 0, which names the
+    /// parameter in camel case, and one for what is no 32-bit integer at all.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u32>, Error> {
         let Some(text) = self.value(name).filter(|v| !v.is_empty()) else { return Ok(None) };
         match text.parse::<i32>() {
@@ -46,18 +45,6 @@ impl Query {
             }
         }
     }
-
-    /// `versionId`.
-    pub(crate) fn version(&self) -> Result<Option<VersionId>, Error> {
-        self.value("versionId").map(parse_version).transpose()
-    }
-}
-
-/// A version id as a client sent it.
-pub(crate) fn parse_version(text: &str) -> Result<VersionId, Error> {
-    let message =
-        if text.is_empty() { "Version id cannot be the empty string" } else { "Invalid version id specified" };
-    VersionId::parse(text).ok_or_else(|| Error::invalid_argument(message, "versionId", text))
 }
 
 /// `max-keys` becomes `maxKeys`.
@@ -75,7 +62,6 @@ fn camel_case(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::Query;
-    use crate::objects::VersionId;
 
     #[test]
     fn names_and_values_are_decoded_once() {
@@ -103,19 +89,6 @@ mod tests {
         for none in ["x", "1.0", "2147483648", "-2147483649", "%200", "9999999999999999999999"] {
             let expected = "Provided max-keys not an integer or within integer range".to_owned();
             assert_eq!(number(&format!("max-keys={none}")), Err(expected));
-        }
-    }
-
-    #[test]
-    fn version_ids() {
-        let version = |raw: &str| Query::parse(raw).unwrap().version().map_err(|e| e.message().to_owned());
-        assert_eq!(version("x"), Ok(None));
-        assert_eq!(version("versionId=null"), Ok(Some(VersionId::Null)));
-        let id = "00112233445566778899aabbccddeeff";
-        assert_eq!(version(&format!("versionId={id}")).unwrap().map(|v| v.to_string()).as_deref(), Some(id));
-        assert_eq!(version("versionId"), Err("Version id cannot be the empty string".to_owned()));
-        for bad in ["HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD", "0011", "NULL", "00112233445566778899AABBCCDDEEFF"] {
-            assert_eq!(version(&format!("versionId={bad}")), Err("Invalid version id specified".to_owned()));
         }
     }
 }

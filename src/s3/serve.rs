@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use super::address::{self, Address};
 use super::code::Code;
-use super::cx::{Addressed, Cx, CxBody, header_text};
+use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
+use super::fields;
 use super::query::Query;
 use super::route;
+use super::sse_headers;
 use super::table::{Body, Row, SEALING_OPERATIONS, Target};
 use crate::app::App;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
@@ -40,7 +42,7 @@ pub async fn serve(app: &Arc<App>, request: Request) -> Response {
 fn log(error: &Error, request_id: &str, operation: &str) {
     let Some(detail) = error.detail() else { return };
     let code = error.code().name();
-    if error.http_status().is_server_error() {
+    if error.status().is_server_error() {
         tracing::error!(request_id, operation, code, detail);
     } else {
         tracing::info!(request_id, operation, code, detail);
@@ -113,25 +115,13 @@ fn not_implemented(row: &Row) -> Error {
 /// Refuses headers that would be ignored: encryption on an operation that seals nothing (as AWS does), and MFA delete,
 /// which is not implemented.
 fn refuse_headers(row: &Row, headers: &http::HeaderMap) -> Result<(), Error> {
-    const SEALING: [&str; 4] = [
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-aws-kms-key-id",
-        "x-amz-server-side-encryption-context",
-        "x-amz-server-side-encryption-bucket-key-enabled",
-    ];
     if headers.contains_key("x-amz-mfa") {
         return Err(Error::header_not_implemented("x-amz-mfa"));
     }
     if row.handler.is_none() || SEALING_OPERATIONS.contains(&row.name) {
         return Ok(());
     }
-    for name in SEALING {
-        if let Some(value) = header_text(headers, name)? {
-            let message = format!("{name} header is not supported for this operation.");
-            return Err(Error::invalid_argument(message, name, value));
-        }
-    }
-    Ok(())
+    sse_headers::refuse_choice(headers)
 }
 
 async fn collect(payload: crate::auth::Payload, limit: usize) -> Result<CxBody, Error> {
@@ -154,7 +144,7 @@ async fn resolve_target(
         return Ok(Addressed::NewBucket(name));
     }
     let bucket = app.objects.bucket(&name).await?;
-    check_expected_owner(&bucket, header_text(&head.headers, "x-amz-expected-bucket-owner")?)?;
+    check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
     match &address.key {
         None => Ok(Addressed::Bucket(bucket)),

@@ -1,7 +1,7 @@
 //! Server-side encryption in headers: requests into [`Requested`] and [`CustomerKey`], envelopes into answers. Pure.
 //!
 //! An encryption header is understood or refused, never passed over: who asks for a key must not get another in
-//! silence. (Where none can be chosen, the frame refuses those headers.) Texts are AWS's, as recorded.
+//! silence. Texts are AWS's, as recorded.
 
 use std::collections::BTreeMap;
 
@@ -105,6 +105,18 @@ pub(crate) fn source_customer_key(headers: &HeaderMap, confidential: bool) -> Re
     customer_names(headers, &SOURCE)
         .map(|names| customer_key(headers, names, CustomerUse::Read, confidential))
         .transpose()
+}
+
+/// Refuses the headers that choose an encryption where none can be chosen: on all that is no PutObject, CopyObject or
+/// CreateMultipartUpload.
+pub(crate) fn refuse_choice(headers: &HeaderMap) -> Result<(), Error> {
+    for name in [MODE, KMS_KEY_ID, CONTEXT, BUCKET_KEY] {
+        if let Some(value) = single(headers, name)? {
+            let message = format!("{name} header is not supported for this operation.");
+            return Err(Error::invalid_argument(message, name, value));
+        }
+    }
+    Ok(())
 }
 
 /// What an answer says of an object's or upload's encryption. `customer_md5`: of the key that came with the request.

@@ -9,9 +9,9 @@ use crate::wire::xml::{self, Writer};
 /// Tags of one object.
 pub(crate) const TAGS_MAX: usize = 10;
 /// Characters of a tag's key, none of them missing.
-const KEY_MAX_CHARS: usize = 128;
+pub(crate) const KEY_MAX_CHARS: usize = 128;
 /// Characters of a tag's value.
-const VALUE_MAX_CHARS: usize = 256;
+pub(crate) const VALUE_MAX_CHARS: usize = 256;
 
 /// Tags in the order sent.
 pub(crate) type Tags = Vec<(String, String)>;
@@ -42,13 +42,13 @@ pub(crate) fn check(tags: &[(String, String)]) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for (key, value) in tags {
         let invalid = |message| Error::with_message(Code::InvalidTag, message).and("TagKey", key);
-        if key.is_empty() || !legal(key, KEY_MAX_CHARS) {
+        if key.is_empty() || key.chars().count() > KEY_MAX_CHARS || !legal(key) {
             return Err(invalid("The TagKey you have provided is invalid"));
         }
         if key.starts_with("aws:") {
             return Err(invalid("Your TagKey cannot be prefixed with aws:"));
         }
-        if !legal(value, VALUE_MAX_CHARS) {
+        if value.chars().count() > VALUE_MAX_CHARS || !legal(value) {
             return Err(invalid("The TagValue you have provided is invalid").and("TagValue", value));
         }
         if !seen.insert(key) {
@@ -59,13 +59,12 @@ pub(crate) fn check(tags: &[(String, String)]) -> Result<(), Error> {
 }
 
 /// Letters, digits and blanks of any script, and `+ - = . _ : / @`.
-fn legal(text: &str, max_chars: usize) -> bool {
-    let legal = |c: char| c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "+-=._:/@".contains(c);
-    text.chars().all(legal) && text.chars().count() <= max_chars
+pub(crate) fn legal(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "+-=._:/@".contains(c))
 }
 
 /// A `Tagging` document.
-pub(crate) fn render(tags: &[(String, String)]) -> String {
+pub(crate) fn render(tags: &[(String, String)]) -> Writer {
     let mut w = Writer::document();
     w.root("Tagging", |w| {
         w.node("TagSet", |w| {
@@ -76,7 +75,7 @@ pub(crate) fn render(tags: &[(String, String)]) -> String {
             }
         });
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -85,7 +84,7 @@ mod tests {
 
     fn body(tags: &[(&str, &str)]) -> String {
         let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        render(&tags)
+        render(&tags).finish()
     }
 
     fn parsed(body: &str) -> Result<Tags, (String, String, Vec<String>)> {
@@ -100,7 +99,7 @@ mod tests {
         let ten: Vec<(String, String)> = (0..10).map(|i| (format!("k{i}"), String::new())).collect();
         let long = ("k".repeat(128), "é".repeat(256));
         for tags in [vec![], vec![("a b".to_owned(), " +-=._:/@ß1".to_owned())], ten, vec![long]] {
-            assert_eq!(parsed(&render(&tags)), Ok(tags));
+            assert_eq!(parsed(&render(&tags).finish()), Ok(tags));
         }
         assert_eq!(parsed("<Tagging xmlns='x'><TagSet/></Tagging>"), Ok(vec![]));
     }
@@ -130,7 +129,7 @@ mod tests {
         }
         let eleven: Vec<(String, String)> = (0..11).map(|i| (format!("k{i}"), String::new())).collect();
         let expected = ("BadRequest".to_owned(), "Object tags cannot be greater than 10".to_owned(), vec![]);
-        assert_eq!(parsed(&render(&eleven)), Err(expected));
+        assert_eq!(parsed(&render(&eleven).finish()), Err(expected));
     }
 
     #[test]

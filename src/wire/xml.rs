@@ -295,7 +295,8 @@ mod tests {
 
     #[test]
     fn reads_prefixes_entities_and_cdata() {
-        let body = b"<?xml version='1.0'?><!-- x --><x:A xmlns:x='u'><x:B a='1'> &lt;&#65;&#x42;<![CDATA[&c]]></x:B><C/></x:A>\n";
+        let body = b"<?xml version='1.0'?><!-- x --><x:A xmlns:x='u'><x:B a='1'> &lt;&#65;&#x42;<![CDATA[&c]]></x:B>\
+                     <C/></x:A>\n";
         let root = parse(body).unwrap();
         assert_eq!(root.name, "A");
         assert_eq!(root.child_text("B"), Some("<AB&c"));

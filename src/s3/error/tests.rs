@@ -18,8 +18,8 @@ fn rendered(error: &Error, head: bool) -> (StatusCode, String) {
 fn body_of_an_error() {
     let (status, body) = rendered(&Error::new(Code::NoSuchKey).and("Key", "a<b"), false);
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does \
-                 not exist.</Message><Key>a&lt;b</Key><RequestId>";
+    let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key \
+                 does not exist.</Message><Key>a&lt;b</Key><RequestId>";
     assert!(body.starts_with(start), "{body}");
     assert!(body.ends_with("</HostId></Error>"));
 }

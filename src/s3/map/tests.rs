@@ -12,7 +12,7 @@ use crate::sse::SseError;
 fn check(error: impl Into<Error>, expected: (&str, u16, &str, &[&str])) {
     let error = error.into();
     let elements: Vec<String> = error.elements().map(|(name, value)| format!("{name}={value}")).collect();
-    let got = (error.code().name(), error.http_status().as_u16(), error.message());
+    let got = (error.code().name(), error.status().as_u16(), error.message());
     assert_eq!(got, (expected.0, expected.1, expected.2));
     assert_eq!(elements, expected.3, "{}", expected.2);
 }
@@ -73,6 +73,11 @@ fn authentication() {
             &["HeadersNotSigned=a, b"],
         ),
     );
+}
+
+#[test]
+fn headers_of_authentication_and_checksums() {
+    let text = |text: &str| text.to_owned();
     check(
         AuthError::HeaderMalformed { message: text("m"), region: Some(text("us-east-1")) },
         ("AuthorizationHeaderMalformed", 400, "m", &["Region=us-east-1"]),
@@ -278,5 +283,5 @@ fn what_is_ours_to_fix_tells_the_client_nothing() {
         check(error, ("InternalError", 500, "We encountered an internal error. Please try again.", &[]));
     }
     let full: Error = ObjectsError::Full(secret()).into();
-    assert_eq!((full.http_status().as_u16(), full.detail()), (503, Some("row 7 does not open")));
+    assert_eq!((full.status().as_u16(), full.detail()), (503, Some("row 7 does not open")));
 }

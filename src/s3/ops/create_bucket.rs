@@ -4,10 +4,11 @@ use http::{HeaderMap, StatusCode};
 
 use crate::names::{BucketName, Region};
 use crate::objects::{NewBucket, ObjectsError};
-use crate::s3::answer;
 use crate::s3::code::Code;
-use crate::s3::cx::{Cx, header_text};
+use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::fields::filled;
+use crate::s3::object_answer::Answer;
 use crate::wire::{Response, xml};
 
 /// The Region whose name no `LocationConstraint` says, and in which making one's own bucket again is no error.
@@ -47,14 +48,14 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 
 /// `Location` is relative, as in AWS's us-east-1; its other Regions name a host of AWS's there.
 fn created(name: &BucketName) -> Response {
-    let mut answer = answer::empty(StatusCode::OK);
-    answer::set(&mut answer, "location", Some(&format!("/{name}")));
-    answer
+    let mut answer = Answer::new();
+    answer.set("location", &format!("/{name}"));
+    answer.empty(StatusCode::OK)
 }
 
 /// Refuses what would otherwise be ignored: ACLs, Object Lock, other ownership than `BucketOwnerEnforced`.
 fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
-    match header_text(headers, "x-amz-object-ownership")? {
+    match filled(headers, "x-amz-object-ownership")? {
         None | Some("BucketOwnerEnforced") => {}
         Some("BucketOwnerPreferred" | "ObjectWriter") => {
             return Err(Error::header_not_implemented("x-amz-object-ownership"));
@@ -66,15 +67,15 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
             );
         }
     }
-    let acl = header_text(headers, "x-amz-acl")?.unwrap_or("private");
+    let acl = filled(headers, "x-amz-acl")?.unwrap_or("private");
     let granted = GRANT_HEADERS.iter().any(|name| headers.contains_key(*name));
     if granted || !matches!(acl, "private" | "bucket-owner-full-control") {
         return Err(Error::new(Code::InvalidBucketAclWithObjectOwnership));
     }
-    if header_text(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
+    if filled(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
         return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
     }
-    match header_text(headers, "x-amz-bucket-namespace")? {
+    match filled(headers, "x-amz-bucket-namespace")? {
         None | Some("global") => Ok(()),
         Some(_) => Err(Error::header_not_implemented("x-amz-bucket-namespace")),
     }
@@ -120,7 +121,8 @@ fn place(constraint: Option<&str>, endpoint: &Region, served: &[Region]) -> Resu
 fn incompatible(constraint: Option<&str>) -> Error {
     let constraint = constraint.unwrap_or("unspecified");
     let message = format!(
-        "The {constraint} location constraint is incompatible for the region specific endpoint this request was sent to."
+        "The {constraint} location constraint is incompatible for the region specific endpoint this request was sent \
+         to."
     );
     Error::with_message(Code::IllegalLocationConstraintException, message)
 }

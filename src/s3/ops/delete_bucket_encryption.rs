@@ -2,16 +2,16 @@
 
 use http::StatusCode;
 
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::sse::{BucketDefault, Mode};
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let reset = reset(&cx.bucket().encryption);
     cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, reset).await?;
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }
 
 fn reset(current: &BucketDefault) -> BucketDefault {

@@ -3,14 +3,17 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::objects::{DeleteCondition, Deleted, VersionId};
-use crate::s3::answer;
-use crate::s3::cx::{Cx, header_text};
+use crate::s3::conditions::unquoted;
+use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::fields::{filled, single};
+use crate::s3::object_answer::Answer;
+use crate::s3::version_id;
 use crate::sources::Timestamp;
 use crate::wire::{Response, parse_http_date, parse_iso8601};
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let version = cx.query.version()?;
+    let version = version_id::of_query(&cx.query)?;
     refuse_bypass(&cx.head.headers)?;
     let condition = parse_condition(&cx.head.headers, version)?;
     let deleted = cx.app.objects.delete(&cx.grant, cx.bucket(), cx.key(), version, &condition).await?;
@@ -20,7 +23,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 /// Buckets have no Object Lock here, so there is no retention to bypass.
 pub(super) fn refuse_bypass(headers: &HeaderMap) -> Result<(), Error> {
     let name = "x-amz-bypass-governance-retention";
-    match header_text(headers, name)? {
+    match filled(headers, name)? {
         Some(value) if !value.eq_ignore_ascii_case("false") => Err(Error::invalid_argument(
             "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
             name,
@@ -30,30 +33,22 @@ pub(super) fn refuse_bypass(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// `If-Match` is about the current version: with a version id AWS does not take it.
+/// `If-Match` is about the current version: with a version id AWS does not take it. A condition without a value is one
+/// that does not hold or is malformed, never none at all: what it was to guard would be deleted.
 fn parse_condition(headers: &HeaderMap, version: Option<VersionId>) -> Result<DeleteCondition, Error> {
-    let if_match = header_text(headers, "if-match")?.map(parse_etag);
+    let if_match = single(headers, "if-match")?.map(|etag| unquoted(etag).to_owned());
     if if_match.is_some() && version.is_some() {
         return Err(Error::header_not_implemented("If-Match"));
     }
-    let parsed = |name: &'static str| -> Result<_, Error> {
-        Ok(header_text(headers, name)?
-            .map(|text| (text, Error::invalid_argument("Argument format not recognized", name, text))))
-    };
-    let if_modified_at = match parsed("x-amz-if-match-last-modified-time")? {
-        Some((text, invalid)) => Some(parse_time(text).ok_or(invalid)?),
-        None => None,
-    };
-    let if_size = match parsed("x-amz-if-match-size")? {
-        Some((text, invalid)) => Some(text.parse().map_err(|_| invalid)?),
-        None => None,
-    };
+    let if_modified_at = value_of(headers, "x-amz-if-match-last-modified-time", parse_time)?;
+    let if_size = value_of(headers, "x-amz-if-match-size", |text| text.parse().ok())?;
     Ok(DeleteCondition { if_match, if_modified_at, if_size })
 }
 
-/// An ETag as clients send it, with quotes or without.
-pub(super) fn parse_etag(text: &str) -> String {
-    text.trim().trim_start_matches("W/").trim_matches('"').to_owned()
+fn value_of<T>(headers: &HeaderMap, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = single(headers, name)? else { return Ok(None) };
+    let invalid = || Error::invalid_argument("Argument format not recognized", name, text);
+    parse(text).map(Some).ok_or_else(invalid)
 }
 
 /// The model says RFC 822; some clients send ISO 8601.
@@ -62,10 +57,14 @@ pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
 }
 
 fn render(deleted: &Deleted) -> Response {
-    let mut answer = answer::empty(StatusCode::NO_CONTENT);
-    answer::set(&mut answer, "x-amz-delete-marker", deleted.delete_marker.then_some("true"));
-    answer::set(&mut answer, "x-amz-version-id", deleted.version.map(|v| v.to_string()).as_deref());
-    answer
+    let mut answer = Answer::new();
+    if deleted.delete_marker {
+        answer.set("x-amz-delete-marker", "true");
+    }
+    if let Some(version) = deleted.version {
+        answer.set("x-amz-version-id", &version.to_string());
+    }
+    answer.empty(StatusCode::NO_CONTENT)
 }
 
 #[cfg(test)]
@@ -95,11 +94,15 @@ mod tests {
             if_size: Some(5),
         };
         assert_eq!(parse(&all), Ok(expected));
-        for etag in ["abc", "W/\"abc\"", " \"abc\" "] {
+        for etag in ["abc", "\"abc\"", " \"abc\" "] {
             let condition = parse_condition(&headers(&[("if-match", etag)]), None).unwrap();
             assert_eq!(condition.if_match.as_deref(), Some("abc"));
         }
         assert_eq!(parse(&[("if-match", "*")]).unwrap().if_match.as_deref(), Some("*"));
+        // A condition without a value guards: nothing has an empty ETag.
+        assert_eq!(parse(&[("if-match", "")]).unwrap().if_match.as_deref(), Some(""));
+        assert_eq!(parse(&[("x-amz-if-match-size", "")]), Err("InvalidArgument"));
+        assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-size", "-1")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "now")]), Err("InvalidArgument"));
     }

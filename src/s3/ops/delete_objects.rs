@@ -4,13 +4,14 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::HeaderMap;
 
-use super::delete_object::{parse_etag, parse_time, refuse_bypass};
+use super::delete_object::{parse_time, refuse_bypass};
 use crate::objects::{DeleteCondition, Deleted, VersionId};
-use crate::s3::answer;
 use crate::s3::code::Code;
+use crate::s3::conditions::unquoted;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::page_writer;
+use crate::s3::object_answer::Answer;
 use crate::s3::serve::parse_key;
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
@@ -46,7 +47,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
         }
     }
-    Ok(answer::xml(render(&input, &outcomes)))
+    Ok(Answer::new().xml(render(&input, &outcomes)))
 }
 
 /// A damaged list of keys to delete must not be acted on. Which of the digests it is does not matter: the body has been
@@ -81,9 +82,8 @@ fn parse(body: &[u8]) -> Result<Input, Error> {
 fn parse_item(object: &Element) -> Result<Item, Error> {
     let malformed = || Error::new(Code::MalformedXML);
     object.expect_only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
-    let text = |name| -> Result<_, Error> {
-        Ok(object.at_most_one(name)?.map(|e| e.text.trim()).filter(|text| !text.is_empty()))
-    };
+    // A condition without a value is no absent condition: see DeleteObject.
+    let text = |name| -> Result<_, Error> { Ok(object.at_most_one(name)?.map(|e| e.text.trim())) };
     let key = object.at_most_one("Key")?.map(|key| key.text.clone()).filter(|key| !key.is_empty());
     let if_modified_at = match text("LastModifiedTime")? {
         Some(time) => Some(parse_time(time).ok_or_else(malformed)?),
@@ -95,8 +95,12 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     };
     Ok(Item {
         key: key.ok_or_else(malformed)?,
-        version: text("VersionId")?.map(str::to_owned),
-        condition: DeleteCondition { if_match: text("ETag")?.map(parse_etag), if_modified_at, if_size },
+        version: text("VersionId")?.filter(|id| !id.is_empty()).map(str::to_owned),
+        condition: DeleteCondition {
+            if_match: text("ETag")?.map(|etag| unquoted(etag).to_owned()),
+            if_modified_at,
+            if_size,
+        },
     })
 }
 
@@ -112,7 +116,7 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
 }
 
 /// In the order of the request; with `Quiet` only what failed.
-fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> String {
+fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> Writer {
     let mut w = page_writer(input.objects.iter().map(|item| item.key.len()));
     w.root("DeleteResult", |w| {
         for (item, outcome) in input.objects.iter().zip(outcomes) {
@@ -123,7 +127,7 @@ fn render(input: &Input, outcomes: &[Result<Deleted, Error>]) -> String {
             }
         }
     });
-    w.finish()
+    w
 }
 
 fn write_deleted(w: &mut Writer, item: &Item, deleted: &Deleted) {

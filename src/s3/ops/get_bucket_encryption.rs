@@ -1,17 +1,17 @@
 //! GetBucketEncryption: always an answer, for every bucket has a default.
 
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::sse::BucketDefault;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    Ok(answer::xml(render(&cx.bucket().encryption)))
+    Ok(Answer::new().xml(render(&cx.bucket().encryption)))
 }
 
-fn render(default: &BucketDefault) -> String {
+fn render(default: &BucketDefault) -> Writer {
     let mut w = Writer::document();
     w.root("ServerSideEncryptionConfiguration", |w| {
         w.node("Rule", |w| {
@@ -30,7 +30,7 @@ fn render(default: &BucketDefault) -> String {
             }
         });
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
         let expected = "2006-03-01/\"><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
                         </ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
                         </ServerSideEncryptionConfiguration>";
-        assert!(render(&BucketDefault::default()).ends_with(expected));
+        assert!(render(&BucketDefault::default()).finish().ends_with(expected));
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         for default in defaults {
             // What is not blocked is not said, and what is not said stays as it is.
             let unblocked = BucketDefault { blocks_sse_c: false, ..default.clone() };
-            assert_eq!(parse(render(&default).as_bytes(), &unblocked).unwrap(), default);
+            assert_eq!(parse(render(&default).finish().as_bytes(), &unblocked).unwrap(), default);
         }
     }
 }

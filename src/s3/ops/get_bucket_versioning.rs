@@ -1,17 +1,17 @@
 //! GetBucketVersioning.
 
 use crate::objects::Versioning;
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    Ok(answer::xml(render(cx.bucket().versioning)))
+    Ok(Answer::new().xml(render(cx.bucket().versioning)))
 }
 
-fn render(versioning: Versioning) -> String {
+fn render(versioning: Versioning) -> Writer {
     let mut w = Writer::document();
     w.root("VersioningConfiguration", |w| match versioning {
         Versioning::Never => {}
@@ -22,7 +22,7 @@ fn render(versioning: Versioning) -> String {
             w.leaf("Status", "Suspended");
         }
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
         ];
         for (versioning, status) in cases {
             let end = format!("2006-03-01/\">{status}</VersioningConfiguration>");
-            assert!(render(versioning).ends_with(&end), "{versioning:?}");
+            assert!(render(versioning).finish().ends_with(&end), "{versioning:?}");
         }
     }
 }

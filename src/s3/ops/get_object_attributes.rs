@@ -10,7 +10,7 @@ use crate::s3::fields::{joined, number};
 use crate::s3::object_answer::Answer;
 use crate::s3::object_read::absent;
 use crate::s3::sse_headers::CustomerUse;
-use crate::s3::{checksum_headers, sse_headers};
+use crate::s3::{checksum_headers, sse_headers, version_id};
 use crate::sse::ObjectRef;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, http_date};
@@ -67,7 +67,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
     let input = Input::parse(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Read, cx.access.facts().confidential)?;
-    let version = cx.query.version()?;
+    let version = version_id::of_query(&cx.query)?;
     let objects = &cx.app.objects;
     let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
     let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
@@ -76,7 +76,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let parts = if input.object_parts && info.parts.is_some() { objects.parts(&info).await? } else { Vec::new() };
     let mut answer = Answer::new();
     answer.insert(LAST_MODIFIED, http_date(info.modified).as_bytes());
-    answer.set_version(cx.shown_version(info.version));
+    answer.set_version(cx.bucket(), info.version);
     Ok(answer.xml(document(&input, &info, &parts)))
 }
 

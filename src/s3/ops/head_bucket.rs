@@ -2,15 +2,15 @@
 
 use http::StatusCode;
 
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let mut answer = answer::empty(StatusCode::OK);
-    answer::set(&mut answer, "x-amz-bucket-region", Some(cx.bucket().region.as_str()));
-    answer::set(&mut answer, "x-amz-access-point-alias", Some("false"));
-    answer::set(&mut answer, "content-type", Some("application/xml"));
-    Ok(answer)
+    let mut answer = Answer::new();
+    answer.set("x-amz-bucket-region", cx.bucket().region.as_str());
+    answer.set("x-amz-access-point-alias", "false");
+    answer.set("content-type", "application/xml");
+    Ok(answer.empty(StatusCode::OK))
 }

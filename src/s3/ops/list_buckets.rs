@@ -2,15 +2,16 @@
 
 use crate::names::Region;
 use crate::objects::{BucketPage, ListBuckets};
-use crate::s3::answer;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{page_writer, write_time};
+use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::s3::token;
 use crate::wire::Response;
+use crate::wire::xml::Writer;
 
 /// Buckets of one page at most.
 const PAGE_MAX: u32 = 10_000;
@@ -80,10 +81,10 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         limit: input.limit as usize,
     };
     let page = cx.app.objects.list_buckets(&cx.grant, &query).await?;
-    Ok(answer::xml(render(&input, cx.owner(&account), &page, scope)))
+    Ok(Answer::new().xml(render(&input, cx.owner(&account), &page, scope)))
 }
 
-fn render(input: &Input, owner: Owner<'_>, page: &BucketPage, scope: &[u8]) -> String {
+fn render(input: &Input, owner: Owner<'_>, page: &BucketPage, scope: &[u8]) -> Writer {
     let mut w = page_writer(page.buckets.iter().map(|bucket| bucket.name.as_str().len()));
     w.root("ListAllMyBucketsResult", |w| {
         owner.write(w, "Owner");
@@ -103,7 +104,7 @@ fn render(input: &Input, owner: Owner<'_>, page: &BucketPage, scope: &[u8]) -> S
             w.leaf("Prefix", prefix);
         }
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -163,12 +164,12 @@ mod tests {
         let owner = Owner { id: "a1", display_name: "main" };
         let expected = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListAllMyBucketsResult \
-             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Owner><ID>a1</ID><DisplayName>main</DisplayName></Owner>\
-             <Buckets><Bucket><Name>bkt</Name><CreationDate>2026-11-25T12:00:00.123Z</CreationDate>\
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Owner><ID>a1</ID><DisplayName>main</DisplayName>\
+             </Owner><Buckets><Bucket><Name>bkt</Name><CreationDate>2026-11-25T12:00:00.123Z</CreationDate>\
              <BucketRegion>eu-west-1</BucketRegion></Bucket></Buckets><ContinuationToken>{}</ContinuationToken>\
              <Prefix>b&amp;</Prefix></ListAllMyBucketsResult>",
             token::seal(b"scope", "bkt")
         );
-        assert_eq!(render(&input, owner, &page, b"scope"), expected);
+        assert_eq!(render(&input, owner, &page, b"scope").finish(), expected);
     }
 }

@@ -1,10 +1,10 @@
 //! ListMultipartUploads.
 
 use crate::objects::{ListUploads, Upload, UploadId, UploadsPage};
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{KeyEncoding, page_size, page_writer, write_checksum_type, write_storage_class, write_time};
+use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::wire::Response;
@@ -61,7 +61,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         0 => UploadsPage::default(),
         _ => cx.app.objects.list_uploads(&cx.grant, bucket, &query).await?,
     };
-    Ok(answer::xml(render(bucket.name.as_str(), &input, cx.owner(&bucket.owner), &page)))
+    Ok(Answer::new().xml(render(bucket.name.as_str(), &input, cx.owner(&bucket.owner), &page)))
 }
 
 /// The markers for the next page. Also on the last page AWS shows the last upload's; where the page ends in a rolled-up
@@ -74,7 +74,7 @@ fn next_markers(page: &UploadsPage) -> (&str, Option<UploadId>) {
     }
 }
 
-fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> String {
+fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> Writer {
     let encoding = input.encoding;
     let id_text = |id: Option<UploadId>| id.map(|id| id.to_string()).unwrap_or_default();
     let (next_key, next_id) = next_markers(page);
@@ -96,7 +96,7 @@ fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> 
         }
         encoding.write_prefixes(w, &page.prefixes);
     });
-    w.finish()
+    w
 }
 
 /// The initiator and the upload id: what an upload's row has more than an object's.
@@ -152,7 +152,7 @@ mod tests {
 
     fn page(raw: &str, page: &UploadsPage) -> String {
         let owner = Owner { id: "a1", display_name: "" };
-        render("bkt", &parse(raw).unwrap(), owner, page).split_once("2006-03-01/\">").unwrap().1.to_owned()
+        render("bkt", &parse(raw).unwrap(), owner, page).finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]
@@ -173,8 +173,8 @@ mod tests {
             "<Bucket>bkt</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>\
              <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>{ID}</NextUploadIdMarker><Prefix></Prefix>\
              <EncodingType>url</EncodingType><MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>\
-             <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>a1</ID></Initiator><Owner><ID>a1</ID></Owner>\
-             <StorageClass>STANDARD</StorageClass><Initiated>1970-01-01T00:00:00.000Z</Initiated>\
+             <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>a1</ID></Initiator>\
+             <Owner><ID>a1</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>1970-01-01T00:00:00.000Z</Initiated>\
              <ChecksumAlgorithm>SHA256</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></Upload>\
              </ListMultipartUploadsResult>"
         );

@@ -1,10 +1,10 @@
 //! ListObjectVersions.
 
 use crate::objects::{ListQuery, ListVersions, ListedVersion, VersionId, VersionPage};
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer, write_storage_class, write_time};
+use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::sources::Timestamp;
@@ -74,7 +74,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     };
     let rows: Vec<Row<'_>> = page.versions.iter().map(Row::from).collect();
     let owner = cx.owner(&bucket.owner);
-    Ok(answer::xml(render(bucket.name.as_str(), &input, owner, &rows, &page.prefixes, page.next.as_ref())))
+    Ok(Answer::new().xml(render(bucket.name.as_str(), &input, owner, &rows, &page.prefixes, page.next.as_ref())))
 }
 
 /// What is shown of a version: a delete marker is one without an entry.
@@ -137,7 +137,7 @@ fn render(
     rows: &[Row<'_>],
     prefixes: &[String],
     next: Option<&(String, Option<VersionId>)>,
-) -> String {
+) -> Writer {
     let encoding = input.encoding;
     let mut w = page_writer(rows.iter().map(|row| row.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListVersionsResult", |w| {
@@ -165,7 +165,7 @@ fn render(
         }
         encoding.write_prefixes(w, prefixes);
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         let next = next.map(|(key, version)| (key.to_owned(), version));
         let owner = Owner { id: "a1", display_name: "" };
         let page = render("bkt", &parse(raw).unwrap(), owner, rows, &[], next.as_ref());
-        page.split_once("2006-03-01/\">").unwrap().1.to_owned()
+        page.finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]

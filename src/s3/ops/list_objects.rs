@@ -1,13 +1,14 @@
 //! ListObjects, the first version: clients such as rclone, s3cmd and aws-cli's CloudTrail validation still use it.
 
 use crate::objects::{ListPage, ListQuery};
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer};
+use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::wire::Response;
+use crate::wire::xml::Writer;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
@@ -45,10 +46,9 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(&cx.grant, bucket, &query).await? };
     let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
     let owner = cx.owner(&bucket.owner);
-    let mut answer =
-        answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, page.next.as_deref()));
-    answer::set(&mut answer, "x-amz-bucket-region", Some(bucket.region.as_str()));
-    Ok(answer)
+    let mut answer = Answer::new();
+    answer.set("x-amz-bucket-region", bucket.region.as_str());
+    Ok(answer.xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, page.next.as_deref())))
 }
 
 fn render(
@@ -58,7 +58,7 @@ fn render(
     entries: &[Entry<'_>],
     prefixes: &[String],
     next: Option<&str>,
-) -> String {
+) -> Writer {
     let encoding = input.encoding;
     let mut w = page_writer(entries.iter().map(|entry| entry.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListBucketResult", |w| {
@@ -78,7 +78,7 @@ fn render(
         }
         encoding.write_prefixes(w, prefixes);
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
         let prefixes: Vec<String> = prefixes.iter().map(|p| (*p).to_owned()).collect();
         let owner = Owner { id: "a1", display_name: "main" };
         let page = render("bkt", &input, owner, entries, &prefixes, next);
-        page.split_once("2006-03-01/\">").unwrap().1.to_owned()
+        page.finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let entries = vec![Entry { key: &key, ..ENTRY }; 1000];
         let input = Input::parse(&Query::parse("").unwrap()).unwrap();
         let id = "a".repeat(64);
-        let page = render("bkt", &input, Owner { id: &id, display_name: "main" }, &entries, &[], None);
+        let page = render("bkt", &input, Owner { id: &id, display_name: "main" }, &entries, &[], None).finish();
         // Grown on the way, the string's room would be a power of two times the first.
         let room = 1000 * (480 + 60 + 30) + 1024;
         assert!(page.len() <= room && page.capacity() == room, "{} of {} bytes", page.len(), page.capacity());

@@ -2,14 +2,15 @@
 
 use super::list_buckets::token_incorrect;
 use crate::objects::{ListPage, ListQuery};
-use crate::s3::answer;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer};
+use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::s3::token;
 use crate::wire::Response;
+use crate::wire::xml::Writer;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
@@ -67,10 +68,9 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
     let owner = input.fetch_owner.then(|| cx.owner(&bucket.owner));
     let next = page.next.as_deref().map(|next| token::seal(&bucket.id, next));
-    let mut answer =
-        answer::xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, next.as_deref()));
-    answer::set(&mut answer, "x-amz-bucket-region", Some(bucket.region.as_str()));
-    Ok(answer)
+    let mut answer = Answer::new();
+    answer.set("x-amz-bucket-region", bucket.region.as_str());
+    Ok(answer.xml(render(bucket.name.as_str(), &input, owner, &entries, &page.prefixes, next.as_deref())))
 }
 
 fn render(
@@ -80,7 +80,7 @@ fn render(
     entries: &[Entry<'_>],
     prefixes: &[String],
     next_token: Option<&str>,
-) -> String {
+) -> Writer {
     let encoding = input.encoding;
     let mut w = page_writer(entries.iter().map(|entry| entry.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListBucketResult", |w| {
@@ -105,7 +105,7 @@ fn render(
         }
         encoding.write_prefixes(w, prefixes);
     });
-    w.finish()
+    w
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
             checksum: None,
         };
         let page = render("bkt", input, owner, &[entry], &["b/".to_owned()], next);
-        page.split_once("2006-03-01/\">").unwrap().1.to_owned()
+        page.finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
-use crate::s3::answer;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::sse::{BucketDefault, Mode};
 use crate::wire::xml::Element;
 use crate::wire::{Response, xml};
@@ -16,7 +16,7 @@ const KMS_KEY_MAX_BYTES: usize = 2048;
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let default = parse(cx.whole(), &cx.bucket().encryption)?;
     cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default).await?;
-    Ok(answer::empty(StatusCode::OK))
+    Ok(Answer::new().empty(StatusCode::OK))
 }
 
 /// Reads the one rule. Without `BlockedEncryptionTypes` what is blocked stays blocked, as with AWS: tools that do not

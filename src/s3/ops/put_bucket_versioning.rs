@@ -3,16 +3,16 @@
 use http::StatusCode;
 
 use crate::objects::Versioning;
-use crate::s3::answer;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
 use crate::wire::{Response, xml};
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let versioning = parse(cx.whole())?;
     cx.app.objects.set_versioning(&cx.grant, &cx.bucket().name, versioning).await?;
-    Ok(answer::empty(StatusCode::OK))
+    Ok(Answer::new().empty(StatusCode::OK))
 }
 
 fn parse(body: &[u8]) -> Result<Versioning, Error> {

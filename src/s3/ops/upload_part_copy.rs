@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::auth::{Payload, PayloadError};
 use crate::crypto::PlainRange;
-use crate::objects::{ByteStream, PartInfo};
+use crate::objects::{ByteStream, ObjectsError, PartInfo};
 use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -30,13 +30,22 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let source_keys = source.open(&cx).await?;
     let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
-    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await?;
+    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await;
+    let part = part.map_err(unreadable_source)?;
     let mut answer = Answer::new();
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
     }
     sse_headers::write(&mut answer, &upload.envelope, customer.as_ref().map(CustomerKey::md5_base64));
     Ok(answer.xml(document(&part)))
+}
+
+/// What looks to the writer like a body that broke off is damage of ours.
+fn unreadable_source(error: ObjectsError) -> Error {
+    match error {
+        ObjectsError::Payload(_) => Error::internal("the source of a copied part cannot be read to its end"),
+        other => other.into(),
+    }
 }
 
 fn wanted(header: Option<&str>, plain_len: u64) -> Result<PlainRange, Error> {

@@ -1,7 +1,7 @@
 //! Each row of the recorded answers to encryption headers.
 
 use super::*;
-use crate::s3::fields::sample;
+use crate::s3::fields::{Lines, sample};
 
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-key";
 /// 32 bytes `k`.
@@ -75,7 +75,7 @@ fn misused_customer_keys() {
     let invalid_key = "The secret key was invalid for the specified algorithm.";
     let md5 = &md5_of_key();
     let short = &STANDARD.encode([b'k'; 31]);
-    let cases: &[(&[(&str, &str)], Code, &str)] = &[
+    let cases: &[(Lines<'_>, Code, &str)] = &[
         (
             &[(CUSTOMER_KEY, KEY), (CUSTOMER_KEY_MD5, md5)],
             Code::InvalidArgument,
@@ -144,6 +144,15 @@ fn no_customer_key_over_plain_http() {
     let read = own_customer_key(&sample(&headers), CustomerUse::Read, false).err().unwrap();
     assert_eq!((read.code(), read.message()), (Code::InvalidRequest, secure));
     assert!(requested(&sample(&[(MODE, "aws:kms")]), false).is_ok());
+}
+
+#[test]
+fn where_nothing_can_be_chosen_nothing_may_be() {
+    assert!(refuse_choice(&sample(&[(CUSTOMER_ALGORITHM, "AES256")])).is_ok());
+    for name in [MODE, KMS_KEY_ID, CONTEXT, BUCKET_KEY] {
+        let error = refuse_choice(&sample(&[(name, "x")])).unwrap_err();
+        assert_eq!(error.message(), format!("{name} header is not supported for this operation."));
+    }
 }
 
 #[test]

@@ -41,7 +41,15 @@ fn conditions() {
     let iso = "<LastModifiedTime>2026-11-25T12:00:00Z</LastModifiedTime>";
     assert_eq!(condition(&format!("{etag}{rfc822}")), Ok(expected.clone()));
     assert_eq!(condition(&format!("{etag}{iso}")), Ok(expected));
-    for bad in ["<Size>x</Size>", "<LastModifiedTime>x</LastModifiedTime>", "<IfFine>1</IfFine>", "<ETag/><ETag/>"] {
+    assert_eq!(condition("<ETag/>").map(|c| c.if_match), Ok(Some(String::new())));
+    for bad in [
+        "<Size/>",
+        "<LastModifiedTime/>",
+        "<Size>x</Size>",
+        "<LastModifiedTime>x</LastModifiedTime>",
+        "<IfFine>1</IfFine>",
+        "<ETag/><ETag/>",
+    ] {
         assert_eq!(condition(bad), Err("MalformedXML"), "{bad}");
     }
 }
@@ -100,8 +108,8 @@ fn answers_in_the_order_of_the_request() {
          <Deleted><Key>version</Key><VersionId>{ID}</VersionId></Deleted>{error}</DeleteResult>"
     );
     let input = Input { quiet: false, objects };
-    let answer = render(&input, &outcomes);
+    let answer = render(&input, &outcomes).finish();
     assert!(answer.ends_with(&expected), "{answer}");
-    let quiet = render(&Input { quiet: true, ..input }, &outcomes);
+    let quiet = render(&Input { quiet: true, ..input }, &outcomes).finish();
     assert!(quiet.ends_with(&format!("2006-03-01/\">{error}</DeleteResult>")), "{quiet}");
 }
