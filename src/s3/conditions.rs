@@ -113,12 +113,12 @@ impl ReadConditions {
 
 /// `If-Range` (RFC 9110, section 13.1.5): whether the client's part is of the object as it is now, so that a range goes
 /// with it. Otherwise the whole is answered.
-pub(crate) fn range_applies(if_range: Option<&str>, info: &ObjectInfo) -> bool {
+pub(crate) fn range_applies(if_range: Option<&str>, etag: &str, modified: Timestamp) -> bool {
     match if_range {
         None => true,
         Some(validator) => match parse_http_date(validator) {
-            Some(date) => date.seconds() == info.modified.seconds(),
-            None => unquoted(validator) == info.etag,
+            Some(date) => date.seconds() == modified.seconds(),
+            None => unquoted(validator) == etag,
         },
     }
 }
@@ -213,6 +213,17 @@ mod tests {
         ];
         for (headers, expected) in cases {
             assert_eq!(verdict(headers), *expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_goes_with_the_object_it_was_made_for() {
+        let quoted = format!("\"{ETAG}\"");
+        for same in [None, Some(quoted.as_str()), Some(ETAG), Some(SAME)] {
+            assert!(range_applies(same, ETAG, MODIFIED), "{same:?}");
+        }
+        for other in ["\"x\"", "W/\"0123456789abcdef0123456789abcdef\"", BEFORE, AFTER, "*"] {
+            assert!(!range_applies(Some(other), ETAG, MODIFIED), "{other}");
         }
     }
 

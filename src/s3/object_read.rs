@@ -19,7 +19,7 @@ use super::uploads;
 use super::version_id;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
-use crate::objects::{Bucket, ObjectInfo, ObjectsError, PartSpan, VersionId};
+use crate::objects::{Bucket, ObjectChecksum, ObjectInfo, ObjectsError, PartSpan, VersionId};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::http_date;
 
@@ -157,7 +157,7 @@ impl Found {
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         input.conditions.check_read(&info, cx.app.sources.now())?;
         let wanted = match input.wanted {
-            Wanted::Range(..) if !conditions::range_applies(input.if_range, &info) => Wanted::Whole,
+            Wanted::Range(..) if !conditions::range_applies(input.if_range, &info.etag, info.modified) => Wanted::Whole,
             wanted => wanted,
         };
         let parts = match (wanted, info.parts) {
@@ -196,21 +196,21 @@ impl Found {
             answer.set("x-amz-mp-parts-count", &count.to_string());
         }
         if input.checksums {
-            self.describe_checksum(&mut answer);
+            write_checksum(&mut answer, &selection.kind, info.checksum.as_ref());
         }
         answer
     }
+}
 
-    /// Only a checksum of exactly the bytes that are answered: clients compare it with what they get.
-    fn describe_checksum(&self, answer: &mut Answer) {
-        match &self.selection.kind {
-            Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, self.info.checksum.as_ref()),
-            Selected::Range => {}
-            Selected::Part { checksum, .. } => {
-                checksum_headers::write_part(answer, checksum.as_ref());
-                if let (Some(_), Some(whole)) = (checksum, &self.info.checksum) {
-                    checksum_headers::write_kind(answer, whole.kind);
-                }
+/// Only a checksum of exactly the bytes that are answered: clients compare it with what they get.
+fn write_checksum(answer: &mut Answer, selected: &Selected, whole: Option<&ObjectChecksum>) {
+    match selected {
+        Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, whole),
+        Selected::Range => {}
+        Selected::Part { checksum, .. } => {
+            checksum_headers::write_part(answer, checksum.as_ref());
+            if let (Some(_), Some(whole)) = (checksum, whole) {
+                checksum_headers::write_kind(answer, whole.kind);
             }
         }
     }
@@ -235,6 +235,7 @@ pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: &Bucket) -> Error {
 mod tests {
     use super::*;
     use crate::crypto::ChecksumAlgorithm;
+    use crate::objects::ChecksumKind;
     use crate::s3::fields::sample;
 
     fn ask<'a>(headers: &'a HeaderMap, query: &str) -> Result<Wanted<'a>, Error> {
@@ -275,6 +276,25 @@ mod tests {
         let only = Selection::choose(Wanted::Part(1), 8, None).unwrap();
         assert_eq!((only.plain_len(), only.status()), (8, StatusCode::PARTIAL_CONTENT));
         assert_eq!(Selection::choose(Wanted::Part(1), 0, None).unwrap().status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_checksum_is_of_the_bytes_that_are_answered() {
+        let part = span(1, 7, 8);
+        let checksum = Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] };
+        let whole = ObjectChecksum { checksum, kind: ChecksumKind::Composite, parts: Some(2) };
+        let shown = |selected, whole: Option<&ObjectChecksum>| {
+            let mut answer = Answer::new();
+            write_checksum(&mut answer, &selected, whole);
+            ["x-amz-checksum-crc32", "x-amz-checksum-type"].map(|name| answer.get(name).unwrap_or("-").to_owned())
+        };
+        assert_eq!(shown(Selected::Whole, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
+        assert_eq!(shown(Selected::OnlyPart, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
+        assert_eq!(shown(Selected::Range, Some(&whole)), ["-", "-"]);
+        let selected = |checksum| Selected::Part { checksum, count: 2 };
+        assert_eq!(shown(selected(part.checksum), Some(&whole)), ["AAAABw==", "COMPOSITE"]);
+        assert_eq!(shown(selected(None), Some(&whole)), ["-", "-"]);
+        assert_eq!(shown(Selected::Whole, None), ["-", "-"]);
     }
 
     #[test]

@@ -80,6 +80,9 @@ fn document(part: &PartInfo) -> Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::{Checksum, ChecksumAlgorithm};
+    use crate::s3::code::Code;
+    use crate::sources::Timestamp;
 
     #[test]
     fn without_a_range_all_is_copied() {
@@ -87,5 +90,29 @@ mod tests {
         assert_eq!(wanted(None, 0).unwrap(), PlainRange { start: 0, end: 0 });
         assert_eq!(wanted(Some("bytes=2-3"), 10).unwrap(), PlainRange { start: 2, end: 4 });
         assert!(wanted(Some("bytes=2-10"), 10).is_err());
+    }
+
+    #[test]
+    fn a_part_is_shown_with_its_checksum() {
+        let part = PartInfo {
+            part_number: 1,
+            plain_len: 5,
+            etag: "ab".to_owned(),
+            modified: Timestamp(1_795_608_000_123),
+            checksum: Some(Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] }),
+        };
+        assert_eq!(
+            document(&part).finish(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CopyPartResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LastModified>2026-11-25T12:00:00.123Z</LastModified>\
+             <ETag>&quot;ab&quot;</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></CopyPartResult>"
+        );
+    }
+
+    #[test]
+    fn damage_of_the_source_is_not_the_clients_fault() {
+        let error = unreadable_source(ObjectsError::Payload(PayloadError::Incomplete));
+        assert_eq!(error.code(), Code::InternalError);
+        assert_eq!(unreadable_source(ObjectsError::NoSuchUpload).code(), Code::NoSuchUpload);
     }
 }
