@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::file::read_secret;
 use super::values::Secret;
 use super::{AccountConfig, ConfigError, UserConfig};
-use crate::crypto::{SecretBytes};
+use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId};
 
 /// The longest access key id that AWS allows, in bytes.

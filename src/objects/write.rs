@@ -155,7 +155,15 @@ impl Objects {
             let verified = seal_all(&mut stream, payload, None).await?;
             let bytes = stream.take();
             let sealed_crc = crc64_nvme(0, &bytes);
-            return Ok(Written { id, place: Place::Inline, sealed_crc, plain_crc: stream.plain_crc, verified, inline: Some(bytes), _guard: None });
+            return Ok(Written {
+                id,
+                place: Place::Inline,
+                sealed_crc,
+                plain_crc: stream.plain_crc,
+                verified,
+                inline: Some(bytes),
+                _guard: None,
+            });
         }
         let guard = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
@@ -165,7 +173,15 @@ impl Objects {
                 stream.flush(&mut writer).await?;
                 writer.finish().await?;
                 let sealed_crc = stream.crc;
-                Ok(Written { id, place: Place::Blob, sealed_crc, plain_crc: stream.plain_crc, verified, inline: None, _guard: Some(guard) })
+                Ok(Written {
+                    id,
+                    place: Place::Blob,
+                    sealed_crc,
+                    plain_crc: stream.plain_crc,
+                    verified,
+                    inline: None,
+                    _guard: Some(guard),
+                })
             }
             Err(error) => {
                 writer.abort().await;

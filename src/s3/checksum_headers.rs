@@ -215,13 +215,15 @@ fn invalid_value(header: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::fields::sample;
+    use crate::s3::fields::{Lines, sample};
     use crate::wire::xml;
+
+    type Declared<'a> = Result<Option<(ChecksumAlgorithm, ChecksumKind)>, &'a str>;
 
     #[test]
     fn what_an_upload_may_declare() {
         use ChecksumKind::{Composite, FullObject};
-        let cases: &[(&[(&str, &str)], Result<Option<(ChecksumAlgorithm, ChecksumKind)>, &str>)] = &[
+        let cases: &[(Lines<'_>, Declared<'_>)] = &[
             (&[], Ok(None)),
             (&[(ALGORITHM, "CRC64NVME")], Ok(Some((ChecksumAlgorithm::Crc64Nvme, FullObject)))),
             (&[(ALGORITHM, "crc32")], Ok(Some((ChecksumAlgorithm::Crc32, Composite)))),

@@ -113,12 +113,12 @@ impl ReadConditions {
 
 /// `If-Range` (RFC 9110, section 13.1.5): whether the client's part is of the object as it is now, so that a range goes
 /// with it. Otherwise the whole is answered.
-pub(crate) fn range_applies(if_range: Option<&str>, info: &ObjectInfo) -> bool {
+pub(crate) fn range_applies(if_range: Option<&str>, etag: &str, modified: Timestamp) -> bool {
     match if_range {
         None => true,
         Some(validator) => match parse_http_date(validator) {
-            Some(date) => date.seconds() == info.modified.seconds(),
-            None => unquoted(validator) == info.etag,
+            Some(date) => date.seconds() == modified.seconds(),
+            None => unquoted(validator) == etag,
         },
     }
 }
@@ -128,13 +128,12 @@ pub(crate) fn range_applies(if_range: Option<&str>, info: &ObjectInfo) -> bool {
 pub(crate) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition, Error> {
     for (name, sent) in [("If-Modified-Since", "if-modified-since"), ("If-Unmodified-Since", "if-unmodified-since")] {
         if headers.contains_key(sent) {
-            return Err(Error::new(Code::NotImplemented).and("Header", name));
+            return Err(Error::header_not_implemented(name));
         }
     }
     match (single(headers, "if-match")?, single(headers, "if-none-match")?) {
         (None, None) => Ok(WriteCondition::default()),
-        (Some(_), Some(_)) => Err(Error::new(Code::NotImplemented)
-            .and("Header", "If-Match,If-None-Match")
+        (Some(_), Some(_)) => Err(Error::header_not_implemented("If-Match,If-None-Match")
             .and("additionalMessage", "Multiple conditional request headers present in the request")),
         (None, Some("*")) => Ok(WriteCondition { if_match: None, if_absent: true }),
         (None, Some(_)) => Err(value_not_accepted("If-None-Match")),
@@ -157,9 +156,9 @@ fn failed(condition: &'static str) -> Error {
     Error::new(Code::PreconditionFailed).and("Condition", condition)
 }
 
-fn value_not_accepted(header: &str) -> Error {
+fn value_not_accepted(header: &'static str) -> Error {
     let message = format!("We don't accept the provided value of {header} header for this API");
-    Error::new(Code::NotImplemented).and("Header", header).and("additionalMessage", message)
+    Error::header_not_implemented(header).and("additionalMessage", message)
 }
 
 #[cfg(test)]
@@ -214,6 +213,17 @@ mod tests {
         ];
         for (headers, expected) in cases {
             assert_eq!(verdict(headers), *expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_goes_with_the_object_it_was_made_for() {
+        let quoted = format!("\"{ETAG}\"");
+        for same in [None, Some(quoted.as_str()), Some(ETAG), Some(SAME)] {
+            assert!(range_applies(same, ETAG, MODIFIED), "{same:?}");
+        }
+        for other in ["\"x\"", "W/\"0123456789abcdef0123456789abcdef\"", BEFORE, AFTER, "*"] {
+            assert!(!range_applies(Some(other), ETAG, MODIFIED), "{other}");
         }
     }
 

@@ -2,19 +2,18 @@
 
 use http::HeaderMap;
 
-use super::code::Code;
 use super::conditions::{self, ReadConditions};
 use super::cx::Cx;
 use super::error::Error;
 use super::fields::filled;
 use super::object_read::absent;
 use super::serve::{check_expected_owner, parse_key};
-use super::sse_headers::{self, CustomerUse};
+use super::sse_headers;
 use super::version_id;
 use crate::auth::Grant;
 use crate::crypto::ObjectKeys;
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES, VersionId};
+use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::decode_path;
 
@@ -40,7 +39,7 @@ impl CopySource {
         let path = decode_path(path).ok_or_else(invalid)?;
         // Access points come by ARN; there are none here.
         if path.trim_start_matches('/').starts_with("arn:") {
-            return Err(Error::new(Code::NotImplemented).and("Header", HEADER));
+            return Err(Error::header_not_implemented(HEADER));
         }
         let (bucket, key) = path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or_else(invalid)?;
         if bucket.is_empty() || key.is_empty() {
@@ -51,7 +50,6 @@ impl CopySource {
 }
 
 /// A source that exists, may be read, and fits the request's conditions.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
 pub(crate) struct Source {
     pub(crate) bucket: Bucket,
     pub(crate) info: ObjectInfo,
@@ -73,7 +71,7 @@ impl Source {
         let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         let grant = cx.grant_object(action, &bucket, &key)?;
         let found = cx.app.objects.head(&grant, &bucket, &key, version).await;
-        let info = found.map_err(|error| not_found(cx, error, &bucket, &key, version))?;
+        let info = found.map_err(|error| not_found(cx, error, &bucket, &key, named.version))?;
         cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;
         ReadConditions::parse(headers, &conditions::COPY_SOURCE).check_source(&info, cx.app.sources.now())?;
         Ok(Self { bucket, info, by_version: version.is_some(), grant, customer })
@@ -108,8 +106,7 @@ pub(crate) fn check_copied_len(plain_len: u64) -> Result<(), Error> {
 }
 
 async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucket, Error> {
-    let invalid = |_| Error::new(Code::InvalidBucketName).and("BucketName", name);
-    let parsed = BucketName::parse(name).map_err(invalid)?;
+    let parsed = BucketName::parse(name).map_err(|invalid| Error::from(invalid).and("BucketName", name))?;
     // A copy within one bucket is the usual one; the frame has looked it up already.
     let bucket = if parsed == cx.bucket().name {
         cx.bucket().clone()
@@ -120,18 +117,24 @@ async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucke
     Ok(bucket)
 }
 
-fn not_found(cx: &Cx, error: ObjectsError, bucket: &Bucket, key: &ObjectKey, version: Option<VersionId>) -> Error {
+/// The frame would name the destination's key, and the version of the query.
+fn not_found(cx: &Cx, error: ObjectsError, bucket: &Bucket, key: &ObjectKey, version: Option<String>) -> Error {
     match error {
         ObjectsError::IsDeleteMarker { .. } => Error::invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ),
-        other => absent(cx, other, bucket, key, version),
+        ObjectsError::NoSuchVersion => {
+            Error::from(error).and("Key", key.as_str()).and("VersionId", version.unwrap_or_default())
+        }
+        ObjectsError::NoSuchKey { .. } => absent(cx, error, bucket).and("Key", key.as_str()),
+        other => other.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::code::Code;
 
     #[test]
     fn forms() {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
-use super::table::Row;
+
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
@@ -42,7 +42,6 @@ pub(crate) struct Cx {
     pub(crate) access: Access,
     /// The row's action on the target, allowed.
     pub(crate) grant: Grant,
-    pub(crate) row: &'static Row,
     pub(crate) head: http::request::Parts,
     pub(crate) query: Query,
     pub(crate) request_id: RequestId,

@@ -54,7 +54,7 @@ impl Error {
     }
 
     /// `NotImplemented` for a header, naming it.
-    pub(crate) fn header_not_implemented(name: &'static str) -> Self {
+    pub(crate) fn header_not_implemented(name: impl Into<String>) -> Self {
         Self::new(Code::NotImplemented).and("Header", name)
     }
 

@@ -60,9 +60,13 @@ pub(crate) fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u
     }
 }
 
-/// Headers for tests: `name: value` lines.
+/// Headers of a test: name and value.
 #[cfg(test)]
-pub(crate) fn sample(lines: &[(&str, &str)]) -> HeaderMap {
+pub(crate) type Lines<'a> = &'a [(&'a str, &'a str)];
+
+/// Headers for tests.
+#[cfg(test)]
+pub(crate) fn sample(lines: Lines<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         let name = name.parse::<http::HeaderName>().unwrap();

@@ -13,6 +13,7 @@ use super::fields::{filled, joined, single};
 use super::object_answer::Answer;
 use super::object_tags;
 use super::query::Query;
+use super::tags::Tags;
 use crate::objects::ObjectMeta;
 
 /// Bytes of names (without prefix) and values of all user metadata, in UTF-8 (S3 User Guide, "Working with object
@@ -76,9 +77,8 @@ pub(crate) fn names_class_or_redirect(headers: &HeaderMap) -> bool {
     headers.contains_key(STORAGE_CLASS) || headers.contains_key(WEBSITE_REDIRECT)
 }
 
-/// `x-amz-tagging`
-pub(crate) fn tags(headers: &HeaderMap) -> Result<Vec<(String, String)>, Error> {
-    single(headers, TAGGING)?.map_or(Ok(Vec::new()), object_tags::parse_header)
+fn tags(headers: &HeaderMap) -> Result<Tags, Error> {
+    single(headers, TAGGING)?.map_or(Ok(Tags::new()), object_tags::parse_header)
 }
 
 /// Refuses, as AWS does on buckets without ACLs, Object Lock or appends, the headers that ask for them.
@@ -88,7 +88,7 @@ pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Error> {
         return Err(Error::invalid_request("Bucket is missing Object Lock Configuration"));
     }
     if headers.contains_key("x-amz-write-offset-bytes") {
-        return Err(Error::new(Code::NotImplemented).and("Header", "x-amz-write-offset-bytes"));
+        return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
     }
     Ok(())
 }

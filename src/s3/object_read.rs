@@ -19,13 +19,11 @@ use super::uploads;
 use super::version_id;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
-use crate::names::ObjectKey;
-use crate::objects::{Bucket, ObjectInfo, ObjectsError, PartSpan, VersionId};
+use crate::objects::{Bucket, ObjectChecksum, ObjectInfo, ObjectsError, PartSpan, VersionId};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::http_date;
 
 /// A read as asked for.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
 pub(crate) struct ReadInput<'a> {
     version: Option<VersionId>,
     conditions: ReadConditions,
@@ -49,7 +47,6 @@ pub(crate) enum Wanted<'a> {
 impl<'a> ReadInput<'a> {
     /// Reads headers and query.
     pub(crate) fn parse(headers: &'a HeaderMap, query: &Query, facts: &RequestFacts) -> Result<Self, Error> {
-        sse_headers::refuse_choice(headers)?;
         Ok(Self {
             version: version_id::of_query(query)?,
             conditions: ReadConditions::parse(headers, &conditions::READ),
@@ -156,11 +153,11 @@ impl Found {
     pub(crate) async fn locate(cx: &Cx, input: &ReadInput<'_>) -> Result<Self, Error> {
         let objects = &cx.app.objects;
         let found = objects.head(&cx.grant, cx.bucket(), cx.key(), input.version).await;
-        let info = found.map_err(|error| absent(cx, error, cx.bucket(), cx.key(), input.version))?;
+        let info = found.map_err(|error| absent(cx, error, cx.bucket()))?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         input.conditions.check_read(&info, cx.app.sources.now())?;
         let wanted = match input.wanted {
-            Wanted::Range(..) if !conditions::range_applies(input.if_range, &info) => Wanted::Whole,
+            Wanted::Range(..) if !conditions::range_applies(input.if_range, &info.etag, info.modified) => Wanted::Whole,
             wanted => wanted,
         };
         let parts = match (wanted, info.parts) {
@@ -199,59 +196,37 @@ impl Found {
             answer.set("x-amz-mp-parts-count", &count.to_string());
         }
         if input.checksums {
-            self.describe_checksum(&mut answer);
+            write_checksum(&mut answer, &selection.kind, info.checksum.as_ref());
         }
         answer
     }
+}
 
-    /// Only a checksum of exactly the bytes that are answered: clients compare it with what they get.
-    fn describe_checksum(&self, answer: &mut Answer) {
-        match &self.selection.kind {
-            Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, self.info.checksum.as_ref()),
-            Selected::Range => {}
-            Selected::Part { checksum, .. } => {
-                checksum_headers::write_part(answer, checksum.as_ref());
-                if let (Some(_), Some(whole)) = (checksum, &self.info.checksum) {
-                    checksum_headers::write_kind(answer, whole.kind);
-                }
+/// Only a checksum of exactly the bytes that are answered: clients compare it with what they get.
+fn write_checksum(answer: &mut Answer, selected: &Selected, whole: Option<&ObjectChecksum>) {
+    match selected {
+        Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, whole),
+        Selected::Range => {}
+        Selected::Part { checksum, .. } => {
+            checksum_headers::write_part(answer, checksum.as_ref());
+            if let (Some(_), Some(whole)) = (checksum, whole) {
+                checksum_headers::write_kind(answer, whole.kind);
             }
         }
     }
 }
 
 /// Why an object is not to be had, as AWS says it: who may not list the bucket does not learn what is not in it, and a
-/// delete marker shows itself.
-pub(crate) fn absent(
-    cx: &Cx,
-    error: ObjectsError,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    version: Option<VersionId>,
-) -> Error {
-    let named = || version.map(|version| version.to_string()).unwrap_or_default();
+/// delete marker that was named is named again.
+pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: &Bucket) -> Error {
     match error {
-        ObjectsError::NoSuchKey { delete_marker } => {
-            if let Err(denied) = cx.grant_bucket("s3:ListBucket", bucket) {
-                return denied;
-            }
-            let error = Error::new(Code::NoSuchKey).and("Key", key.as_str());
-            match delete_marker {
-                None => error,
-                Some(marker) => {
-                    error.header("x-amz-delete-marker", "true").header("x-amz-version-id", marker.to_string())
-                }
-            }
+        ObjectsError::NoSuchKey { .. } => match cx.grant_bucket("s3:ListBucket", bucket) {
+            Ok(_) => error.into(),
+            Err(denied) => denied,
+        },
+        ObjectsError::IsDeleteMarker { .. } => {
+            Error::from(error).header("x-amz-version-id", cx.query.value("versionId").unwrap_or_default())
         }
-        ObjectsError::NoSuchVersion => {
-            Error::new(Code::NoSuchVersion).and("Key", key.as_str()).and("VersionId", named())
-        }
-        ObjectsError::IsDeleteMarker { modified } => Error::new(Code::MethodNotAllowed)
-            .and("Method", cx.row.method)
-            .and("ResourceType", "DeleteMarker")
-            .header("x-amz-delete-marker", "true")
-            .header("x-amz-version-id", named())
-            .header("last-modified", http_date(modified))
-            .header("allow", "DELETE"),
         other => other.into(),
     }
 }
@@ -260,6 +235,7 @@ pub(crate) fn absent(
 mod tests {
     use super::*;
     use crate::crypto::ChecksumAlgorithm;
+    use crate::objects::ChecksumKind;
     use crate::s3::fields::sample;
 
     fn ask<'a>(headers: &'a HeaderMap, query: &str) -> Result<Wanted<'a>, Error> {
@@ -300,6 +276,25 @@ mod tests {
         let only = Selection::choose(Wanted::Part(1), 8, None).unwrap();
         assert_eq!((only.plain_len(), only.status()), (8, StatusCode::PARTIAL_CONTENT));
         assert_eq!(Selection::choose(Wanted::Part(1), 0, None).unwrap().status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn a_checksum_is_of_the_bytes_that_are_answered() {
+        let part = span(1, 7, 8);
+        let checksum = Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] };
+        let whole = ObjectChecksum { checksum, kind: ChecksumKind::Composite, parts: Some(2) };
+        let shown = |selected, whole: Option<&ObjectChecksum>| {
+            let mut answer = Answer::new();
+            write_checksum(&mut answer, &selected, whole);
+            ["x-amz-checksum-crc32", "x-amz-checksum-type"].map(|name| answer.get(name).unwrap_or("-").to_owned())
+        };
+        assert_eq!(shown(Selected::Whole, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
+        assert_eq!(shown(Selected::OnlyPart, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
+        assert_eq!(shown(Selected::Range, Some(&whole)), ["-", "-"]);
+        let selected = |checksum| Selected::Part { checksum, count: 2 };
+        assert_eq!(shown(selected(part.checksum), Some(&whole)), ["AAAABw==", "COMPOSITE"]);
+        assert_eq!(shown(selected(None), Some(&whole)), ["-", "-"]);
+        assert_eq!(shown(Selected::Whole, None), ["-", "-"]);
     }
 
     #[test]

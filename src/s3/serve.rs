@@ -136,7 +136,7 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
         Body::None => collect(payload, IGNORED_BODY_BYTES).await?,
         Body::Small(limit) => collect(payload, limit).await?,
     };
-    handler(Cx { app: Arc::clone(app), access, grant, row, head, query, request_id, addressed, body }).await
+    handler(Cx { app: Arc::clone(app), access, grant, head, query, request_id, addressed, body }).await
 }
 
 fn not_implemented(row: &Row) -> Error {

@@ -133,8 +133,8 @@ pub(crate) fn refuse_unknown(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// Refuses the headers that choose an encryption where none can be chosen: on reads and on the later calls of an
-/// upload.
+/// Refuses the headers that choose an encryption where none can be chosen: on all that is no PutObject, CopyObject or
+/// CreateMultipartUpload.
 pub(crate) fn refuse_choice(headers: &HeaderMap) -> Result<(), Error> {
     for name in [MODE, KMS_KEY_ID, CONTEXT, BUCKET_KEY] {
         if let Some(value) = single(headers, name)? {

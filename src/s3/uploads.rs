@@ -20,23 +20,10 @@ pub(crate) fn part_number(text: &str) -> Result<u32, Error> {
     }
 }
 
-/// The upload that the request names.
+/// The upload that the request names. What is no upload id names no upload.
 pub(crate) async fn named(cx: &Cx) -> Result<Upload, Error> {
-    let text = cx.query.value("uploadId").unwrap_or_default();
-    // What is no upload id names no upload.
-    let id = UploadId::parse(text).ok_or_else(|| no_such_upload(text))?;
-    match cx.app.objects.upload(cx.bucket(), cx.key(), id).await {
-        Err(ObjectsError::NoSuchUpload) => Err(no_such_upload(text)),
-        found => Ok(found?),
-    }
-}
-
-/// Errors of a call on an upload, with the upload named where AWS names it.
-pub(crate) fn with_upload(error: ObjectsError, upload: &Upload) -> Error {
-    let named =
-        matches!(error, ObjectsError::NoSuchUpload | ObjectsError::InvalidPart { .. } | ObjectsError::InvalidPartOrder);
-    let error = Error::from(error);
-    if named { error.and("UploadId", upload.id.to_string()) } else { error }
+    let id = cx.query.value("uploadId").and_then(UploadId::parse).ok_or_else(|| Error::new(Code::NoSuchUpload))?;
+    Ok(cx.app.objects.upload(cx.bucket(), cx.key(), id).await?)
 }
 
 /// The keys for a part. A customer's key comes with each part of an upload that was started with one, and with no
@@ -47,7 +34,7 @@ pub(crate) async fn part_keys(cx: &Cx, upload: &Upload, customer: Option<&Custom
         ObjectsError::Sse(SseError::WrongCustomerKey) => {
             Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
         }
-        other => with_upload(other, upload),
+        other => other.into(),
     })
 }
 
@@ -66,13 +53,7 @@ pub(crate) fn check_body_len(plain_len: u64) -> Result<(), Error> {
     if plain_len <= PUT_MAX_BYTES {
         return Ok(());
     }
-    Err(Error::new(Code::EntityTooLarge)
-        .and("ProposedSize", plain_len.to_string())
-        .and("MaxSizeAllowed", PUT_MAX_BYTES.to_string()))
-}
-
-fn no_such_upload(id: &str) -> Error {
-    Error::new(Code::NoSuchUpload).and("UploadId", id)
+    Err(ObjectsError::TooLarge { proposed: plain_len, limit: PUT_MAX_BYTES }.into())
 }
 
 #[cfg(test)]

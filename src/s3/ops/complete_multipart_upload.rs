@@ -3,18 +3,16 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::ObjectsError;
 use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, PART_NUMBER_MAX, Upload};
 use crate::s3::code::Code;
 use crate::s3::conditions::{self, unquoted};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::number;
-use crate::s3::object_answer::{Answer, quoted};
-use crate::s3::ops::put_object::refused;
+use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
 use crate::s3::{checksum_headers, sse_headers, uploads};
-use crate::sse::{CustomerKey, Mode};
+use crate::sse::{CustomerKey, Mode, SseError};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
 
@@ -22,17 +20,12 @@ use crate::wire::xml::{self, Element, Writer};
 /// that there is nothing to wait for. (AWS sends its headers at once and blanks meanwhile, and an error inside 200.)
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
-    sse_headers::refuse_choice(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
     check_customer(&cx, &upload, customer.as_ref())?;
     let complete = parse(headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
     let objects = &cx.app.objects;
-    let info = objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await;
-    let info = info.map_err(|error| match error {
-        ObjectsError::NoSuchKey { .. } | ObjectsError::ConditionalConflict(_) => refused(error, &cx),
-        other => uploads::with_upload(other, &upload),
-    })?;
+    let info = objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), info.version);
     sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));
@@ -43,7 +36,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 fn check_customer(cx: &Cx, upload: &Upload, customer: Option<&CustomerKey>) -> Result<(), Error> {
     match customer {
         None => Ok(()),
-        Some(_) if upload.envelope.mode != Mode::SseC => Err(Error::from(crate::sse::SseError::NotApplicable)),
+        Some(_) if upload.envelope.mode != Mode::SseC => Err(SseError::NotApplicable.into()),
         Some(_) => Ok(cx.app.objects.sse().check_customer(&upload.envelope, customer)?),
     }
 }
@@ -65,7 +58,7 @@ fn parts(body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<Vec<Comple
         return Err(none());
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body).map_err(|_| malformed())?;
+    let root = xml::parse(body)?;
     if root.name != "CompleteMultipartUpload" {
         return Err(malformed());
     }
@@ -104,7 +97,7 @@ fn document(info: &ObjectInfo, location: &str) -> Writer {
         w.leaf("Location", location)
             .leaf("Bucket", info.bucket.as_str())
             .leaf("Key", info.key.as_str())
-            .leaf("ETag", &quoted(&info.etag));
+            .etag("ETag", &info.etag);
         checksum_headers::write_xml(w, info.checksum.as_ref());
     });
     w
@@ -129,7 +122,7 @@ mod tests {
         ];
         let expected = CompletePart { part_number: 2, etag: "ab".to_owned(), checksum: None };
         for form in forms {
-            assert_eq!(parts(body(form).as_bytes(), None).unwrap(), [expected.clone()], "{form}");
+            assert_eq!(parts(body(form).as_bytes(), None).unwrap(), std::slice::from_ref(&expected), "{form}");
         }
         let namespaced = "<?xml version=\"1.0\"?><CompleteMultipartUpload \
                           xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Part><PartNumber>2</PartNumber>\

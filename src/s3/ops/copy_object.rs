@@ -3,21 +3,19 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::{CopyObject, ObjectInfo, ObjectMeta, WriteCondition};
+use crate::objects::{CopyObject, ObjectInfo, ObjectMeta, ObjectsError, WriteCondition};
 use crate::s3::conditions;
 use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::filled;
-use crate::s3::object_answer::{Answer, quoted};
-use crate::s3::ops::put_object::refused;
+use crate::s3::object_answer::Answer;
 use crate::s3::{checksum_headers, object_headers, sse_headers};
 use crate::sse::{Mode, Requested};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, iso8601_ms};
 
 /// What the headers say, apart from the source.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
 struct Input {
     changes: Changes,
     requested: Requested,
@@ -104,7 +102,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     if onto_itself && !names_encryption {
         check_self_copy(&changes, source.info.envelope.mode, plan.mode())?;
     }
-    objects.check_condition(bucket, key, &condition).await.map_err(|error| refused(error, &cx))?;
+    objects.check_condition(bucket, key, &condition).await?;
     let source_keys = source.open(&cx).await?;
     let meta = changes.applied_to(&source.info.meta);
     let copy = CopyObject {
@@ -118,12 +116,12 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         checksum,
         condition,
     };
-    let info = objects.copy(&cx.grant, copy).await.map_err(|error| refused(error, &cx))?;
+    let info = objects.copy(&cx.grant, copy).await?;
     let mut answer = Answer::new();
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
     }
-    answer.set_version(bucket, info.version);
+    answer.set_version(cx.bucket(), info.version);
     sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
     Ok(answer.xml(document(&info)))
 }
@@ -133,10 +131,7 @@ fn check_self_copy(changes: &Changes, from: Mode, to: Mode) -> Result<(), Error>
     if changes.replace_meta || changes.names_class_or_redirect || from != to {
         return Ok(());
     }
-    Err(Error::invalid_request(
-        "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
-         metadata, storage class, website redirect location or encryption attributes.",
-    ))
+    Err(ObjectsError::CopyToItself.into())
 }
 
 /// Tags that are read from the source or written to the copy are actions of their own.
@@ -159,7 +154,7 @@ fn check_tag_grants(cx: &Cx, source: &Source, changes: &Changes) -> Result<(), E
 fn document(info: &ObjectInfo) -> Writer {
     let mut w = Writer::document();
     w.root("CopyObjectResult", |w| {
-        w.leaf("LastModified", &iso8601_ms(info.modified)).leaf("ETag", &quoted(&info.etag));
+        w.leaf("LastModified", &iso8601_ms(info.modified)).etag("ETag", &info.etag);
         checksum_headers::write_xml(w, info.checksum.as_ref());
     });
     w

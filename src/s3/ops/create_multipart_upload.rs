@@ -13,7 +13,6 @@ use crate::wire::Response;
 use crate::wire::xml::Writer;
 
 /// What the headers say.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
 struct Input {
     meta: ObjectMeta,
     requested: Requested,

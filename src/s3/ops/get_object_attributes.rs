@@ -65,13 +65,12 @@ impl Input {
 /// AWS wants leave to decrypt, as for reading.
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
-    sse_headers::refuse_choice(headers)?;
     let input = Input::parse(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Read, cx.access.facts().confidential)?;
     let version = version_id::of_query(&cx.query)?;
     let objects = &cx.app.objects;
     let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
-    let info = found.map_err(|error| absent(&cx, error, cx.bucket(), cx.key(), version))?;
+    let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     drop(objects.sse().open(&cx.access, object, &info.envelope, customer.as_ref()).await?);
     let parts = if input.object_parts && info.parts.is_some() { objects.parts(&info).await? } else { Vec::new() };
@@ -98,7 +97,7 @@ fn document(input: &Input, info: &ObjectInfo, parts: &[PartSpan]) -> Writer {
             w.leaf("StorageClass", info.meta.storage_class.as_deref().unwrap_or("STANDARD"));
         }
         if input.object_size {
-            w.leaf("ObjectSize", &info.plain_len.to_string());
+            w.number("ObjectSize", info.plain_len);
         }
     });
     w
@@ -106,7 +105,7 @@ fn document(input: &Input, info: &ObjectInfo, parts: &[PartSpan]) -> Writer {
 
 /// How many parts there are and, if they have checksums, a page of them.
 fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan]) {
-    w.leaf("PartsCount", &parts.len().to_string());
+    w.number("PartsCount", parts.len() as u64);
     if parts.iter().all(|part| part.checksum.is_none()) {
         return;
     }
@@ -114,17 +113,17 @@ fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan]) {
     let limit = usize::try_from(input.max_parts).unwrap_or(usize::MAX);
     let page = &parts[start..][..limit.min(parts.len() - start)];
     let truncated = start + page.len() < parts.len();
-    w.leaf("PartNumberMarker", &input.after.to_string());
+    w.number("PartNumberMarker", input.after);
     if truncated {
         let next = page.last().map_or(input.after, |part| u64::from(part.part_number));
-        w.leaf("NextPartNumberMarker", &next.to_string());
+        w.number("NextPartNumberMarker", next);
     }
-    w.leaf("MaxParts", &input.max_parts.to_string());
-    w.leaf("IsTruncated", if truncated { "true" } else { "false" });
+    w.number("MaxParts", input.max_parts);
+    w.flag("IsTruncated", truncated);
     for part in page {
         w.node("Part", |w| {
-            w.leaf("PartNumber", &part.part_number.to_string());
-            w.leaf("Size", &(part.range.end - part.range.start).to_string());
+            w.number("PartNumber", part.part_number.into());
+            w.number("Size", part.range.end - part.range.start);
             checksum_headers::write_part_xml(w, part.checksum.as_ref());
         });
     }

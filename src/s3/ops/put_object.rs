@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::objects::{Bucket, ObjectInfo, ObjectMeta, ObjectsError, PutObject, WriteCondition};
+use crate::objects::{Bucket, ObjectInfo, ObjectMeta, PutObject, WriteCondition};
 use crate::s3::code::Code;
 use crate::s3::conditions;
 use crate::s3::cx::Cx;
@@ -12,8 +12,7 @@ use crate::s3::{checksum_headers, object_headers, sse_headers, uploads};
 use crate::sse::Requested;
 use crate::wire::Response;
 
-/// What the headers say. Also of CreateMultipartUpload, which has no conditions.
-#[expect(missing_debug_implementations, reason = "may hold a customer's key")]
+/// What the headers say.
 pub(crate) struct Input {
     meta: ObjectMeta,
     requested: Requested,
@@ -46,9 +45,9 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
     let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
-    objects.check_condition(bucket, key, &condition).await.map_err(|error| refused(error, &cx))?;
+    objects.check_condition(bucket, key, &condition).await?;
     let put = PutObject { bucket, key, meta, plan, condition };
-    let info = objects.put(&cx.grant, put, payload).await.map_err(|error| refused(error, &cx))?;
+    let info = objects.put(&cx.grant, put, payload).await?;
     Ok(answer(bucket, &info, customer_md5.as_deref()).empty(StatusCode::OK))
 }
 
@@ -59,11 +58,4 @@ fn answer(bucket: &Bucket, info: &ObjectInfo, customer_md5: Option<&str>) -> Ans
     checksum_headers::write(&mut answer, info.checksum.as_ref());
     sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5);
     answer
-}
-
-/// Where a condition refers to the key, AWS names it.
-pub(crate) fn refused(error: ObjectsError, cx: &Cx) -> Error {
-    let named = matches!(error, ObjectsError::NoSuchKey { .. } | ObjectsError::ConditionalConflict(_));
-    let error = Error::from(error);
-    if named { error.and("Key", cx.key().as_str()) } else { error }
 }

@@ -20,14 +20,14 @@ use crate::wire::xml::{self, Element};
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
     kms_key_arn: String,
-    bucket_key: Option<bool>,
+    bucket_key: bool,
 }
 
 impl Input {
     /// `<ObjectEncryption><SSE-KMS><KMSKeyArn/><BucketKeyEnabled/></SSE-KMS></ObjectEncryption>`, as the API's model
     /// has it; some of AWS's pages spell the element `SSEKMS`.
     fn parse(body: &[u8]) -> Result<Self, Error> {
-        let root = xml::parse(body).map_err(|_| Error::new(Code::MalformedXML))?;
+        let root = xml::parse(body)?;
         if root.name != "ObjectEncryption" {
             return Err(Error::new(Code::MalformedXML));
         }
@@ -81,11 +81,12 @@ fn arn_account(arn: &str) -> Option<AccountId> {
     (!region.is_empty() && !id.is_empty()).then_some(account)
 }
 
-fn bucket_key(kms: &Element) -> Result<Option<bool>, Error> {
+/// Off where it is not named: neither the object's setting nor the bucket's counts.
+fn bucket_key(kms: &Element) -> Result<bool, Error> {
     match kms.child_text("BucketKeyEnabled") {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
+        None => Ok(false),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
         Some(_) => Err(Error::invalid_request(
             "The BucketKeyEnabled value isn't valid. Valid values are true or false. Modify the request to specify a \
              valid value, and then try again.",
@@ -100,12 +101,10 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
     let objects = &cx.app.objects;
     let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
-    let info = found.map_err(|error| absent(&cx, error, cx.bucket(), cx.key(), version))?;
+    let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
     check_source(info.envelope.mode)?;
-    // Without the element the object's own setting stays.
-    let bucket_key = bucket_key.or(Some(info.envelope.bucket_key));
     let context: BTreeMap<String, String> = info.envelope.kms_context.iter().cloned().collect();
-    let requested = Requested::Kms { double: false, key: Some(kms_key_arn), context, bucket_key };
+    let requested = Requested::Kms { double: false, key: Some(kms_key_arn), context, bucket_key: Some(bucket_key) };
     let (sse, bucket) = (objects.sse(), cx.bucket());
     let plan = sse.plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
@@ -158,11 +157,11 @@ mod tests {
     #[test]
     fn what_the_sdks_send() {
         let plain = parse(&format!("<SSE-KMS><KMSKeyArn>{ARN}</KMSKeyArn></SSE-KMS>")).unwrap();
-        assert_eq!(plain, Input { kms_key_arn: ARN.to_owned(), bucket_key: None });
+        assert_eq!(plain, Input { kms_key_arn: ARN.to_owned(), bucket_key: false });
         for (text, value) in [("true", true), ("false", false)] {
             let xml =
                 format!("<SSEKMS><BucketKeyEnabled>{text}</BucketKeyEnabled><KMSKeyArn>{ARN}</KMSKeyArn></SSEKMS>");
-            assert_eq!(parse(&xml).unwrap().bucket_key, Some(value));
+            assert_eq!(parse(&xml).unwrap().bucket_key, value);
         }
     }
 

@@ -20,12 +20,10 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     uploads::check_body_len(payload.plain_len())?;
     let part_number = uploads::part_number(cx.query.value("partNumber").unwrap_or_default())?;
     let headers = &cx.head.headers;
-    sse_headers::refuse_choice(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
-    let part = cx.app.objects.put_part(&cx.grant, &upload, keys, part_number, payload).await;
-    let part = part.map_err(|error| uploads::with_upload(error, &upload))?;
+    let part = cx.app.objects.put_part(&cx.grant, &upload, keys, part_number, payload).await?;
     let mut answer = Answer::new();
     answer.set_etag(&part.etag);
     checksum_headers::write_part(&mut answer, part.checksum.as_ref());

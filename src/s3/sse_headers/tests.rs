@@ -1,7 +1,7 @@
 //! Each row of the recorded answers to encryption headers.
 
 use super::*;
-use crate::s3::fields::sample;
+use crate::s3::fields::{Lines, sample};
 
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-key";
 /// 32 bytes `k`.
@@ -75,7 +75,7 @@ fn misused_customer_keys() {
     let invalid_key = "The secret key was invalid for the specified algorithm.";
     let md5 = &md5_of_key();
     let short = &STANDARD.encode([b'k'; 31]);
-    let cases: &[(&[(&str, &str)], Code, &str)] = &[
+    let cases: &[(Lines<'_>, Code, &str)] = &[
         (
             &[(CUSTOMER_KEY, KEY), (CUSTOMER_KEY_MD5, md5)],
             Code::InvalidArgument,
