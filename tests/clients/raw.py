@@ -115,9 +115,9 @@ def sign(
     named = {"host": host, "x-amz-date": stamp, "x-amz-content-sha256": payload} | (headers or {})
     covered = sorted((name.lower(), " ".join(str(value).split())) for name, value in named.items() if name not in skip)
     names = ";".join(name for name, _ in covered)
-    pairs = sorted(pair if "=" in pair else f"{pair}=" for pair in query.split("&")) if query else []
+    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
     lines = "".join(f"{name}:{value}\n" for name, value in covered)
-    canonical = "\n".join([method, path, "&".join(pairs), lines, names, payload])
+    canonical = "\n".join([method, path, "&".join(f"{name}={value}" for name, value in pairs), lines, names, payload])
     text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = b"AWS4" + who.secret_key.encode()
     for part in (stamp[:8], region, service, "aws4_request"):

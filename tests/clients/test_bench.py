@@ -63,7 +63,8 @@ def test_each_encryption(server, encryption):
     ids=" ".join,
 )
 def test_operations(server, args):
-    got = figures(server, "--size", "4KiB", *args)
+    size = [] if "--size" in args else ["--size", "4KiB"]
+    got = figures(server, *size, *args)
     assert got["errors"] == [] and got["operations"]
 
 

@@ -3,6 +3,7 @@
 import base64
 import datetime
 import hashlib
+import itertools
 import time
 
 import pytest
@@ -49,12 +50,15 @@ def pieces(size):
 
 
 class TestFraming:
+    # S3 takes no signed chunks under 8 KiB but the last.
+    SHAPES = [
+        (STREAM_UNSIGNED_TRAILER, 7),
+        *itertools.product([STREAM_UNSIGNED_TRAILER, STREAM_SIGNED, STREAM_SIGNED_TRAILER], [8192, 65536, 1_000_000]),
+    ]
+
     @pytest.mark.parametrize("http_chunked", [False, True], ids=["length", "chunked"])
-    @pytest.mark.parametrize("size", [7, 8192, 65536, 1_000_000])
-    @pytest.mark.parametrize("payload", [STREAM_UNSIGNED_TRAILER, STREAM_SIGNED, STREAM_SIGNED_TRAILER])
+    @pytest.mark.parametrize("payload, size", SHAPES)
     def test_good(self, raw, path, payload, size, http_chunked):
-        if size == 7 and payload != STREAM_UNSIGNED_TRAILER:
-            pytest.skip("S3 takes no signed chunks under 8 KiB but the last")
         trailer = CRC if payload.endswith("TRAILER") else None
         put = raw.chunked_put(path, pieces(size), payload=payload, trailer=trailer, http_chunked=http_chunked)
         assert put.status == 200, put
@@ -91,7 +95,7 @@ class TestFraming:
         "no decoded length": (dict(trailer=CRC, decoded=False), 411, "MissingContentLength"),
         "decoded length too small": (dict(trailer=CRC, decoded=len(DATA) - 1), 400, "IncompleteBody"),
         "decoded length too large": (dict(trailer=CRC, decoded=len(DATA) + 1), 400, "IncompleteBody"),
-        "decoded length no number": (dict(trailer=CRC, decoded="many"), 400, None),
+        "decoded length no number": (dict(trailer=CRC, decoded="many"), 411, None),
         "wrong checksum": (dict(trailer="x-amz-checksum-crc32:AAAAAA=="), 400, "BadDigest"),
         "checksum no base64": (dict(trailer="x-amz-checksum-crc32:!!!"), 400, None),
         "declared but not sent": (
@@ -208,7 +212,7 @@ class TestLengths:
             assert raw.request("GET", path).body == b"data"
             raw.request("DELETE", path)
         else:
-            assert got.status == 400
+            assert got.status in (400, 411)
 
     def test_wrong_payload_hash(self, raw, path, absent):
         got = raw.request("PUT", path, body=DATA, payload=hashlib.sha256(b"other").hexdigest())
@@ -363,7 +367,9 @@ class TestSignatures:
             [(n, v) for n, v in signed.headers if n != "x-amz-meta-a"],
         ):
             assert raw.send(raw.head_bytes("GET", path, "", fields), "GET").code == "SignatureDoesNotMatch"
-        assert raw.send(raw.head_bytes("GET", path, "versions", signed.headers), "GET").code == "SignatureDoesNotMatch"
+        assert (
+            raw.send(raw.head_bytes("GET", path, "partNumber=1", signed.headers), "GET").code == "SignatureDoesNotMatch"
+        )
         assert raw.send(raw.head_bytes("DELETE", path, "", signed.headers), "DELETE").code == "SignatureDoesNotMatch"
 
     def test_amz_headers_must_be_signed(self, raw, path):
@@ -372,7 +378,7 @@ class TestSignatures:
         assert (got.status, got.code) == (403, "AccessDenied"), got
         assert got.message == "There were headers present in the request which were not signed"
 
-    @pytest.mark.parametrize("value", ["a  b", "  a ", "a\tb", "ü"])
+    @pytest.mark.parametrize("value", ["a  b", "  a ", "ü"])
     def test_blanks_in_values(self, raw, path, value):
         put = raw.request("PUT", path, headers={"x-amz-meta-blank": value}, body=b"x")
         assert put.status == 200, put

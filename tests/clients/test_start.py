@@ -80,7 +80,7 @@ def test_second_process_on_the_same_directory_is_refused(own_server):
     [
         ('lissten = "127.0.0.1:1"', "listen"),
         ("regions = []", "regions"),
-        ('listen = "nowhere"', "listen"),
+        ('listen = "nowhere"', "strongroom.toml:1:10"),
         ('store = "ftp://x"', "store"),
     ],
 )
