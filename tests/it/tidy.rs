@@ -66,7 +66,8 @@ fn used_modules(line: &str) -> Vec<String> {
             None => vec![rest],
         };
         for name in names {
-            let end = name.trim().find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.trim().len());
+            let end =
+                name.trim().find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or_else(|| name.trim().len());
             out.push(name.trim()[..end].to_owned());
         }
     }
@@ -141,13 +142,14 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     for (number, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let code = line.trim_start();
-        if line.trim_end().ends_with('}') && code.starts_with('}') {
-            if let Some((name, start)) = open.remove(&indent) {
-                out.push((name, start + 1, number - start + 1));
-            }
+        let closes = code.starts_with('}') && line.trim_end().ends_with('}');
+        if let Some((name, start)) = closes.then(|| open.remove(&indent)).flatten() {
+            out.push((name, start + 1, number - start + 1));
         }
         let signature = code.split('(').next().unwrap_or_default();
         let name = signature.split_whitespace().skip_while(|word| *word != "fn").nth(1);
+        // A function that a macro writes (`fn $name`) has no closing brace at its own indentation.
+        let name = name.filter(|name| !name.starts_with('$'));
         if let Some(name) = name.filter(|_| !code.starts_with("//") && !line.trim_end().ends_with([';', '}'])) {
             open.insert(indent, (name.to_owned(), number));
         }
