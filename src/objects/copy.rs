@@ -3,10 +3,8 @@
 use futures_util::StreamExt as _;
 
 use super::record::{BodyRecord, ChecksumRecord, Content, Id};
-use super::versions::NewVersion;
-use super::{
-    Bucket, ChecksumKind, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, VersionId, WriteCondition,
-};
+use super::versions::{Besides, NewVersion};
+use super::{Bucket, ChecksumKind, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, WriteCondition};
 use crate::auth::{Grant, Payload, PayloadError};
 use crate::crypto::{ChecksumAlgorithm, Digester, Md5, ObjectKeys, PlainRange};
 use crate::names::{ObjectKey, object_arn};
@@ -126,21 +124,9 @@ impl Objects {
         for attempt in 0..super::versions::COMMIT_TRIES {
             let source_bucket = self.bucket(&source.bucket).await?;
             let bucket = self.same_bucket(bucket).await?;
-            let held = self.version_record(&source_bucket, &source.key, Some(source.version)).await;
-            if !held.is_ok_and(|r| r.holder_id == source.holder_id) {
-                return Err(ObjectsError::NoSuchKey { delete_marker: None });
-            }
-            let same_place = source_bucket.id == bucket.id && source.key == *key;
-            // A copy that takes the place of its own source leaves the number of holders as it is.
-            let replaces_itself =
-                same_place && source.version == VersionId::Null && bucket.versioning != super::Versioning::Enabled;
-            let retained = self.retain(content).await?;
-            let extra = |batch: &mut crate::index::RowBatch<'_>| {
-                if !replaces_itself {
-                    retained.apply(batch);
-                }
-            };
-            if let Some(record) = self.try_version(&bucket, key, &new, (condition, attempt), &extra).await? {
+            let retained = self.retain(&source_bucket, source, content).await?;
+            let holder = Besides::Holder(&retained);
+            if let Some(record) = self.try_version(&bucket, key, &new, (condition, attempt), holder).await? {
                 return Ok(record);
             }
         }

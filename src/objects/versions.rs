@@ -10,8 +10,8 @@ use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
-use super::{Bucket, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
-use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
+use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
+use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
 
 /// How often a write is decided anew when others change the same key at the same time.
@@ -37,6 +37,14 @@ pub(super) struct NewVersion {
 /// upload.
 pub(super) type Extra<'a> = &'a (dyn Fn(&mut RowBatch<'_>) + Send + Sync);
 
+/// What a commit of a new version holds besides.
+pub(super) enum Besides<'a> {
+    /// Rows of its own.
+    Rows(Extra<'a>),
+    /// Nothing: its content has a holder already, and gets one more.
+    Holder(&'a Retained),
+}
+
 impl Objects {
     /// Commits a new version as current, if `condition` holds for what it replaces.
     pub(super) async fn commit_version(
@@ -49,7 +57,7 @@ impl Objects {
     ) -> Result<ObjectRecord, ObjectsError> {
         let mut bucket = bucket.clone();
         for attempt in 0..COMMIT_TRIES {
-            match self.try_version(&bucket, key, &new, (condition, attempt), extra).await? {
+            match self.try_version(&bucket, key, &new, (condition, attempt), Besides::Rows(extra)).await? {
                 Some(record) => return Ok(record),
                 None => bucket = self.same_bucket(&bucket).await?,
             }
@@ -65,7 +73,7 @@ impl Objects {
         key: &ObjectKey,
         new: &NewVersion,
         (condition, attempt): (&WriteCondition, usize),
-        extra: Extra<'_>,
+        besides: Besides<'_>,
     ) -> Result<Option<ObjectRecord>, ObjectsError> {
         let state = self.key_state(bucket, key).await?;
         check_write_condition(condition, state.current.as_ref(), attempt)?;
@@ -80,11 +88,22 @@ impl Objects {
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);
         let replaced = self.make_room(&mut batch, bucket, key, &state, &record).await?;
-        for old in replaced.iter().filter_map(|r| r.body.as_ref()).filter(|b| b.content.id != new.body.content.id) {
+        let (same, others): (Vec<_>, Vec<_>) =
+            replaced.iter().filter_map(|r| r.body.as_ref()).partition(|b| b.content.id == new.body.content.id);
+        for old in others {
             self.release(&mut batch, &old.content).await?;
         }
         batch.put(object_row(&bucket.id, key), &Current(record.clone()));
-        extra(&mut batch);
+        match besides {
+            Besides::Rows(extra) => extra(&mut batch),
+            Besides::Holder(retained) => {
+                retained.expect_source(&mut batch);
+                // What takes the place of a holder of the same content leaves their number as it is.
+                if same.is_empty() {
+                    retained.count(&mut batch);
+                }
+            }
+        }
         match self.rows.commit(batch).await {
             Ok(()) => Ok(Some(record)),
             Err(CommitError::Conflict) => Ok(None),
@@ -248,10 +267,37 @@ impl Objects {
         Ok(())
     }
 
-    /// Adds a holder to a content that has one.
-    pub(super) async fn retain(&self, content: &Content) -> Result<Retained, ObjectsError> {
+    /// Prepares a further holder of the content of `source`. Fails if `source` no longer holds it.
+    pub(super) async fn retain(
+        &self,
+        bucket: &Bucket,
+        source: &ObjectInfo,
+        content: &Content,
+    ) -> Result<Retained, ObjectsError> {
+        let source = self.holder(bucket, source).await?.ok_or(ObjectsError::NoSuchKey { delete_marker: None })?;
         let counted = self.rows.load::<RefCount>(&id_row(&content.id)).await?;
-        Ok(Retained { id: content.id, counted })
+        Ok(Retained { id: content.id, counted, source })
+    }
+
+    /// The row of a version, if it is still the one that `info` tells of.
+    async fn holder(
+        &self,
+        bucket: &Bucket,
+        info: &ObjectInfo,
+    ) -> Result<Option<(Table, Vec<u8>, Stamp)>, ObjectsError> {
+        let row = object_row(&bucket.id, &info.key);
+        let current = self.rows.load::<Current>(&row).await?;
+        if let Some(current) = current.filter(|c| c.value.0.holder_id == info.holder_id) {
+            return Ok(Some((Table::Object, row, current.stamp)));
+        }
+        let position = match info.version {
+            VersionId::Named(position) => Some(position),
+            VersionId::Null => self.rows.load::<NullPointer>(&row).await?.map(|p| p.value.position),
+        };
+        let Some(position) = position else { return Ok(None) };
+        let row = version_row(&bucket.id, &info.key, &position);
+        let stored = self.rows.load::<Noncurrent>(&row).await?.filter(|s| s.value.0.holder_id == info.holder_id);
+        Ok(stored.map(|stored| (Table::Version, row, stored.stamp)))
     }
 
     /// The part table of a content of several streams.
@@ -265,11 +311,19 @@ impl Objects {
 pub(super) struct Retained {
     id: Id,
     counted: Option<Stored<RefCount>>,
+    /// The row of a holder, which must still be there: were it the last and gone, the content would be garbage, and
+    /// no count tells of that.
+    source: (Table, Vec<u8>, Stamp),
 }
 
 impl Retained {
-    /// Puts the count into the batch.
-    pub(super) fn apply(&self, batch: &mut RowBatch<'_>) {
+    fn expect_source(&self, batch: &mut RowBatch<'_>) {
+        let (table, row, stamp) = &self.source;
+        batch.expect_unchanged(*table, row.clone(), stamp);
+    }
+
+    /// Puts the new number of holders into the batch.
+    fn count(&self, batch: &mut RowBatch<'_>) {
         let row = id_row(&self.id);
         match &self.counted {
             Some(count) => {

@@ -39,14 +39,12 @@ class Cli:
         return (self.directory / name).read_bytes()
 
 
-@pytest.fixture(scope="module", params=["v1", "v2"])
-def version(request):
-    return request.param
-
-
-@pytest.fixture(params=["http", "https"])
-def aws(request, version, tmp_path):
-    server = request.getfixturevalue("server" if request.param == "http" else "tls_server")
+# Each version over one transport only, since each start of the program takes a second; the framings that version 1
+# sends over http and version 2 over https are boto3's, and tested there.
+@pytest.fixture(params=["v1 https", "v2 http"])
+def aws(request, tmp_path):
+    version, transport = request.param.split()
+    server = request.getfixturevalue("server" if transport == "http" else "tls_server")
     program = programs.find("aws") if version == "v1" else programs.AWS_V2
     assert os.path.exists(program), f"{program}: run ./test, which unpacks it"
     return Cli(program, server, tmp_path)
@@ -65,7 +63,6 @@ SSE = {
     "sse-s3": (["--sse", "AES256"], []),
     "sse-kms": (["--sse", "aws:kms"], []),
     "sse-kms-key": (["--sse", "aws:kms", "--sse-kms-key-id", "alias/cli"], []),
-    "dsse-kms": (["--sse", "aws:kms:dsse", "--sse-kms-key-id", "alias/cli"], []),
     "sse-c": (
         ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"],
         ["--sse-c", "AES256", "--sse-c-key", "fileb://key.bin"],
@@ -151,6 +148,10 @@ def test_s3api(aws, at):
     bucket = at.removeprefix("s3://")
     here = ("--bucket", bucket, "--key", "k")
     aws.file("body", blob(1000))
+    double = aws.json("s3api", "put-object", *here, "--body", "body", "--server-side-encryption", "aws:kms:dsse")
+    assert double["ServerSideEncryption"] == "aws:kms:dsse"
+    aws.json("s3api", "get-object", *here, "back")
+    assert aws.read("back") == blob(1000)
     put = aws.json(
         "s3api",
         "put-object",

@@ -215,11 +215,18 @@ class TestCustomerKeys:
     def test_minio_6598_head_with_wrong_key(self, s3, stored):
         assert refusal(s3.head_object, Bucket=stored, Key="c", **OTHER_CUSTOMER).status == 403
 
-    def test_silo_84_attributes_with_wrong_key(self, s3, stored):
-        got = refusal(
-            s3.get_object_attributes, Bucket=stored, Key="c", ObjectAttributes=["ObjectSize"], **OTHER_CUSTOMER
-        )
+    def test_silo_84_attributes_with_wrong_key(self, raw, stored):
+        wrong = OTHER_CUSTOMER["SSECustomerKey"]
+        headers = {
+            "x-amz-object-attributes": "ObjectSize",
+            C + "algorithm": "AES256",
+            C + "key": base64.b64encode(wrong).decode(),
+            C + "key-MD5": md5_b64(wrong),
+        }
+        got = raw.request("GET", f"/{stored}/c", "attributes", headers=headers)
         assert (got.status, got.code) == (403, "AccessDenied")
+        got = raw.request("GET", f"/{stored}/c", "attributes", headers=headers | CUSTOMER_HEADERS)
+        assert got.status == 200 and b"<ObjectSize>6</ObjectSize>" in got.body
 
     def test_minio_5625_rotation_with_wrong_source_key(self, s3, stored):
         got = refusal(
@@ -345,12 +352,9 @@ class TestKeys:
 
     def test_aws_cli_4507_aws_s3_without_alias_is_explained(self, s3, bucket):
         rule = {"SSEAlgorithm": KMS, "KMSMasterKeyID": "aws/s3"}
-        s3.put_bucket_encryption(
-            Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
-        )
-        assert_refused(
-            lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"x"),
-            400,
-            "KMS.NotFoundException",
-            "Invalid keyId 'aws/s3'",
-        )
+        configuration = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
+        got = refusal(s3.put_bucket_encryption, Bucket=bucket, ServerSideEncryptionConfiguration=configuration)
+        assert got.code == "KMS.NotFoundException" and "'alias/aws/s3'" in got.message
+        rule["KMSMasterKeyID"] = "alias/aws/s3"
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=configuration)
+        assert s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ServerSideEncryption"] == KMS

@@ -137,7 +137,7 @@ def test_crash(own_server):
         for worker in workers:
             worker.begin(own_server, dice.getrandbits(64), stop)
             worker.start()
-        time.sleep(dice.uniform(0.3, 1.5))
+        time.sleep(dice.uniform(0.3, 1.2))
         own_server.kill()
         stop.set()
         for worker in workers:
