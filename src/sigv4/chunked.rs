@@ -98,12 +98,8 @@ impl Decoder {
                         self.end_trailer_line()?;
                     }
                 }
-                // Some clients end with one line end too many; anything else was meant to be data.
                 State::Over => {
                     self.count_trailing(input.len())?;
-                    if input.iter().any(|byte| !b"\r\n".contains(byte)) {
-                        return Err(ChunkedError::Framing("data follows the end of the body"));
-                    }
                     input.clear();
                 }
             }
