@@ -25,6 +25,7 @@ mod sse_headers;
 mod table;
 mod tags;
 mod token;
+mod trail;
 mod uploads;
 mod version_id;
 

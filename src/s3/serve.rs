@@ -11,11 +11,12 @@ use super::query::Query;
 use super::route;
 use super::sse_headers;
 use super::table::{Body, Row, SEALING_OPERATIONS, Target};
+use super::trail;
 use crate::app::App;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
 use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
 use crate::objects::Bucket;
-use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, Request, Response};
+use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
 const IGNORED_BODY_BYTES: usize = 64 * 1024;
@@ -127,6 +128,29 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     known.operation = row.name;
+    let signed = Signed { access: access.clone(), payload, head, query, address, request_id };
+    if !row.is_management() {
+        return perform(app, row, signed).await;
+    }
+    let bucket = signed.address.bucket.clone();
+    let outcome = perform(app, row, signed).await;
+    trail::record(app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
+    outcome
+}
+
+/// A request whose sender is known.
+struct Signed {
+    access: Access,
+    payload: crate::auth::Payload,
+    head: http::request::Parts,
+    query: Query,
+    address: Address,
+    request_id: RequestId,
+}
+
+/// Bucket, grant, body, handler.
+async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
+    let Signed { access, payload, head, query, address, request_id } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;
     refuse_headers(row, &head.headers)?;

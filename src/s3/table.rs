@@ -136,6 +136,32 @@ const fn refused(
 /// Operations that seal what they store and so take `x-amz-server-side-encryption`.
 pub(crate) const SEALING_OPERATIONS: [&str; 3] = ["PutObject", "CopyObject", "CreateMultipartUpload"];
 
+/// Operations on buckets that CloudTrail counts as data events; all others on buckets and the service are management
+/// events, which the trail holds.
+const DATA_EVENTS: [&str; 9] = [
+    "HeadBucket",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListObjectVersions",
+    "ListMultipartUploads",
+    "DeleteObjects",
+    "PostObject",
+    "CreateSession",
+    "OptionsBucket",
+];
+
+impl Row {
+    /// The call gets a record in the trail.
+    pub(crate) fn is_management(&self) -> bool {
+        self.target != Object && !DATA_EVENTS.contains(&self.name)
+    }
+
+    /// It changes nothing.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.method == GET || self.method == HEAD
+    }
+}
+
 /// Older names of operations that share a row with their successor.
 #[cfg(test)]
 pub(crate) const SUPERSEDED: [(&str, &str); 4] = [
