@@ -126,6 +126,15 @@ class TestFraming:
         ),
     }
 
+    def test_bytes_after_the_end_never_get_into_the_object(self, raw, path):
+        raw.request("DELETE", path)
+        put = raw.chunked_put(path, [DATA], trailer=CRC, tamper=lambda body: body + b"garbage")
+        got = raw.request("GET", path)
+        if put.status == 200:
+            assert got.body == DATA
+        else:
+            assert (put.status, got.status) == (400, 404)
+
     @pytest.mark.parametrize("case", REFUSED)
     def test_refused(self, raw, path, absent, case):
         args, status, code = self.REFUSED[case]

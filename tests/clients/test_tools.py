@@ -94,7 +94,8 @@ class TestRclone:
             RCLONE_S3_PROVIDER=request.param,
             RCLONE_S3_ACCESS_KEY_ID=MAIN.access_key,
             RCLONE_S3_SECRET_ACCESS_KEY=MAIN.secret_key,
-            RCLONE_S3_ENDPOINT=server.endpoint,
+            # By address: for a name, provider AWS insists on virtual hosts.
+            RCLONE_S3_ENDPOINT=server.endpoint.replace("localhost", "127.0.0.1"),
             RCLONE_S3_REGION=REGION,
             RCLONE_S3_FORCE_PATH_STYLE="true",
             RCLONE_S3_CHUNK_SIZE="5Mi",
