@@ -26,7 +26,7 @@ pub enum CallerKind {
     },
 }
 
-/// Who asks. Made by [`super::authenticate`] and [`system`] only.
+/// Who asks. Made by [`super::authenticate()`] and [`system`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     kind: CallerKind,

@@ -1,4 +1,4 @@
-//! Who asks ([`authenticate`] makes a [`Caller`]), what they may do ([`Access::authorize`] makes a [`Grant`]), and
+//! Who asks ([`authenticate()`] makes a [`Caller`]), what they may do ([`Access::authorize`] makes a [`Grant`]), and
 //! proof of what they sent ([`Payload`] makes a [`BodyVerified`]). These three have no other maker.
 
 mod access;

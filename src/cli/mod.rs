@@ -1,6 +1,6 @@
 //! The command line: one file a command. Help, man pages and completions come from the same definition.
 //!
-//! A command is a struct of arguments and a `run` that returns [`Failure`] for anything but success. Results go to
+//! A command is a struct of arguments and a `run` that returns `Failure` for anything but success. Results go to
 //! standard output, everything else to standard error.
 
 mod audit;

@@ -1,6 +1,6 @@
 //! Settings: flags over environment over file over defaults, checked once.
 //!
-//! [`Settings`] is the one definition: its fields are the keys of `strongroom.toml`, the flags, the `STRONGROOM_*`
+//! `Settings` is the one definition: its fields are the keys of `strongroom.toml`, the flags, the `STRONGROOM_*`
 //! variables and the rows of `docs/configuration.md` (a test compares them). [`SettingsArgs::load`] layers the four
 //! and checks the result into a [`Config`]. This module alone reads the environment.
 

@@ -120,7 +120,7 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_LOG_FILTER", value_name = "FILTER", default_value = "info", hide_short_help = true)]
     pub(super) log_filter: Option<String>,
 
-    /// JSON file with an array of accounts, in the form of [[account]]; STRONGROOM_ACCOUNTS may hold the array itself
+    /// JSON file with an array of accounts, in the form of `[[account]]`; STRONGROOM_ACCOUNTS may hold the array itself
     #[arg(long, env = "STRONGROOM_ACCOUNTS_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) accounts_file: Option<PathBuf>,
 

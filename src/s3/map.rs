@@ -1,6 +1,6 @@
 //! Errors of the layers below, translated once, without `_`.
 //!
-//! Elements whose value stands in the request (`BucketName`, `Key`, `UploadId`, …) are added by [`super::serve`] by
+//! Elements whose value stands in the request (`BucketName`, `Key`, `UploadId`, …) are added by `serve` by
 //! the code, so that no operation has to; what only an operation knows it adds itself.
 
 use super::code::Code;

@@ -165,7 +165,7 @@ pub(crate) fn write(answer: &mut Answer, envelope: &Envelope, customer_md5: Opti
     }
 }
 
-/// As [`write`], for the answer to a write that chose the encryption: with the client's encryption context.
+/// As [`write()`], for the answer to a write that chose the encryption: with the client's encryption context.
 pub(crate) fn write_chosen(answer: &mut Answer, envelope: &Envelope, customer_md5: Option<&str>) {
     write(answer, envelope, customer_md5);
     if !envelope.kms_context.is_empty() {
