@@ -32,6 +32,8 @@ impl App {
         let rows = Rows::new(index, sealer);
         let blobs = open_blobs(&config)?;
         let started = Self::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
+        let reopened = started.app.objects.reopen_buckets().await;
+        reopened.map_err(|error| StartError(format!("the buckets cannot be read: {error:?}")))?;
         jobs::start(&started.app);
         Ok(started)
     }

@@ -163,6 +163,24 @@ impl Objects {
         Ok(())
     }
 
+    /// Takes the mark off buckets whose deletion was cut off by a crash: they are as before it. Only for a process that
+    /// has just taken the store, while nobody deletes.
+    pub async fn reopen_buckets(&self) -> Result<(), ObjectsError> {
+        const PAGE: usize = 256;
+        let mut range = KeyRange { start: Vec::new(), end: None };
+        loop {
+            let rows = self.rows.list::<BucketRecord>(&range, PAGE, Direction::Forward).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            range.start = [&last[..], &[0]].concat();
+            for (row, _) in rows.iter().filter(|(_, stored)| stored.value.closing) {
+                let name = TupleReader::new(row).bytes().and_then(|name| String::from_utf8(name).ok());
+                if let Some(name) = name.and_then(|name| BucketName::parse(&name).ok()) {
+                    self.change_bucket(&name, |record| record.closing = false).await?;
+                }
+            }
+        }
+    }
+
     async fn bucket_record(&self, name: &BucketName) -> Result<Stored<BucketRecord>, ObjectsError> {
         self.rows.load::<BucketRecord>(&bucket_row(name)).await?.ok_or(ObjectsError::NoSuchBucket)
     }
