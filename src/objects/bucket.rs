@@ -121,21 +121,36 @@ impl Objects {
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
     ///
     /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
-    /// judged; then the row goes, or the mark is taken back.
+    /// judged; then the row goes, or the mark is taken back. A bucket that another deletion has marked does not exist.
     pub async fn delete_bucket(&self, grant: &Grant, name: &BucketName) -> Result<(), ObjectsError> {
         grant.assert_covers("s3:DeleteBucket", &bucket_arn(name));
-        let bucket = self.change_bucket(name, |record| record.closing = true).await?;
-        if let Err(error) = self.check_empty(&bucket).await {
-            self.change_bucket(name, |record| record.closing = false).await?;
-            return Err(error);
+        // A task of its own: a client that goes away half-way must not leave the bucket marked.
+        let (objects, name) = (self.clone(), name.clone());
+        let deleted = tokio::spawn(async move { objects.close_and_delete(&name).await });
+        deleted.await.map_err(|error| ObjectsError::Internal(format!("deleting a bucket: {error}")))?
+    }
+
+    async fn close_and_delete(&self, name: &BucketName) -> Result<(), ObjectsError> {
+        // Of two deletions only one gets on, and only it takes the mark off. Were both to go on, one could reopen the
+        // bucket behind the other's look at its emptiness.
+        let bucket = self.change_bucket(name, false, |record| record.closing = true).await?;
+        let deleted = self.delete_closed(&bucket).await;
+        if deleted.is_err() {
+            // If that fails as well, the next start does it: see `reopen_buckets`.
+            let _ = self.change_bucket(name, true, |record| record.closing = false).await;
         }
-        self.drop_uploads(&bucket).await?;
-        let row = bucket_row(name);
-        let stored = self.bucket_record(name).await?;
+        deleted
+    }
+
+    async fn delete_closed(&self, bucket: &Bucket) -> Result<(), ObjectsError> {
+        self.check_empty(bucket).await?;
+        self.drop_uploads(bucket).await?;
+        let row = bucket_row(&bucket.name);
+        let stored = self.bucket_record(&bucket.name).await?;
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
         batch.delete(Table::Bucket, row);
-        batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
+        batch.delete(Table::BucketOwner, owner_row(&bucket.owner, bucket.name.as_str()));
         Ok(self.rows.commit(batch).await?)
     }
 
@@ -147,7 +162,7 @@ impl Objects {
         versioning: Versioning,
     ) -> Result<(), ObjectsError> {
         grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
-        self.change_bucket(name, |record| record.versioning = versioning).await?;
+        self.change_bucket(name, false, |record| record.versioning = versioning).await?;
         Ok(())
     }
 
@@ -159,7 +174,7 @@ impl Objects {
         encryption: BucketDefault,
     ) -> Result<(), ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
-        self.change_bucket(name, |record| record.encryption = encryption.clone()).await?;
+        self.change_bucket(name, false, |record| record.encryption = encryption.clone()).await?;
         Ok(())
     }
 
@@ -175,7 +190,7 @@ impl Objects {
             for (row, _) in rows.iter().filter(|(_, stored)| stored.value.closing) {
                 let name = TupleReader::new(row).bytes().and_then(|name| String::from_utf8(name).ok());
                 if let Some(name) = name.and_then(|name| BucketName::parse(&name).ok()) {
-                    self.change_bucket(&name, |record| record.closing = false).await?;
+                    self.change_bucket(&name, true, |record| record.closing = false).await?;
                 }
             }
         }
@@ -185,15 +200,20 @@ impl Objects {
         self.rows.load::<BucketRecord>(&bucket_row(name)).await?.ok_or(ObjectsError::NoSuchBucket)
     }
 
-    /// Read, change, write; again if somebody else was faster.
+    /// Read, change, write; again if somebody else was faster. A bucket that is `closing` does not exist for others
+    /// than its deletion, and the other way round.
     async fn change_bucket(
         &self,
         name: &BucketName,
+        closing: bool,
         change: impl Fn(&mut BucketRecord),
     ) -> Result<Bucket, ObjectsError> {
         let row = bucket_row(name);
         for _ in 0..BUCKET_TRIES {
             let stored = self.bucket_record(name).await?;
+            if stored.value.closing != closing {
+                return Err(ObjectsError::NoSuchBucket);
+            }
             let mut record = stored.value.clone();
             change(&mut record);
             let mut batch = self.rows.batch();

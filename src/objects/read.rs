@@ -198,7 +198,7 @@ impl Reader {
         }
         let header = sealed.fetch(SealedRange { start: 0, end: HEADER_BYTES as u64 }).await?;
         let header: [u8; HEADER_BYTES] = header[..].try_into().map_err(|_| damaged("its header is cut"))?;
-        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, &header)
+        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, &piece.id, &header)
             .map_err(|_| damaged("its header does not open"))?;
         Ok(opened(Arc::new(opener), sealed, &piece, suite))
     }

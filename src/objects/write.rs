@@ -147,8 +147,9 @@ impl Objects {
         if plain_len > PUT_MAX_BYTES {
             return Err(ObjectsError::TooLarge { proposed: plain_len, limit: PUT_MAX_BYTES });
         }
+        // The id is the salt too: it binds the bytes to the record that names them, and not only to object and part.
         let id: Id = self.sources.random();
-        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, self.sources.random());
+        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, id);
         if plain_len <= INLINE_MAX_BYTES {
             let capacity = usize::try_from(sealed_len(plain_len, keys.suite())).unwrap_or(0);
             let mut stream = Sealing::new(sealer, &header, capacity);

@@ -4,6 +4,7 @@
 
 mod edge;
 mod process;
+mod races;
 mod settings;
 mod simulate;
 mod stack;
