@@ -67,7 +67,7 @@ pub struct ScrubReport {
     pub bytes_read: u64,
     /// What is wrong.
     pub damage: Vec<Damage>,
-    /// Blobs that nothing refers to: no data is lost, only space.
+    /// Blobs, and sealed bytes in the index, that nothing refers to: no data is lost, only space.
     pub orphans: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ impl Objects {
         for table in OTHER_TABLES {
             scrub.other_rows(table).await?;
         }
-        scrub.orphans();
+        scrub.orphans().await?;
         Ok(scrub.report)
     }
 }
@@ -371,10 +371,20 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    fn orphans(&mut self) {
-        let orphans = self.blobs.keys().filter(|id| !self.known.contains(*id)).map(|id| crate::names::hex(id));
+    async fn orphans(&mut self) -> Result<(), ObjectsError> {
+        let mut found: Vec<Id> = self.blobs.keys().copied().collect();
+        let mut range = everything();
+        loop {
+            // Up to 32 KiB each: some megabytes at once.
+            let rows = self.objects.rows.engine().scan(Table::Inline, &range, PAGE, Direction::Forward).await?;
+            let Some((last, _)) = rows.last() else { break };
+            range.start = [&last[..], &[0]].concat();
+            found.extend(rows.iter().filter_map(|(row, _)| TupleReader::new(row).id::<16>()));
+        }
+        let orphans = found.iter().filter(|id| !self.known.contains(*id)).map(|id| crate::names::hex(id));
         self.report.orphans.extend(orphans);
         self.report.orphans.sort();
+        Ok(())
     }
 }
 

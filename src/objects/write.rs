@@ -12,7 +12,7 @@ use super::{
 };
 use crate::auth::{BodyVerified, Grant, Payload};
 use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
-use crate::index::{RowBatch, Table};
+use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, hex, object_arn};
 use crate::sse::{ObjectRef, SealPlan};
 use crate::store::{BlobId, BlobWriter};
@@ -44,17 +44,27 @@ pub(super) struct Written {
     pub(super) verified: BodyVerified,
     /// CRC-64/NVME of the plaintext.
     pub(super) plain_crc: u64,
-    inline: Option<Bytes>,
-    /// Keeps the sweeper off the blob until the commit has been tried.
-    _guard: Option<ActiveBlob>,
+    stored: Stored,
+}
+
+/// Where sealed bytes are until the commit.
+enum Stored {
+    /// To be committed with it.
+    Inline(Bytes),
+    /// In the store, announced.
+    Blob(ActiveBlob),
 }
 
 impl Written {
     /// Adds to the commit what makes these bytes reachable.
     pub(super) fn apply(&self, batch: &mut RowBatch<'_>) {
-        match &self.inline {
-            Some(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
-            None => batch.delete(Table::Pending, id_row(&self.id)),
+        match &self.stored {
+            Stored::Inline(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
+            Stored::Blob(announced) => {
+                // Were the row gone, a sweeper of another gateway would have given the blob up.
+                batch.expect_unchanged(Table::Pending, id_row(&self.id), &announced.pending);
+                batch.delete(Table::Pending, id_row(&self.id));
+            }
         }
     }
 }
@@ -62,10 +72,12 @@ impl Written {
 /// Ids of blobs that this process is writing.
 pub(super) type ActiveBlobs = Arc<Mutex<std::collections::HashSet<BlobId>>>;
 
-/// Marks a blob as being written, until dropped.
+/// Marks a blob as being written and keeps this process's sweeper off it, until dropped.
 struct ActiveBlob {
     id: BlobId,
     active: ActiveBlobs,
+    /// Its row in `Pending`.
+    pending: Stamp,
 }
 
 impl Drop for ActiveBlob {
@@ -162,11 +174,10 @@ impl Objects {
                 sealed_crc,
                 plain_crc: stream.plain_crc,
                 verified,
-                inline: Some(bytes),
-                _guard: None,
+                stored: Stored::Inline(bytes),
             });
         }
-        let guard = self.announce(id).await?;
+        let announced = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
         let mut stream = Sealing::new(sealer, &header, PIECE_BYTES);
         match seal_all(&mut stream, payload, Some(&mut writer)).await {
@@ -180,8 +191,7 @@ impl Objects {
                     sealed_crc,
                     plain_crc: stream.plain_crc,
                     verified,
-                    inline: None,
-                    _guard: Some(guard),
+                    stored: Stored::Blob(announced),
                 })
             }
             Err(error) => {
@@ -194,11 +204,11 @@ impl Objects {
     /// Notes durably that a blob is being written, so that it is swept if its commit never comes.
     async fn announce(&self, id: BlobId) -> Result<ActiveBlob, ObjectsError> {
         self.active.lock().expect("no holder panics").insert(id);
-        let guard = ActiveBlob { id, active: Arc::clone(&self.active) };
+        let mut announced = ActiveBlob { id, active: Arc::clone(&self.active), pending: Stamp::default() };
         let mut batch = self.rows.batch();
-        batch.put(id_row(&id), &Pending { since_ms: self.sources.now().0 });
+        announced.pending = batch.put_stamped(id_row(&id), &Pending { since_ms: self.sources.now().0 });
         self.rows.commit(batch).await?;
-        Ok(guard)
+        Ok(announced)
     }
 
     pub(super) fn info_of(

@@ -5,13 +5,15 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::poll;
+use futures_util::{StreamExt as _, poll};
+use strongroom::crypto::PlainRange;
 use strongroom::index::{Faults, Table};
 use strongroom::names::{BucketName, bucket_arn};
-use strongroom::objects::{Bucket, ObjectInfo, ObjectsError, Versioning};
+use strongroom::objects::{Bucket, ObjectInfo, ObjectMeta, ObjectsError, PutObject, Versioning, WriteCondition};
+use strongroom::sse::ObjectRef;
 use strongroom::store::faulty::StoreFaults;
 
-use crate::stack::{Stack, Way, account, key, region};
+use crate::stack::{Stack, Way, account, key, payload, region};
 
 /// No operation here has more steps: places where another one can come in between.
 const STEPS_MAX: usize = 12;
@@ -148,6 +150,197 @@ async fn a_write_against_the_sweeper() {
         (put.unwrap(), swept.unwrap());
         assert_whole(&stack, &format!("step {steps}")).await;
         assert_eq!(read(&stack, &bucket, "k").await.unwrap(), data);
+    }
+}
+
+/// Another gateway's sweeper gives a blob up after a day. It may be wrong by a moment, and must notice.
+#[tokio::test]
+async fn a_slow_write_against_the_sweeper_of_another_gateway() {
+    for written in 0..STEPS_MAX {
+        for swept in 0..STEPS_MAX {
+            let (stack, bucket, _) = store(9, 100, Versioning::Never).await;
+            let (name, data, neighbour) = (key("k"), vec![1; 70_000], stack.neighbour());
+            let (put, sweep) = interleave(written, stack.put(&bucket, &name, &data, Way::Owned.requested()), async {
+                stack.sources.advance(Duration::from_secs(25 * 3_600));
+                let mut sweep = Box::pin(neighbour.sweep(false));
+                for _ in 0..swept {
+                    if let std::task::Poll::Ready(swept) = poll!(&mut sweep) {
+                        swept.unwrap();
+                        return None;
+                    }
+                }
+                Some(sweep)
+            })
+            .await;
+            if let Some(sweep) = sweep {
+                sweep.await.unwrap();
+            }
+            let what = format!("step {written}/{swept}");
+            assert_eq!(read(&stack, &bucket, "k").await, put.ok().map(|_| data), "{what}");
+            assert_whole(&stack, &what).await;
+        }
+    }
+}
+
+/// A reader that has begun reads to its end, whatever becomes of the object meanwhile.
+#[tokio::test]
+async fn a_read_against_an_overwrite_and_the_sweeper() {
+    const LEN: u64 = 3 << 20;
+    let (stack, bucket, source) = store(10, LEN as usize, Versioning::Never).await;
+    let grant = stack.object_grant("s3:GetObject", &bucket, &source.key);
+    let object = ObjectRef { bucket: &source.bucket, key: &source.key, id: source.holder_id };
+    let keys = stack.objects.sse().open(&stack.access(), object, &source.envelope, None).await.unwrap();
+    let whole = PlainRange { start: 0, end: LEN };
+    let mut reading = stack.objects.read(&grant, &source, whole, keys).await.unwrap();
+    stack.put(&bucket, &source.key, b"new", Way::Owned.requested()).await.unwrap();
+    stack.sources.advance(Duration::from_secs(10 * 60));
+    stack.objects.sweep(true).await.unwrap();
+    let mut len = 0;
+    while let Some(chunk) = reading.next().await {
+        len += chunk.unwrap().len() as u64;
+    }
+    assert_eq!(len, LEN);
+    assert_whole(&stack, "after the reader").await;
+}
+
+#[tokio::test]
+async fn two_writes_of_one_key() {
+    for (steps, len, versioning, what) in orders() {
+        let (stack, bucket, source) = store(11, len, versioning).await;
+        let (one, two) = (vec![1; len], vec![2; len]);
+        let first = stack.put(&bucket, &source.key, &one, Way::Owned.requested());
+        let second = stack.put(&bucket, &source.key, &two, Way::Owned.requested());
+        let both = interleave(steps, first, second).await;
+        assert!(both.0.is_ok() && both.1.is_ok(), "{what}");
+        let got = read(&stack, &bucket, "source").await.unwrap();
+        assert!(got == one || got == two, "{what}");
+        assert_whole(&stack, &what).await;
+    }
+}
+
+/// The condition is checked in the commit, not only before the body is read.
+#[tokio::test]
+async fn of_two_writes_that_want_the_key_absent_one_wins() {
+    for steps in 0..STEPS_MAX {
+        for versioning in [Versioning::Never, Versioning::Enabled] {
+            let (stack, bucket, _) = store(12, 100, versioning).await;
+            let name = key("k");
+            let condition = WriteCondition { if_absent: true, ..WriteCondition::default() };
+            let put = async || {
+                let sse = stack.objects.sse();
+                let requested = Way::Owned.requested();
+                let default = &bucket.encryption;
+                let plan = sse.plan(&stack.access(), &bucket.name, &bucket.owner, default, requested).await.unwrap();
+                let (meta, condition) = (ObjectMeta::default(), condition.clone());
+                let put = PutObject { bucket: &bucket, key: &name, meta, plan, condition };
+                stack.objects.put(&stack.object_grant("s3:PutObject", &bucket, &name), put, payload(b"x")).await
+            };
+            let both = interleave(steps, put(), put()).await;
+            assert_eq!([both.0.is_ok(), both.1.is_ok()].iter().filter(|ok| **ok).count(), 1, "step {steps}");
+            assert_whole(&stack, &format!("step {steps}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_against_a_deletion_of_its_key() {
+    for (steps, len, versioning, what) in orders() {
+        let (stack, bucket, source) = store(13, len, versioning).await;
+        let data = vec![1; len];
+        let delete = stack.delete(&bucket, &source.key);
+        let (deleted, put) =
+            interleave(steps, delete, stack.put(&bucket, &source.key, &data, Way::Owned.requested())).await;
+        deleted.unwrap();
+        put.unwrap();
+        let got = read(&stack, &bucket, "source").await;
+        assert!(got.is_none() || got == Some(data), "{what}");
+        assert_whole(&stack, &what).await;
+    }
+}
+
+/// A part that is replaced while the upload is completed: the object has one of the two, and nothing is left over.
+#[tokio::test]
+async fn a_completion_against_a_re_sent_part_and_an_abort() {
+    for steps in 0..STEPS_MAX {
+        for abort in [false, true] {
+            let what = format!("step {steps}, abort: {abort}");
+            let (stack, bucket, _) = store(14, 100, Versioning::Never).await;
+            let upload = stack.start_upload(&bucket, &key("k"), Way::Owned.requested()).await.unwrap();
+            let (one, two) = (vec![1; 40_000], vec![2; 40_000]);
+            let part = [stack.put_part(&bucket, &upload, (1, &one), None).await.unwrap()];
+            let complete = stack.complete(&bucket, &upload, &part);
+            let (completed, _) = interleave(steps, complete, async {
+                match abort {
+                    true => {
+                        let grant = stack.object_grant("s3:AbortMultipartUpload", &bucket, &upload.key);
+                        stack.objects.abort_upload(&grant, &upload).await.is_ok()
+                    }
+                    false => stack.put_part(&bucket, &upload, (1, &two), None).await.is_ok(),
+                }
+            })
+            .await;
+            assert_whole(&stack, &what).await;
+            assert_eq!(read(&stack, &bucket, "k").await, completed.ok().map(|_| one), "{what}");
+        }
+    }
+}
+
+/// A part that lands behind the completion or the abort of its upload is refused, and leaves nothing.
+#[tokio::test]
+async fn a_part_against_the_end_of_its_upload() {
+    for steps in 0..STEPS_MAX {
+        for abort in [false, true] {
+            let what = format!("step {steps}, abort: {abort}");
+            let (stack, bucket, _) = store(15, 100, Versioning::Never).await;
+            let upload = stack.start_upload(&bucket, &key("k"), Way::Owned.requested()).await.unwrap();
+            let (one, two) = (vec![1; 40_000], vec![2; 40_000]);
+            let part = [stack.put_part(&bucket, &upload, (1, &one), None).await.unwrap()];
+            let late = stack.put_part(&bucket, &upload, (2, &two), None);
+            let (_, ended) = interleave(steps, late, async {
+                match abort {
+                    true => {
+                        let grant = stack.object_grant("s3:AbortMultipartUpload", &bucket, &upload.key);
+                        stack.objects.abort_upload(&grant, &upload).await
+                    }
+                    false => stack.complete(&bucket, &upload, &part).await.map(drop),
+                }
+            })
+            .await;
+            ended.unwrap();
+            assert_whole(&stack, &what).await;
+            let left = stack.rows().await.into_iter().filter(|row| row.table == Table::Part).count();
+            assert_eq!(left, 0, "{what}: a part without an upload is left");
+        }
+    }
+}
+
+/// A write or a delete marker that began before its bucket was deleted.
+#[tokio::test]
+async fn a_write_against_the_deletion_of_its_bucket() {
+    for steps in 0..STEPS_MAX {
+        for marker in [false, true] {
+            let what = format!("step {steps}, delete marker: {marker}");
+            let stack = Stack::new(16).await;
+            let bucket = stack.create_bucket(BUCKET, Versioning::Enabled).await;
+            let name = key("k");
+            let (done, deleted) = interleave(
+                steps,
+                async {
+                    match marker {
+                        true => stack.delete(&bucket, &name).await.map(drop),
+                        false => stack.put(&bucket, &name, b"x", Way::Owned.requested()).await.map(drop),
+                    }
+                },
+                delete_bucket(&stack),
+            )
+            .await;
+            assert_ne!(done.is_ok(), deleted.is_ok(), "{what}: {done:?}, {deleted:?}");
+            if deleted.is_ok() {
+                let left = stack.rows().await.into_iter().filter(|row| NO_BUCKET.contains(&row.table)).count();
+                assert_eq!(left, 0, "{what}: rows of a bucket that is gone");
+            }
+            assert_whole(&stack, &what).await;
+        }
     }
 }
 

@@ -103,6 +103,7 @@ async fn run(seed: u64) {
     let stack = stack.crash().await;
     check_all(&stack, &model, seed).await;
     check_canary(&stack, seed).await;
+    check_leftovers(&stack, seed).await;
     stack.audit.verify(None).await.unwrap().unwrap_or_else(|e| panic!("seed {seed}: the audit chain: {e:?}"));
 }
 
@@ -240,6 +241,14 @@ async fn check_all(stack: &Stack, model: &Model, seed: u64) {
             assert!(right, "seed {seed}: {place:?} holds what it should not: {:?}", read.map(|r| r.len()));
         }
     }
+}
+
+/// Once all is swept that is due, scrub finds neither damage nor bytes that nobody holds.
+async fn check_leftovers(stack: &Stack, seed: u64) {
+    stack.sources.advance(Duration::from_secs(48 * 3600));
+    stack.objects.sweep(true).await.unwrap();
+    let report = stack.scrub().await.unwrap();
+    assert_eq!((&report.damage, &report.orphans), (&Vec::new(), &Vec::new()), "seed {seed}");
 }
 
 async fn check_canary(stack: &Stack, seed: u64) {

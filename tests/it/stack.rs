@@ -67,6 +67,7 @@ pub(crate) struct Stack {
     pub(crate) store: FaultyStore,
     pub(crate) sealer: Arc<RowSealer>,
     pub(crate) sources: Sources,
+    rows: Rows,
     root: Arc<TempDir>,
 }
 
@@ -113,9 +114,14 @@ impl Stack {
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
         let sse = Sse::new(keyring, sources.clone());
-        let objects = Objects::new(rows, store.blobs(), sse, sources.clone());
+        let objects = Objects::new(rows.clone(), store.blobs(), sse, sources.clone());
         objects.reopen_buckets().await.map_err(|e| format!("{e:?}"))?;
-        Ok(Self { objects, audit, index, store, sealer, sources, root })
+        Ok(Self { objects, audit, index, store, sealer, sources, rows, root })
+    }
+
+    /// A second gateway over the same index and blobs, as far as objects go.
+    pub(crate) fn neighbour(&self) -> Objects {
+        Objects::new(self.rows.clone(), self.store.blobs(), self.objects.sse().clone(), self.sources.clone())
     }
 
     /// Every row of every table.
