@@ -79,7 +79,7 @@ mod tests {
     use super::{Input, Owner, PartInfo, PartsPage, Query, Upload, UploadId, render};
     use crate::crypto::{Checksum, ChecksumAlgorithm};
     use crate::names::{BucketName, ObjectKey};
-    use crate::objects::{ChecksumKind, ObjectMeta};
+    use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
 
@@ -106,6 +106,7 @@ mod tests {
                 customer_check: vec![],
             },
             holder_id: [0; 16],
+            began_over: BeganOver(None),
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
