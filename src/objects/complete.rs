@@ -1,8 +1,8 @@
 //! Completing a multipart upload: judged purely, then one commit.
 
 use super::record::{
-    BodyRecord, ChecksumRecord, Content, Current, Garbage, Id, Layout, PartRecord, Place, garbage_row, id_row,
-    object_row,
+    BodyRecord, ChecksumRecord, Content, Current, Garbage, Id, Layout, ObjectRecord, PartRecord, Place, garbage_row,
+    id_row, object_row,
 };
 use super::versions::NewVersion;
 use super::{
@@ -82,12 +82,24 @@ impl Objects {
         named: &[CompletePart],
     ) -> Result<ObjectInfo, ObjectsError> {
         grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
-        let current = self.rows.load::<Current>(&object_row(&bucket.id, key)).await?;
-        let record = current.map(|current| current.value.0).ok_or(ObjectsError::NoSuchUpload)?;
-        let body = record.body.as_ref().filter(|body| body.upload == Some(id.0)).ok_or(ObjectsError::NoSuchUpload)?;
-        let parts = self.layout(&body.content).await?.parts;
+        let record = self.made_of(bucket, key, id).await?;
+        let content = &record.body.as_ref().ok_or(ObjectsError::NoSuchUpload)?.content;
+        let parts = self.layout(content).await?.parts;
         let same = named.iter().map(|p| (p.part_number, &p.etag)).eq(parts.iter().map(|p| (p.number, &p.etag)));
         if same { self.info_of(bucket, key, record) } else { Err(ObjectsError::NoSuchUpload) }
+    }
+
+    /// The key's current version, if it was made of this upload.
+    pub(super) async fn made_of(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<ObjectRecord, ObjectsError> {
+        let current = self.rows.load::<Current>(&object_row(&bucket.id, key)).await?.map(|current| current.value.0);
+        current
+            .filter(|record| record.body.as_ref().is_some_and(|body| body.upload == Some(id.0)))
+            .ok_or(ObjectsError::NoSuchUpload)
     }
 
     /// MD5 of the parts' MD5s and `-N`, or random bytes where parts have no MD5.

@@ -252,11 +252,21 @@ impl Objects {
         Err(ObjectsError::Contention)
     }
 
-    /// Drops an upload and its parts. `grant`: `s3:AbortMultipartUpload`.
-    pub async fn abort_upload(&self, grant: &Grant, upload: &Upload) -> Result<(), ObjectsError> {
-        grant.assert_covers("s3:AbortMultipartUpload", &object_arn(&upload.bucket, &upload.key));
-        let stored = self.rows.load::<UploadRecord>(&upload.row).await?.ok_or(ObjectsError::NoSuchUpload)?;
-        match self.drop_upload_row(upload.row.clone(), &stored).await {
+    /// Drops an upload and its parts. Of one that has become the key's current version nothing is left to drop, which
+    /// is no fault (as AWS has it). `grant`: `s3:AbortMultipartUpload`.
+    pub async fn abort_upload(
+        &self,
+        grant: &Grant,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<(), ObjectsError> {
+        grant.assert_covers("s3:AbortMultipartUpload", &object_arn(&bucket.name, key));
+        let row = upload_row(&bucket.id, key, &id.0);
+        let Some(stored) = self.rows.load::<UploadRecord>(&row).await? else {
+            return self.made_of(bucket, key, id).await.map(|_| ());
+        };
+        match self.drop_upload_row(row, &stored).await {
             Err(ObjectsError::Contention) => Err(ObjectsError::NoSuchUpload),
             other => other,
         }

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, ObjectsError, PART_NUMBER_MAX, UploadId};
+use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, ObjectsError, PART_NUMBER_MAX};
 use crate::s3::code::Code;
 use crate::s3::conditions::{self, unquoted};
 use crate::s3::cx::Cx;
@@ -40,8 +40,7 @@ async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo,
 
 /// The answer once more, for a client that did not hear it the first time; else the refusal.
 async fn completed_before(cx: &Cx, customer: Option<&CustomerKey>, refusal: Error) -> Result<ObjectInfo, Error> {
-    let id = cx.query.value("uploadId").and_then(UploadId::parse);
-    let (Some(id), Ok(parts)) = (id, parts(cx.whole(), None)) else { return Err(refusal) };
+    let (Ok(id), Ok(parts)) = (uploads::id(&cx.query), parts(cx.whole(), None)) else { return Err(refusal) };
     match cx.app.objects.completed_upload(&cx.grant, cx.bucket(), cx.key(), id, &parts).await {
         Err(ObjectsError::NoSuchUpload) => Err(refusal),
         Err(other) => Err(other.into()),
