@@ -138,4 +138,4 @@ def test_story(raw, s3, path: Path):
 
 
 def test_the_stories_are_there():
-    assert len(STORIES) >= 8
+    assert len(STORIES) >= 13
