@@ -56,7 +56,7 @@ impl Stack {
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
         let sse = Sse::new(keyring, sources.clone());
-        let objects = Objects::new(rows, store.blobs(), sse, sources.clone());
+        let objects = Objects::new(rows, audit.clone(), store.blobs(), sse, sources.clone());
         Self { objects, audit, index, store, sources, root }
     }
 
