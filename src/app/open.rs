@@ -38,7 +38,7 @@ impl App {
         Ok(started)
     }
 
-    async fn build(
+    pub(super) async fn build(
         config: Config,
         sources: Sources,
         rows: Rows,

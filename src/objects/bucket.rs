@@ -51,12 +51,7 @@ pub struct BucketPage {
 
 impl Objects {
     /// Makes a bucket. `grant`: `s3:CreateBucket` on its ARN.
-    pub async fn create_bucket(
-        &self,
-        grant: &Grant,
-        new: NewBucket,
-        event: &Event,
-    ) -> Result<Recorded, ObjectsError> {
+    pub async fn create_bucket(&self, grant: &Grant, new: NewBucket, event: &Event) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:CreateBucket", &bucket_arn(&new.name));
         let record = BucketRecord {
             id: self.sources.random(),

@@ -129,7 +129,7 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     known.operation = row.name;
-    let signed = Signed { access: access.clone(), payload, head, query, address, request_id };
+    let signed = Signed { access, payload, head, query, address, request_id };
     if !row.is_management() {
         return perform(app, row, signed).await.map(|(answer, _)| answer);
     }
@@ -165,11 +165,7 @@ struct Signed {
 }
 
 /// Bucket, grant, body, handler. Beside the answer: the proof that the call is in the trail already, if it is.
-async fn perform(
-    app: &Arc<App>,
-    row: &'static Row,
-    signed: Signed,
-) -> Result<(Response, Option<Recorded>), Error> {
+async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, request_id } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;

@@ -43,23 +43,14 @@ pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> 
 }
 
 /// The event of a call that succeeded; `owner` is the bucket's, as far as it is known.
-fn event(
-    row: &'static Row,
-    access: &Access,
-    bucket: Option<&str>,
-    owner: &AccountId,
-    recipient: &AccountId,
-) -> Event {
+fn event(row: &'static Row, access: &Access, bucket: Option<&str>, owner: &AccountId, recipient: &AccountId) -> Event {
     let mut request = serde_json::Map::new();
     request.insert("Host".to_owned(), json!(access.facts().host));
     if let Some(bucket) = bucket {
         request.insert("bucketName".to_owned(), json!(bucket));
     }
-    let resource = |name: BucketName| EventResource {
-        account: owner.clone(),
-        kind: "AWS::S3::Bucket",
-        arn: bucket_arn(&name),
-    };
+    let resource =
+        |name: BucketName| EventResource { account: owner.clone(), kind: "AWS::S3::Bucket", arn: bucket_arn(&name) };
     Event {
         access: access.clone(),
         source: "s3.amazonaws.com",
@@ -76,3 +67,6 @@ fn event(
         recipient: recipient.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
