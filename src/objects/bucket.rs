@@ -141,7 +141,7 @@ impl Objects {
             }
         }
         if outcome.is_err() {
-            // What it failed with says more than that the mark could not be taken back; the next start does it.
+            // Should this fail too, e.g. since the disk is full, `reopen_buckets` does it later.
             let _ = self.mark_closing(name, false).await;
         }
         outcome
@@ -198,8 +198,8 @@ impl Objects {
         self.reconfigure(grant, name, event, |record| record.encryption = encryption.clone()).await
     }
 
-    /// Takes the mark off buckets whose deletion was cut off by a crash: they are as before it. Only for a process that
-    /// has just taken the store, while nobody deletes.
+    /// Takes the mark off buckets whose deletion was cut off by a crash or could not take it back itself: they are as
+    /// before it. To be called at the start and now and then. A deletion that is under way meanwhile begins anew.
     pub async fn reopen_buckets(&self) -> Result<(), ObjectsError> {
         const PAGE: usize = 256;
         let mut range = KeyRange { start: Vec::new(), end: None };
