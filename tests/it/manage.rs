@@ -115,18 +115,30 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
     recorded.map(drop)
 }
 
-/// Puts the object, while two others try to delete the bucket: whoever is first, what was acknowledged stays.
+/// Deletes and puts the object again and again, while others try to delete the bucket: whoever is first, what was
+/// acknowledged last stays.
 async fn fill(stack: &Stack, known: &mut Known, name: &'static str) {
-    let Ok(bucket) = stack.objects.bucket(&BucketName::parse(name).unwrap()).await else { return };
+    const TRIES: u64 = 6;
     let first = known.asked.len() as u64;
-    let object = key(OBJECT);
-    let put = stack.put(&bucket, &object, b"data", Requested::SseS3);
-    let deletes = (first..first + 2).map(|number| make(stack, number, name, Change::Delete));
-    let (put, deletes) = futures_util::join!(put, join_all(deletes));
-    known.asked.extend((first..).zip(deletes.iter().map(Result::is_ok)));
-    if put.is_ok() {
-        known.filled.insert(name);
-    }
+    let numbers = |client: u64| first + client * TRIES..first + (client + 1) * TRIES;
+    let deletes = (0..3).map(|client| async move {
+        let mut answers = Vec::new();
+        for number in numbers(client) {
+            answers.push((number, make(stack, number, name, Change::Delete).await.is_ok()));
+        }
+        answers
+    });
+    let put = async {
+        for _ in 0..TRIES {
+            empty(stack, known, name).await;
+            let Ok(bucket) = stack.objects.bucket(&BucketName::parse(name).unwrap()).await else { continue };
+            if stack.put(&bucket, &key(OBJECT), b"data", Requested::SseS3).await.is_ok() {
+                known.filled.insert(name);
+            }
+        }
+    };
+    let ((), answers) = futures_util::join!(put, join_all(deletes));
+    known.asked.extend(answers.into_iter().flatten());
 }
 
 async fn empty(stack: &Stack, known: &mut Known, name: &'static str) {
