@@ -73,13 +73,16 @@ pub(crate) enum Body {
     Stream,
 }
 
+/// What comes of a handler.
+type Handled<T> = BoxFuture<'static, Result<T, Error>>;
+
 /// A handler.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Handler {
     /// Tells something, or changes data. Of a management call the record is written after it, before the answer leaves.
-    Answer(fn(Cx) -> BoxFuture<'static, Result<Response, Error>>),
+    Answer(fn(Cx) -> Handled<Response>),
     /// A management call that changes something: commits the event with its change, and shows the proof.
-    Change(fn(Cx, Event) -> BoxFuture<'static, Result<(Response, Recorded), Error>>),
+    Change(fn(Cx, Event) -> Handled<(Response, Recorded)>),
 }
 
 /// One operation.
