@@ -1,6 +1,7 @@
 //! `strongroom serve`
 
 use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
@@ -29,27 +30,39 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     // Before anything is opened: a signal that comes early still ends the process in order.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let sources = Sources::system();
-    let settings = server::Settings::from(&config);
+    let bound = server::bind(server::Settings::from(&config)).await;
+    let bound = bound.map_err(|error| Failure::Failed(error.0))?;
     let started = Box::pin(App::open(config, sources.clone())).await.map_err(|error| Failure::Failed(error.0))?;
     let app = started.app;
-    let running = server::start(settings, sources, server::gateway(&app), Metrics::new()).await;
-    let running = running.map_err(|error| Failure::Failed(error.to_string()))?;
+    app.start_jobs();
+    let running = bound.serve(sources, server::gateway(&app), Metrics::new());
 
+    // The lines are copied into a shell in another directory.
+    let ca_bundle = app.config.tls.first().map(|files| files.cert.canonicalize().unwrap_or_else(|_| files.cert.clone()));
     let reach = Reach {
         address: running.address(),
-        ca_bundle: app.config.tls.first().map(|files| files.cert.as_path()),
+        ca_bundle: ca_bundle.as_deref(),
         home_region: app.config.regions.first().map_or("us-east-1", |region| region.as_str()),
     };
-    println!("Strongroom {} serves S3 and KMS at {}", env!("CARGO_PKG_VERSION"), reach.endpoint());
-    println!("Everything is kept in {}", app.config.data_dir.display());
-    match &started.new_credentials {
-        Some((id, secret)) => print!("{}", first_steps(&reach, id, secret)),
-        None => println!("For new root credentials, stop the server and run: strongroom credentials new"),
-    }
+    let mut greeting = format!(
+        "Strongroom {} serves S3 and KMS at {}\nEverything is kept in {}\n",
+        env!("CARGO_PKG_VERSION"),
+        reach.endpoint(),
+        app.config.data_dir.display()
+    );
+    greeting += &match &started.new_credentials {
+        Some((id, secret)) => first_steps(&reach, id, secret),
+        None => "For new root credentials, stop the server and run: strongroom credentials new\n".to_owned(),
+    };
     if let Some(address) = running.metrics_address() {
-        println!("Metrics are at http://{address}/metrics");
+        greeting += &format!("Metrics are at http://{address}/metrics\n");
     }
-    drop(started.new_credentials);
+    let told = stdout().write_all(greeting.as_bytes());
+    if let Err(error) = told {
+        // It serves all the same: whoever started it may have closed what it does not read.
+        tracing::warn!(%error, "the start could not be told on standard output");
+    }
+    drop((started.new_credentials, greeting));
 
     tokio::select! {
         _ = terminate.recv() => {}
