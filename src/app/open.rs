@@ -75,6 +75,9 @@ fn open_blobs(config: &Config) -> Result<Blobs, StartError> {
             StoreUrl::file(&path).map_err(|error| failed(error.0))?
         }
     };
+    if url.url().scheme() == "memory" {
+        tracing::warn!("store = memory:// is for tests: objects larger than 32 KiB are gone when this process ends");
+    }
     open_store(&url, &config.store_options).map_err(|error| failed(error.to_string()))
 }
 
@@ -97,6 +100,12 @@ async fn gateway_id(index: &dyn Index, sources: &Sources) -> Result<GatewayId, S
 /// A directory that only its owner can look into.
 fn make_private(path: &Path) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let failed = |error: std::io::Error| StartError(format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| match path.exists() {
+        true => StartError(format!("{} is no directory; name another with --data-dir", path.display())),
+        false => {
+            let shown = path.display();
+            StartError(format!("cannot make the directory {shown}: {error}; name another with --data-dir"))
+        }
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
 }

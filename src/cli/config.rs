@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, say};
+use super::{Failure, say, warn_of_misspelt_variables};
 use crate::config::{SettingsArgs, render_redacted, render_reference};
 
 /// Check, print or explain the settings
@@ -41,6 +41,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command.command {
         Command::Check(command) => {
             command.settings.load()?;
+            warn_of_misspelt_variables();
             say("the settings are right")
         }
         Command::Print(Print { redacted: _, settings }) => say(render_redacted(&settings.load()?).trim_end()),

@@ -20,7 +20,7 @@ use std::{fmt, io};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, misspelt_variables};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -92,6 +92,13 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     };
     eprintln!("strongroom: {text}");
     ExitCode::from(code)
+}
+
+/// A setting that is not in force because of a slip must not go unnoticed.
+fn warn_of_misspelt_variables() {
+    for (name, right) in misspelt_variables() {
+        eprintln!("strongroom: warning: the variable {name} means nothing here; did you mean {right}?");
+    }
 }
 
 /// Prints a result and a line end.

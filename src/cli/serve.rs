@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, warn_of_misspelt_variables};
 use crate::app::App;
 use crate::config::SettingsArgs;
 use crate::server::{self, Metrics};
@@ -25,6 +25,7 @@ pub(super) struct Serve {
 
 pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let config = command.settings.load()?;
+    warn_of_misspelt_variables();
     server::init_logging(config.log_json, &config.log_filter);
     server::harden();
     // Before anything is opened: a signal that comes early still ends the process in order.
@@ -35,34 +36,14 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let started = Box::pin(App::open(config, sources.clone())).await.map_err(|error| Failure::Failed(error.0))?;
     let app = started.app;
     app.start_jobs();
-    let running = bound.serve(sources, server::gateway(&app), Metrics::new());
-
-    // The lines are copied into a shell in another directory.
-    let ca_bundle = app.config.tls.first().map(|files| files.cert.canonicalize().unwrap_or_else(|_| files.cert.clone()));
-    let reach = Reach {
-        address: running.address(),
-        ca_bundle: ca_bundle.as_deref(),
-        home_region: app.config.regions.first().map_or("us-east-1", |region| region.as_str()),
-    };
-    let mut greeting = format!(
-        "Strongroom {} serves S3 and KMS at {}\nEverything is kept in {}\n",
-        env!("CARGO_PKG_VERSION"),
-        reach.endpoint(),
-        app.config.data_dir.display()
-    );
-    greeting += &match &started.new_credentials {
-        Some((id, secret)) => first_steps(&reach, id, secret),
-        None => "For new root credentials, stop the server and run: strongroom credentials new\n".to_owned(),
-    };
-    if let Some(address) = running.metrics_address() {
-        greeting += &format!("Metrics are at http://{address}/metrics\n");
-    }
-    let told = stdout().write_all(greeting.as_bytes());
-    if let Err(error) = told {
+    // Clients are answered only after this: who sees the server ready finds the credentials told.
+    let greeting = greeting(&app, &bound, started.new_credentials);
+    if let Err(error) = stdout().write_all(greeting.as_bytes()) {
         // It serves all the same: whoever started it may have closed what it does not read.
         tracing::warn!(%error, "the start could not be told on standard output");
     }
-    drop((started.new_credentials, greeting));
+    drop(greeting);
+    let running = bound.serve(sources, server::gateway(&app), Metrics::new());
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -75,6 +56,31 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn greeting(app: &App, bound: &server::Bound, new_credentials: Option<(String, String)>) -> String {
+    let config = &app.config;
+    // In full: the lines are copied into a shell in another directory.
+    let in_full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let ca_bundle = config.tls.first().map(|files| in_full(&files.cert));
+    let reach = Reach {
+        address: bound.address(),
+        ca_bundle: ca_bundle.as_deref(),
+        home_region: config.regions.first().map_or("us-east-1", |region| region.as_str()),
+    };
+    let (version, endpoint) = (env!("CARGO_PKG_VERSION"), reach.endpoint());
+    let kept_in = in_full(&config.data_dir);
+    let mut out = format!("Strongroom {version} serves S3 and KMS at {endpoint}\n");
+    let _infallible = writeln!(out, "Everything is kept in {}", kept_in.display());
+    out += &match new_credentials {
+        Some((id, secret)) => first_steps(&reach, &id, &secret),
+        None if !config.accounts.is_empty() => "The accounts are those of the configuration\n".to_owned(),
+        None => "For new root credentials, stop the server and run: strongroom credentials new\n".to_owned(),
+    };
+    if let Some(address) = bound.metrics_address() {
+        let _infallible = writeln!(out, "Metrics are at http://{address}/metrics");
+    }
+    out
 }
 
 /// How a client on this machine reaches the server.

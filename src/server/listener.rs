@@ -73,6 +73,16 @@ pub async fn bind(settings: Settings) -> Result<Bound, ServeError> {
 }
 
 impl Bound {
+    /// Where S3 and KMS are served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
+    }
+
     /// Starts to serve `gateway`.
     pub fn serve(self, sources: Sources, gateway: Gateway, metrics: Arc<Metrics>) -> Running {
         let Self { settings, listener, address, metrics: scraped, tls } = self;

@@ -183,6 +183,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_manual_lists_every_metric() {
+        let manual = include_str!("../../docs/configuration.md");
+        let chapter = manual.split("\n## ").find(|chapter| chapter.starts_with("Metrics\n")).expect("its chapter");
+        let text = Metrics::new().render();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let suffix = |kind: &str| match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let mut count = 0;
+        for (name, kind) in types {
+            let row = format!("| `{name}{}` |", suffix(kind));
+            assert!(chapter.contains(&row), "{row} is missing in docs/configuration.md");
+            count += 1;
+        }
+        assert_eq!(chapter.lines().filter(|line| line.starts_with("| `")).count(), count);
+    }
+
+    #[test]
     fn names_and_labels() {
         let metrics = Metrics::new();
         let measured = |protocol, operation, error| Measured {
