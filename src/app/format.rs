@@ -12,10 +12,10 @@ const FORMAT: u32 = 1;
 /// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
 pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
     let Some(stored) = index.get(Table::Meta, &row()).await? else { return Ok(()) };
-    let found = stored[..].try_into().map(u32::from_be_bytes);
-    match found.map_err(|_| StartError("the index's format number is damaged: restore the index from a backup".into()))? {
-        0..=FORMAT => Ok(()),
-        newer => Err(StartError(format!(
+    match stored[..].try_into().map(u32::from_be_bytes) {
+        Err(_) => Err(StartError("the index's format number is damaged: restore the index from a backup".to_owned())),
+        Ok(0..=FORMAT) => Ok(()),
+        Ok(newer) => Err(StartError(format!(
             "this data directory was written by a newer Strongroom (format {newer}; version {} reads formats up to \
              {FORMAT}): start the newer version. Nothing was changed",
             env!("CARGO_PKG_VERSION"),

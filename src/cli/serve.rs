@@ -77,6 +77,9 @@ fn greeting(app: &App, bound: &server::Bound, new_credentials: Option<(String, S
         None if !config.accounts.is_empty() => "The accounts are those of the configuration\n".to_owned(),
         None => "For new root credentials, stop the server and run: strongroom credentials new\n".to_owned(),
     };
+    if config.tls.is_empty() && config.trusted_proxies.is_empty() && !reach.address.ip().is_loopback() {
+        out += "This is plain http: SSE-C, SSE-KMS and KMS calls from other machines are refused until tls is set\n";
+    }
     if let Some(address) = bound.metrics_address() {
         let _infallible = writeln!(out, "Metrics are at http://{address}/metrics");
     }

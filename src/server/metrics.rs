@@ -182,11 +182,31 @@ impl Drop for Connected {
 mod tests {
     use super::*;
 
+    /// With at least one sample of each metric: those without are left out of the text.
+    fn filled() -> Arc<Metrics> {
+        let metrics = Metrics::new();
+        let measured = |protocol, operation, error| Measured {
+            protocol,
+            operation,
+            status: 200,
+            error,
+            encryption: "sse-kms",
+            received_bytes: 10,
+            sent_bytes: 20,
+            duration: Duration::from_millis(3),
+            first_byte: Some(Duration::from_millis(2)),
+        };
+        metrics.observe(&measured(Protocol::S3, "GetObject", None));
+        metrics.observe(&measured(Protocol::Kms, "Decrypt", Some("DisabledException")));
+        metrics.certificate("cert.pem".to_owned(), Timestamp(1_795_608_000_000));
+        metrics
+    }
+
     #[test]
     fn the_manual_lists_every_metric() {
         let manual = include_str!("../../docs/configuration.md");
         let chapter = manual.split("\n## ").find(|chapter| chapter.starts_with("Metrics\n")).expect("its chapter");
-        let text = Metrics::new().render();
+        let text = filled().render();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let suffix = |kind: &str| match kind {
             "counter" => "_total",
@@ -204,21 +224,7 @@ mod tests {
 
     #[test]
     fn names_and_labels() {
-        let metrics = Metrics::new();
-        let measured = |protocol, operation, error| Measured {
-            protocol,
-            operation,
-            status: 200,
-            error,
-            encryption: "sse-kms",
-            received_bytes: 10,
-            sent_bytes: 20,
-            duration: Duration::from_millis(3),
-            first_byte: Some(Duration::from_millis(2)),
-        };
-        metrics.observe(&measured(Protocol::S3, "GetObject", None));
-        metrics.observe(&measured(Protocol::Kms, "Decrypt", Some("DisabledException")));
-        metrics.certificate("cert.pem".to_owned(), Timestamp(1_795_608_000_000));
+        let metrics = filled();
         let connection = metrics.connected();
         let text = metrics.render();
         for line in [

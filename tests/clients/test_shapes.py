@@ -140,7 +140,9 @@ class TestLists:
 
     def test_encoding_covers_every_echo(self, raw, s3, bucket):
         s3.put_object(Bucket=bucket, Key="a b/c d", Body=b"x")
-        v2 = raw.request("GET", f"/{bucket}", "delimiter=%2F&encoding-type=url&list-type=2&prefix=a%20&start-after=a%20")
+        v2 = raw.request(
+            "GET", f"/{bucket}", "delimiter=%2F&encoding-type=url&list-type=2&prefix=a%20&start-after=a%20"
+        )
         text = v2.body.decode()
         for element in ("<Prefix>a+", "<StartAfter>a+", "<Delimiter>/", "<Prefix>a+b/</Prefix>"):
             assert element in text or element.replace("+", "%20") in text, text
@@ -211,7 +213,9 @@ class TestBehindAProxy:
         assert sse_kms.status == put.status
         if not secure:
             for got, what in ((put, "Customer provided keys"), (sse_kms, "AWS KMS managed keys")):
-                message = f"Requests specifying Server Side Encryption with {what} must be made over a secure connection."
+                message = (
+                    f"Requests specifying Server Side Encryption with {what} must be made over a secure connection."
+                )
                 assert (got.code, got.message) == ("InvalidRequest", message)
             assert b"Keys" not in kms.body
         assert raw.request("PUT", "/proxied/s3", headers={SSE: "AES256"} | forwarded, body=b"x").status == 200
@@ -250,7 +254,7 @@ class TestLimits:
 def test_a_user_of_the_configuration_may_do_nothing_yet(server):
     user = sdk.client(server, who=ALICE)
     for call in (
-        lambda: user.list_buckets(),
+        user.list_buckets,
         lambda: user.create_bucket(Bucket="alices"),
         lambda: sdk.client(server, "kms", who=ALICE).create_key(),
         lambda: sdk.client(server, "kms", who=ALICE).list_keys(),

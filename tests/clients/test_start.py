@@ -243,3 +243,19 @@ def test_objects_in_memory(tmp_path):
     assert sdk.body_of(s3, "memory", "k") == sdk.blob(sdk.MIB)
     assert gateway.stop() == 0
     assert "memory:// is for tests" in gateway.log() and not (gateway.data / "blobs").exists()
+
+
+def test_plain_http_on_a_network_is_told(tmp_path):
+    for address, told in (("0.0.0.0", True), ("127.0.0.1", False)):
+        log = tmp_path / address
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [BINARY, "--listen", f"{address}:0"], cwd=tmp_path, env=clean_environment(), stdout=out, stderr=out
+            )
+        deadline = time.monotonic() + 30
+        while "Everything is kept in" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(40) == 0
+        assert ("refused until tls is set" in log.read_text()) == told
