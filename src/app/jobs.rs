@@ -4,10 +4,12 @@ use std::sync::{Arc, Weak};
 
 use super::App;
 
-/// Starts the jobs; they end with the gateway.
-pub(super) fn start(app: &Arc<App>) {
-    let weak = Arc::downgrade(app);
-    tokio::spawn(run(weak));
+impl App {
+    /// Starts the jobs; they end with the gateway. Only a serving gateway has them: a command that looks at a stopped
+    /// server's data deletes nothing.
+    pub fn start_jobs(self: &Arc<Self>) {
+        tokio::spawn(run(Arc::downgrade(self)));
+    }
 }
 
 async fn run(app: Weak<App>) {

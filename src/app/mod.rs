@@ -1,6 +1,7 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
 mod accounts;
+mod format;
 mod jobs;
 mod lock;
 mod open;

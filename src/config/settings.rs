@@ -41,7 +41,7 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_DOMAINS", value_name = "DOMAIN", value_delimiter = ',')]
     pub(super) domains: Option<Vec<String>>,
 
-    /// Where object bytes go: file:///path, s3://bucket/prefix, gs://…, az://… or memory://; unless set, into data_dir
+    /// Where object bytes go: file:///path, s3://bucket/prefix, gs://…, az://… or, for tests, memory://; unless set, into data_dir
     #[arg(long, env = "STRONGROOM_STORE", value_name = "URL")]
     pub(super) store: Option<String>,
 

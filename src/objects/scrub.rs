@@ -219,7 +219,7 @@ impl Scrub<'_> {
     ) -> Result<(), ObjectsError> {
         if content.place != Place::Parts {
             let bytes = PartBytes { id: content.id, place: content.place, sealed_crc: content.sealed_crc };
-            return self.stream(place, &bytes, sealed_len(plain_len, suite_of(mode))).await;
+            return self.stream(place, &bytes, Some(sealed_len(plain_len, suite_of(mode)))).await;
         }
         let Ok(layout) = self.objects.layout(content).await else {
             self.damaged(place, "its part table is missing or damaged");
@@ -230,18 +230,20 @@ impl Scrub<'_> {
         }
         for part in layout.parts {
             let place = format!("{place} part {}", part.number);
-            self.stream(&place, &part.bytes, sealed_len(part.plain_len, suite_of(mode))).await?;
+            self.stream(&place, &part.bytes, Some(sealed_len(part.plain_len, suite_of(mode)))).await?;
         }
         Ok(())
     }
 
-    /// One stream: its length, and the CRC of its sealed bytes.
-    async fn stream(&mut self, place: &str, bytes: &PartBytes, length: u64) -> Result<(), ObjectsError> {
+    /// One stream: its length where the index tells it, and the CRC of its sealed bytes.
+    async fn stream(&mut self, place: &str, bytes: &PartBytes, length: Option<u64>) -> Result<(), ObjectsError> {
         self.known.insert(bytes.id);
         if bytes.place == Place::Inline {
             let inline = self.objects.rows.engine().get(Table::Inline, &id_row(&bytes.id)).await?;
+            let found = inline.as_ref().map_or(0, |inline| inline.len() as u64);
+            self.report.bytes_read += found;
             match inline {
-                Some(inline) if inline.len() as u64 == length && crc64_nvme(0, &inline) == bytes.sealed_crc => {}
+                Some(inline) if length.is_none_or(|l| l == found) && crc64_nvme(0, &inline) == bytes.sealed_crc => {}
                 Some(_) => self.damaged(place, "its bytes in the index are not those that were written"),
                 None => self.damaged(place, "its bytes in the index are missing"),
             }
@@ -249,11 +251,12 @@ impl Scrub<'_> {
         }
         match self.blobs.get(&bytes.id) {
             None => self.damaged(place, "its blob is missing"),
-            Some(&found) if found != length => {
+            Some(&found) if length.is_some_and(|length| found != length) => {
+                let length = length.unwrap_or_default();
                 self.damaged(place, format!("its blob has {found} bytes instead of {length}"));
             }
-            Some(_) => {
-                let mut chunks = self.objects.blobs.read(bytes.id, SealedRange { start: 0, end: length });
+            Some(&found) => {
+                let mut chunks = self.objects.blobs.read(bytes.id, SealedRange { start: 0, end: found });
                 let mut crc = 0;
                 while let Some(chunk) = chunks.next().await {
                     let Ok(chunk) = chunk else {
@@ -262,7 +265,7 @@ impl Scrub<'_> {
                     };
                     crc = crc64_nvme(crc, &chunk);
                     self.progress.bytes_read += chunk.len() as u64;
-                    self.report.bytes_read = self.progress.bytes_read;
+                    self.report.bytes_read += chunk.len() as u64;
                     (self.tell)(self.progress);
                 }
                 if crc != bytes.sealed_crc {
@@ -273,7 +276,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Parts of uploads under way: only that their bytes are there.
+    /// Parts of uploads under way. How they are sealed stands in another row; the CRC covers their length too.
     async fn uploaded_parts(&mut self) -> Result<(), ObjectsError> {
         let mut range = everything();
         loop {
@@ -284,10 +287,7 @@ impl Scrub<'_> {
             for (_, part) in rows {
                 let PartRecord { number, bytes, .. } = part.value;
                 self.report.parts += 1;
-                self.known.insert(bytes.id);
-                if bytes.place == Place::Blob && !self.blobs.contains_key(&bytes.id) {
-                    self.damaged(&format!("part {number} of an upload"), "its blob is missing");
-                }
+                self.stream(&format!("part {number} of an upload"), &bytes, None).await?;
             }
         }
     }
