@@ -4,10 +4,12 @@ use std::sync::{Arc, Weak};
 
 use super::App;
 
-/// Starts the jobs; they end with the gateway.
-pub(super) fn start(app: &Arc<App>) {
-    let weak = Arc::downgrade(app);
-    tokio::spawn(run(weak));
+impl App {
+    /// Starts the jobs; they end with the gateway. Only a serving gateway has them: a command that looks at a stopped
+    /// server's data deletes nothing.
+    pub fn start_jobs(self: &Arc<Self>) {
+        tokio::spawn(run(Arc::downgrade(self)));
+    }
 }
 
 async fn run(app: Weak<App>) {
@@ -26,6 +28,9 @@ async fn pass(app: &App) {
         Ok(swept) if swept.entries > 0 => tracing::info!(blobs = swept.blobs, entries = swept.entries, "swept"),
         Ok(_) => {}
         Err(error) => tracing::error!(?error, "the sweeper failed; it tries again"),
+    }
+    if let Err(error) = app.objects.reopen_buckets().await {
+        tracing::error!(?error, "buckets whose deletion was cut off could not be looked for; it is tried again");
     }
     match app.keyring.destroy_due_keys().await {
         Ok(0) => {}

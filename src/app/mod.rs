@@ -1,9 +1,12 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
 mod accounts;
+mod format;
 mod jobs;
 mod lock;
 mod open;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lock::DirectoryLock;
-use super::{App, StartError, Started, accounts, jobs};
+use super::{App, StartError, Started, accounts, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::AuthSettings;
 use crate::config::Config;
@@ -22,9 +22,11 @@ impl App {
         make_private(&config.data_dir)?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let index = Arc::new(FjallIndex::open(&config.data_dir.join("index"))?);
+        format::check(&*index).await?;
         let root = KeyFile { path: config.root_key_file.clone() };
         let store_key =
             open_store_key(&*index, &root, &sources).await.map_err(|error| StartError(error.to_string()))?;
+        format::note(&*index).await?;
         let sealer = Arc::new(RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await?);
         let gateway = gateway_id(&*index, &sources).await?;
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), gateway).await;
@@ -34,11 +36,10 @@ impl App {
         let started = Self::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
         let reopened = started.app.objects.reopen_buckets().await;
         reopened.map_err(|error| StartError(format!("the buckets cannot be read: {error:?}")))?;
-        jobs::start(&started.app);
         Ok(started)
     }
 
-    async fn build(
+    pub(super) async fn build(
         config: Config,
         sources: Sources,
         rows: Rows,
@@ -51,7 +52,7 @@ impl App {
         let home = config.regions.first().cloned().ok_or_else(|| StartError("no Region is configured".to_owned()))?;
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), home);
         let sse = Sse::new(keyring.clone(), sources.clone());
-        let objects = Objects::new(rows.clone(), blobs, sse, sources.clone());
+        let objects = Objects::new(rows.clone(), audit.clone(), blobs, sse, sources.clone());
         let (directory, new_credentials) = accounts::load(&config, &rows, &sources).await?;
         let auth = AuthSettings {
             regions: config.regions.clone(),
@@ -74,6 +75,9 @@ fn open_blobs(config: &Config) -> Result<Blobs, StartError> {
             StoreUrl::file(&path).map_err(|error| failed(error.0))?
         }
     };
+    if url.url().scheme() == "memory" {
+        tracing::warn!("store = memory:// is for tests: objects larger than 32 KiB are gone when this process ends");
+    }
     open_store(&url, &config.store_options).map_err(|error| failed(error.to_string()))
 }
 
@@ -96,6 +100,12 @@ async fn gateway_id(index: &dyn Index, sources: &Sources) -> Result<GatewayId, S
 /// A directory that only its owner can look into.
 fn make_private(path: &Path) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let failed = |error: std::io::Error| StartError(format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| match path.exists() {
+        true => StartError(format!("{} is no directory; name another with --data-dir", path.display())),
+        false => {
+            let shown = path.display();
+            StartError(format!("cannot make the directory {shown}: {error}; name another with --data-dir"))
+        }
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{Failure, stopped};
+use super::{Failure, say, stopped};
 use crate::app::App;
 use crate::audit::{AuditRecord, Link, VerifyError};
 use crate::config::SettingsArgs;
@@ -124,10 +124,7 @@ async fn copy(
 async fn verify(app: &App, expected: Option<Head>) -> Result<(), Failure> {
     let outcome = app.audit.verify(expected.map(|head| head.0)).await;
     match outcome.map_err(|error| Failure::Failed(format!("the trail can't be read: {error}")))? {
-        Ok(head) => {
-            println!("{} records, chain whole; head {}:{}", head.seq, head.seq, hex(&head.hash));
-            Ok(())
-        }
+        Ok(head) => say(format_args!("{} records, chain whole; head {}:{}", head.seq, head.seq, hex(&head.hash))),
         Err(VerifyError::Missing(seq)) => Err(Failure::FoundWrong(format!("record {seq} is missing"))),
         Err(VerifyError::Changed(seq)) => Err(Failure::FoundWrong(format!("record {seq} or its hash was changed"))),
         Err(VerifyError::Truncated { found, expected }) => {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
+use super::{Failure, say, warn_of_misspelt_variables};
 use crate::config::{SettingsArgs, render_redacted, render_reference};
 
 /// Check, print or explain the settings
@@ -41,10 +41,10 @@ pub(super) fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command.command {
         Command::Check(command) => {
             command.settings.load()?;
-            println!("the settings are right");
+            warn_of_misspelt_variables();
+            say("the settings are right")
         }
-        Command::Print(Print { redacted: _, settings }) => print!("{}", render_redacted(&settings.load()?)),
-        Command::Reference => print!("{}", render_reference()),
+        Command::Print(Print { redacted: _, settings }) => say(render_redacted(&settings.load()?).trim_end()),
+        Command::Reference => say(render_reference().trim_end()),
     }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, stopped};
+use super::{Failure, say, stopped};
 use crate::config::SettingsArgs;
 use crate::names::AccountId;
 
@@ -14,8 +14,7 @@ For a new root access key, stop the server and run
     strongroom credentials new
 
 It prints the key and its secret; older keys go on working. With several accounts, add --account ID.
-Accounts and keys that the configuration lists ([[account]], STRONGROOM_ACCOUNTS) are changed there.
-";
+Accounts and keys that the configuration lists ([[account]], STRONGROOM_ACCOUNTS) are changed there.";
 
 /// Say how to make new root credentials, or make them
 #[derive(Args)]
@@ -45,12 +44,10 @@ fn parse_account(text: &str) -> Result<AccountId, String> {
 
 pub(super) async fn run(command: Credentials) -> Result<(), Failure> {
     let Some(Command::New(command)) = command.command else {
-        print!("{HOW}");
-        return Ok(());
+        return say(HOW);
     };
     let app = stopped::open(command.settings).await?;
     let made = app.new_root_credentials(command.account.as_ref()).await;
     let (id, secret) = made.map_err(|error| Failure::Failed(error.0))?;
-    println!("export AWS_ACCESS_KEY_ID={id}\nexport AWS_SECRET_ACCESS_KEY={secret}");
-    Ok(())
+    say(format_args!("export AWS_ACCESS_KEY_ID={id}\nexport AWS_SECRET_ACCESS_KEY={secret}"))
 }

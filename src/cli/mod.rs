@@ -14,12 +14,13 @@ mod serve;
 mod stopped;
 
 use std::ffi::OsString;
-use std::fmt;
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, misspelt_variables};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -62,6 +63,8 @@ enum Failure {
     Usage(String),
     /// It was done, and what it looked at is not right: 3.
     FoundWrong(String),
+    /// Nobody reads the output any more, as after `| head`: no failure, 0.
+    ReaderGone,
 }
 
 /// Reads the command line and the environment. Ends the process for `--help`, `--version` and wrong arguments.
@@ -82,13 +85,27 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Man(command) => man::run(&command, Arguments::command()),
     };
     let (code, text) = match outcome {
-        Ok(()) => return ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::ReaderGone) => return ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => (1, text),
         Err(Failure::Usage(text)) => (2, text),
         Err(Failure::FoundWrong(text)) => (3, text),
     };
     eprintln!("strongroom: {text}");
     ExitCode::from(code)
+}
+
+/// A setting that is not in force because of a slip must not go unnoticed.
+fn warn_of_misspelt_variables() {
+    for (name, right) in misspelt_variables() {
+        eprintln!("strongroom: warning: the variable {name} means nothing here; did you mean {right}?");
+    }
+}
+
+/// Prints a result and a line end.
+fn say(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
 }
 
 /// `strongroom` and `strongroom --listen …` serve: what is started most often needs no word.
@@ -111,9 +128,12 @@ impl From<ConfigError> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Failed(error.to_string())
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -130,6 +150,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(text) | Self::Usage(text) | Self::FoundWrong(text) => f.write_str(text),
+            Self::ReaderGone => f.write_str("nobody reads the output"),
         }
     }
 }

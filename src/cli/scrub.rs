@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, stopped};
+use super::{Failure, say, stopped};
 use crate::config::SettingsArgs;
 use crate::objects::{ScrubProgress, ScrubReport};
 
@@ -44,9 +44,9 @@ pub(super) async fn run(command: Scrub) -> Result<(), Failure> {
     bar.finish_and_clear();
     let report = report.map_err(|error| Failure::Failed(format!("the scrub could not be finished: {error:?}")))?;
     if command.json {
-        println!("{}", json(&report))
+        say(json(&report))?;
     } else {
-        print(&report)
+        print(&report)?;
     }
     match report.damage.len() {
         0 => Ok(()),
@@ -54,18 +54,18 @@ pub(super) async fn run(command: Scrub) -> Result<(), Failure> {
     }
 }
 
-fn print(report: &ScrubReport) {
+fn print(report: &ScrubReport) -> Result<(), Failure> {
     for damage in &report.damage {
-        println!("DAMAGED {}: {}", damage.place, damage.what);
+        say(format_args!("DAMAGED {}: {}", damage.place, damage.what))?;
     }
     for orphan in &report.orphans {
-        println!("orphan {orphan}");
+        say(format_args!("orphan {orphan}"))?;
     }
     let ScrubReport { versions, parts, bytes_read, damage, orphans } = report;
     let (damaged, orphans) = (damage.len(), orphans.len());
-    println!(
+    say(format_args!(
         "{versions} versions, {parts} parts of uploads, {bytes_read} bytes read: {damaged} damaged, {orphans} orphans"
-    );
+    ))
 }
 
 fn json(report: &ScrubReport) -> serde_json::Value {

@@ -1,12 +1,13 @@
 //! `strongroom serve`
 
 use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, warn_of_misspelt_variables};
 use crate::app::App;
 use crate::config::SettingsArgs;
 use crate::server::{self, Metrics};
@@ -24,32 +25,25 @@ pub(super) struct Serve {
 
 pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let config = command.settings.load()?;
+    warn_of_misspelt_variables();
     server::init_logging(config.log_json, &config.log_filter);
     server::harden();
     // Before anything is opened: a signal that comes early still ends the process in order.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let sources = Sources::system();
-    let settings = server::Settings::from(&config);
+    let bound = server::bind(server::Settings::from(&config)).await;
+    let bound = bound.map_err(|error| Failure::Failed(error.0))?;
     let started = Box::pin(App::open(config, sources.clone())).await.map_err(|error| Failure::Failed(error.0))?;
     let app = started.app;
-    let running = server::start(settings, sources, server::gateway(&app), Metrics::new()).await;
-    let running = running.map_err(|error| Failure::Failed(error.to_string()))?;
-
-    let reach = Reach {
-        address: running.address(),
-        ca_bundle: app.config.tls.first().map(|files| files.cert.as_path()),
-        home_region: app.config.regions.first().map_or("us-east-1", |region| region.as_str()),
-    };
-    println!("Strongroom {} serves S3 and KMS at {}", env!("CARGO_PKG_VERSION"), reach.endpoint());
-    println!("Everything is kept in {}", app.config.data_dir.display());
-    match &started.new_credentials {
-        Some((id, secret)) => print!("{}", first_steps(&reach, id, secret)),
-        None => println!("For new root credentials, stop the server and run: strongroom credentials new"),
+    app.start_jobs();
+    // Clients are answered only after this: who sees the server ready finds the credentials told.
+    let greeting = greeting(&app, &bound, started.new_credentials);
+    if let Err(error) = stdout().write_all(greeting.as_bytes()) {
+        // It serves all the same: whoever started it may have closed what it does not read.
+        tracing::warn!(%error, "the start could not be told on standard output");
     }
-    if let Some(address) = running.metrics_address() {
-        println!("Metrics are at http://{address}/metrics");
-    }
-    drop(started.new_credentials);
+    drop(greeting);
+    let running = bound.serve(sources, server::gateway(&app), Metrics::new());
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -62,6 +56,34 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn greeting(app: &App, bound: &server::Bound, new_credentials: Option<(String, String)>) -> String {
+    let config = &app.config;
+    // In full: the lines are copied into a shell in another directory.
+    let in_full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let ca_bundle = config.tls.first().map(|files| in_full(&files.cert));
+    let reach = Reach {
+        address: bound.address(),
+        ca_bundle: ca_bundle.as_deref(),
+        home_region: config.regions.first().map_or("us-east-1", |region| region.as_str()),
+    };
+    let (version, endpoint) = (env!("CARGO_PKG_VERSION"), reach.endpoint());
+    let kept_in = in_full(&config.data_dir);
+    let mut out = format!("Strongroom {version} serves S3 and KMS at {endpoint}\n");
+    let _infallible = writeln!(out, "Everything is kept in {}", kept_in.display());
+    out += &match new_credentials {
+        Some((id, secret)) => first_steps(&reach, &id, &secret),
+        None if !config.accounts.is_empty() => "The accounts are those of the configuration\n".to_owned(),
+        None => "For new root credentials, stop the server and run: strongroom credentials new\n".to_owned(),
+    };
+    if config.tls.is_empty() && config.trusted_proxies.is_empty() && !reach.address.ip().is_loopback() {
+        out += "This is plain http: SSE-C, SSE-KMS and KMS calls from other machines are refused until tls is set\n";
+    }
+    if let Some(address) = bound.metrics_address() {
+        let _infallible = writeln!(out, "Metrics are at http://{address}/metrics");
+    }
+    out
 }
 
 /// How a client on this machine reaches the server.

@@ -12,7 +12,8 @@ use crate::sources::Sources;
 /// with an empty server because of a mistyped path.
 pub(super) async fn open(settings: SettingsArgs) -> Result<Arc<App>, Failure> {
     let config = settings.load()?;
-    if !config.data_dir.is_dir() {
+    // Any directory but a server's own would be taken for a first start.
+    if !config.data_dir.join("index").is_dir() {
         let shown = config.data_dir.display();
         return Err(Failure::Usage(format!("{shown} is no data directory; name it with --data-dir or --config")));
     }

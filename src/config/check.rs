@@ -78,7 +78,11 @@ fn regions(names: &[String]) -> Result<Vec<Region>, ConfigError> {
     let region = |name: &String| {
         Region::parse(name).map_err(|_| ConfigError(format!("regions: {name:?} is no Region name such as us-east-1")))
     };
-    names.iter().map(region).collect()
+    let regions = names.iter().map(region).collect::<Result<Vec<_>, _>>()?;
+    match regions.iter().enumerate().find(|(at, region)| regions[..*at].contains(region)) {
+        Some((_, twice)) => Err(ConfigError(format!("regions: {twice} is listed twice"))),
+        None => Ok(regions),
+    }
 }
 
 /// Lower case, since host names are compared so.

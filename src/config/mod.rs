@@ -16,6 +16,7 @@ mod store_options;
 mod values;
 
 pub use checked::{AccountConfig, Config, ConfigError, Ownership, TlsFiles, UserConfig};
+pub use environment::misspelt_variables;
 pub use print::render_redacted;
 pub use reference::render_reference;
 pub use settings::{DEFAULT_FILE, SettingsArgs};

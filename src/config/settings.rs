@@ -41,7 +41,7 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_DOMAINS", value_name = "DOMAIN", value_delimiter = ',')]
     pub(super) domains: Option<Vec<String>>,
 
-    /// Where object bytes go: file:///path, s3://bucket/prefix, gs://…, az://… or memory://; unless set, into data_dir
+    /// Where object bytes go: file:///path, s3://bucket/prefix, gs://…, az://… or, for tests, memory://; unless set, into data_dir
     #[arg(long, env = "STRONGROOM_STORE", value_name = "URL")]
     pub(super) store: Option<String>,
 
@@ -225,5 +225,16 @@ impl Args for SettingsArgs {
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
         Self::augment_args(command)
+    }
+}
+
+#[cfg(test)]
+impl Config {
+    /// The defaults, and over them `toml` in the form of the settings file: for tests of other layers.
+    pub(crate) fn for_tests(toml: &str) -> Self {
+        let command = SettingsArgs::augment_args(clap::Command::new("test"));
+        let defaults = SettingsArgs::from_arg_matches(&command.get_matches_from(["test"])).expect("no flag is wrong");
+        let given = file::parse(toml, "the test's settings").unwrap_or_else(|error| panic!("{error}"));
+        check::check(defaults.over(given), AccountsSource::Tables, &[]).unwrap_or_else(|error| panic!("{error}"))
     }
 }

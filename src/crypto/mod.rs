@@ -1,10 +1,14 @@
 //! The one door to cryptography: no other module names a cryptographic crate (rustls' provider in `server` apart).
 
+mod asymmetric;
 mod boxed;
 mod cipher;
 mod context;
 mod derive;
 mod digest;
+mod hmac_key;
+mod import;
+mod key_material;
 mod legacy;
 mod row;
 mod secret;
@@ -23,6 +27,8 @@ pub use digest::{
     Checksum, ChecksumAlgorithm, Digester, Md5, Sha256, combine_full_object, constant_time_eq, crc64_nvme, hmac_sha256,
     md5, sha256,
 };
+pub use import::WrappingKey;
+pub use key_material::{BadKey, Encapsulated, KeyMaterial, MESSAGE_MAX_BYTES, UseError};
 pub use legacy::hmac_sha1;
 pub use row::{ROW_OVERHEAD_BYTES, RowKey};
 pub use secret::{SecretBytes, SecretKey};

@@ -272,27 +272,28 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// One stream: its length, where it is known, and the CRC of its sealed bytes.
+    /// One stream: its length where the index tells it, and the CRC of its sealed bytes.
     async fn stream(&mut self, place: &str, bytes: &PartBytes, length: Option<u64>) -> Result<(), ObjectsError> {
         self.known.insert(bytes.id);
         if bytes.place == Place::Inline {
             let inline = self.objects.rows.engine().get(Table::Inline, &id_row(&bytes.id)).await?;
+            let found = inline.as_ref().map_or(0, |inline| inline.len() as u64);
+            self.report.bytes_read += found;
             match inline {
-                Some(inline)
-                    if length.is_none_or(|length| inline.len() as u64 == length)
-                        && crc64_nvme(0, &inline) == bytes.sealed_crc => {}
+                Some(inline) if length.is_none_or(|l| l == found) && crc64_nvme(0, &inline) == bytes.sealed_crc => {}
                 Some(_) => self.damaged(place, "its bytes in the index are not those that were written"),
                 None => self.damaged(place, "its bytes in the index are missing"),
             }
             return Ok(());
         }
-        match self.blobs.get(&bytes.id).map(|found| (*found, length.unwrap_or(*found))) {
+        match self.blobs.get(&bytes.id) {
             None => self.damaged(place, "its blob is missing"),
-            Some((found, length)) if found != length => {
+            Some(&found) if length.is_some_and(|length| found != length) => {
+                let length = length.unwrap_or_default();
                 self.damaged(place, format!("its blob has {found} bytes instead of {length}"));
             }
-            Some((_, length)) => {
-                let mut chunks = self.objects.blobs.read(bytes.id, SealedRange { start: 0, end: length });
+            Some(&found) => {
+                let mut chunks = self.objects.blobs.read(bytes.id, SealedRange { start: 0, end: found });
                 let mut crc = 0;
                 while let Some(chunk) = chunks.next().await {
                     let Ok(chunk) = chunk else {
@@ -301,7 +302,7 @@ impl Scrub<'_> {
                     };
                     crc = crc64_nvme(crc, &chunk);
                     self.progress.bytes_read += chunk.len() as u64;
-                    self.report.bytes_read = self.progress.bytes_read;
+                    self.report.bytes_read += chunk.len() as u64;
                     (self.tell)(self.progress);
                 }
                 if crc != bytes.sealed_crc {
@@ -312,7 +313,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Parts of uploads under way. Their cipher is the upload's affair: the CRC tells enough of their length.
+    /// Parts of uploads under way. How they are sealed stands in another row; the CRC covers their length too.
     async fn uploaded_parts(&mut self) -> Result<(), ObjectsError> {
         let mut range = everything();
         loop {

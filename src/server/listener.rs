@@ -1,10 +1,11 @@
 //! Starting, accepting, draining.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -42,39 +43,64 @@ pub struct Running {
     background: JoinSet<()>,
 }
 
-/// Binds the listeners, reads the certificates and starts to serve `gateway`.
-pub async fn start(
+/// Listeners that are bound and certificates that were read, before anything else is opened: what is wrong with them
+/// stops a first start while it has left nothing behind yet.
+#[derive(Debug)]
+pub struct Bound {
     settings: Settings,
-    sources: Sources,
-    gateway: Gateway,
-    metrics: Arc<Metrics>,
-) -> Result<Running, ServeError> {
-    let mut background = JoinSet::new();
-    let listener = bind(settings.listen).await?;
-    let address = local(&listener)?;
-    let metrics_address = match settings.metrics_listen {
+    listener: TcpListener,
+    address: SocketAddr,
+    metrics: Option<(TcpListener, SocketAddr)>,
+    tls: Option<(Arc<Certificates>, ServerConfig)>,
+}
+
+/// Binds the listeners and reads the certificates. Clients that connect from now on wait until [`Bound::serve`].
+pub async fn bind(settings: Settings) -> Result<Bound, ServeError> {
+    let (listener, address) = listen(settings.listen).await?;
+    let metrics = match settings.metrics_listen {
         None => None,
-        Some(wanted) => {
-            let listener = bind(wanted).await?;
-            let address = local(&listener)?;
-            background.spawn(metrics_listener::serve(listener, Arc::clone(&metrics)));
-            Some(address)
-        }
+        Some(wanted) => Some(listen(wanted).await?),
     };
-    let acceptor = match settings.tls.as_slice() {
+    let tls = match settings.tls.as_slice() {
         [] => None,
         files => {
             let certificates = Certificates::load(files).await.map_err(ServeError)?;
             let config = Arc::clone(&certificates).server_config().map_err(ServeError)?;
-            background.spawn(certificates.watch(Arc::clone(&metrics)));
-            Some(TlsAcceptor::from(Arc::new(config)))
+            Some((certificates, config))
         }
     };
-    let (stop, stopped) = watch::channel(false);
-    let requests = Arc::new(Semaphore::new(settings.limits.max_requests));
-    let shared = Arc::new(Shared { settings, sources, gateway, metrics, requests, stop: stopped });
-    let accepting = tokio::spawn(accept_and_drain(listener, shared, acceptor));
-    Ok(Running { address, metrics_address, stop, accepting, background })
+    Ok(Bound { settings, listener, address, metrics, tls })
+}
+
+impl Bound {
+    /// Where S3 and KMS are served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics are served.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(_, address)| *address)
+    }
+
+    /// Starts to serve `gateway`.
+    pub fn serve(self, sources: Sources, gateway: Gateway, metrics: Arc<Metrics>) -> Running {
+        let Self { settings, listener, address, metrics: scraped, tls } = self;
+        let mut background = JoinSet::new();
+        let metrics_address = scraped.map(|(listener, address)| {
+            background.spawn(metrics_listener::serve(listener, Arc::clone(&metrics)));
+            address
+        });
+        let acceptor = tls.map(|(certificates, config)| {
+            background.spawn(certificates.watch(Arc::clone(&metrics)));
+            TlsAcceptor::from(Arc::new(config))
+        });
+        let (stop, stopped) = watch::channel(false);
+        let requests = Arc::new(Semaphore::new(settings.limits.max_requests));
+        let shared = Arc::new(Shared { settings, sources, gateway, metrics, requests, stop: stopped });
+        let accepting = tokio::spawn(accept_and_drain(listener, shared, acceptor));
+        Running { address, metrics_address, stop, accepting, background }
+    }
 }
 
 impl Running {
@@ -99,12 +125,19 @@ impl Running {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|error| ServeError(format!("cannot listen on {address}: {error}")))
-}
-
-fn local(listener: &TcpListener) -> Result<SocketAddr, ServeError> {
-    listener.local_addr().map_err(|error| ServeError(format!("a listener has no address: {error}")))
+async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error: io::Error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; another process has this port: stop it, or choose another one",
+            io::ErrorKind::AddrNotAvailable => "; it is no address of this machine",
+            io::ErrorKind::PermissionDenied => "; ports below 1024 take a privilege",
+            _ => "",
+        };
+        ServeError(format!("cannot listen on {wanted}: {error}{advice}"))
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 async fn accept_and_drain(listener: TcpListener, shared: Arc<Shared>, acceptor: Option<TlsAcceptor>) -> usize {

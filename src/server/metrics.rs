@@ -182,8 +182,8 @@ impl Drop for Connected {
 mod tests {
     use super::*;
 
-    #[test]
-    fn names_and_labels() {
+    /// With at least one sample of each metric: those without are left out of the text.
+    fn filled() -> Arc<Metrics> {
         let metrics = Metrics::new();
         let measured = |protocol, operation, error| Measured {
             protocol,
@@ -199,6 +199,32 @@ mod tests {
         metrics.observe(&measured(Protocol::S3, "GetObject", None));
         metrics.observe(&measured(Protocol::Kms, "Decrypt", Some("DisabledException")));
         metrics.certificate("cert.pem".to_owned(), Timestamp(1_795_608_000_000));
+        metrics
+    }
+
+    #[test]
+    fn the_manual_lists_every_metric() {
+        let manual = include_str!("../../docs/configuration.md");
+        let chapter = manual.split("\n## ").find(|chapter| chapter.starts_with("Metrics\n")).expect("its chapter");
+        let text = filled().render();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let suffix = |kind: &str| match kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let mut count = 0;
+        for (name, kind) in types {
+            let row = format!("| `{name}{}` |", suffix(kind));
+            assert!(chapter.contains(&row), "{row} is missing in docs/configuration.md");
+            count += 1;
+        }
+        assert_eq!(chapter.lines().filter(|line| line.starts_with("| `")).count(), count);
+    }
+
+    #[test]
+    fn names_and_labels() {
+        let metrics = filled();
         let connection = metrics.connected();
         let text = metrics.render();
         for line in [

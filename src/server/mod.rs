@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-pub use listener::{Running, ServeError, start};
+pub use listener::{Bound, Running, ServeError, bind};
 pub use logging::init_logging;
 pub use metrics::Metrics;
 pub use process::harden;

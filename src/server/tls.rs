@@ -148,7 +148,7 @@ fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
 
 async fn read(files: &TlsFiles) -> Result<(Vec<u8>, SecretBytes), String> {
     let read = async |path: &std::path::Path| {
-        tokio::fs::read(path).await.map_err(|error| format!("{}: {error}", path.display()))
+        tokio::fs::read(path).await.map_err(|error| format!("tls: cannot read {}: {error}", path.display()))
     };
     Ok((read(&files.cert).await?, SecretBytes::new(read(&files.key).await?)))
 }

@@ -1,5 +1,6 @@
 """`strongroom scrub`: clean where all is well, and a list where it is not."""
 
+import json
 import random
 
 import pytest
@@ -67,3 +68,23 @@ def test_damage_is_found_and_named(own_server):
     assert "parts" in found.stdout
     large.unlink()
     assert own_server.command("scrub", check=False).returncode == 3
+
+
+def test_small_objects_and_parts_of_uploads_are_read_too(own_server):
+    s3 = sdk.client(own_server)
+    s3.create_bucket(Bucket="parts")
+    s3.put_object(Bucket="parts", Key="small", Body=blob(1000))
+    upload_id = s3.create_multipart_upload(Bucket="parts", Key="k")["UploadId"]
+    for number, size in ((1, 300_000), (2, 1000)):
+        s3.upload_part(Bucket="parts", Key="k", UploadId=upload_id, PartNumber=number, Body=blob(size))
+    own_server.stop()
+    clean = json.loads(own_server.command("scrub", "--json").stdout)
+    assert (clean["versions"], clean["parts"], clean["damage"], clean["orphans"]) == (1, 2, [], [])
+    assert clean["bytes_read"] > 302_000
+    (part,) = [p for p in own_server.data.rglob("*") if p.is_file() and 300_000 < p.stat().st_size < 302_000]
+    whole = part.read_bytes()
+    for damaged in (whole[:1000] + b"\0" + whole[1001:], whole[:-1], whole + b"x"):
+        part.write_bytes(damaged)
+        found = own_server.command("scrub", "--json", check=False)
+        assert found.returncode == 3
+        assert [d["place"] for d in json.loads(found.stdout)["damage"]] == ["part 1 of an upload"]

@@ -109,9 +109,17 @@ def test_wrong_root_key_is_refused(own_server):
     other = Strongroom(own_server.directory.parent / "other").start()
     other.stop()
     root.write_bytes((other.data / "root.key").read_bytes())
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="this store was made under root key [0-9a-f]{32}: set root_key_file"):
         own_server.start()
     assert "panicked" not in own_server.log()
+    root.write_text("no key")
+    with pytest.raises(RuntimeError, match="is no whole root key file"):
+        own_server.start()
+    root.write_bytes(kept)
+    root.chmod(0o644)
+    with pytest.raises(RuntimeError, match="can be read or changed by others .mode 0644.: run chmod 600"):
+        own_server.start()
+    root.chmod(0o600)
     root.write_bytes(kept)
     own_server.start()
 
@@ -121,21 +129,8 @@ def test_a_lost_root_key_is_never_replaced(own_server):
     root = own_server.data / "root.key"
     kept = root.read_bytes()
     root.unlink()
-    process = subprocess.Popen(
-        [BINARY, "serve", "--config", own_server.settings],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=clean_environment(),
-        cwd=own_server.directory,
-    )
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and process.poll() is None:
-        # It may run, sealed; it must not be ready, and must not make another root.
-        assert own_server.health("ready") != 200
-        time.sleep(0.2)
-    if process.poll() is None:
-        process.terminate()
-        process.wait(40)
+    with pytest.raises(RuntimeError, match="root.key is missing, and this store was made under a root key"):
+        own_server.start()
     assert not root.exists()
     root.write_bytes(kept)
     root.chmod(0o600)
@@ -166,3 +161,101 @@ def test_drain_lets_running_requests_end(own_server):
     own_server.start()
     if outcome == [200]:
         assert sdk.body_of(sdk.client(own_server), "drain", "k") == data
+
+
+def serve(directory, *args, seconds=30, **environment):
+    """`strongroom serve ARGS` that is to be refused: exit code and what it says."""
+    done = subprocess.run(
+        [BINARY, "serve", *args],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=clean_environment(**environment),
+    )
+    assert "panicked" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_a_refused_first_start_keeps_no_credentials_to_itself(tmp_path, server):
+    """Credentials are shown once: a start that fails before it shows them must not have made them."""
+    code, said = serve(tmp_path, "--listen", f"127.0.0.1:{server.port}")
+    assert code == 1 and "another process has this port" in said, said
+    code, said = serve(tmp_path, "--listen", "127.0.0.1:0", "--tls", "none.pem,none.key")
+    assert code == 1 and "tls: cannot read none.pem" in said, said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directories_that_cannot_be_used_are_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in ("file", "file/inside", "/proc/none"):
+        code, said = serve(tmp_path, "--listen", "127.0.0.1:0", "--data-dir", path)
+        assert code == 1 and path in said and "--data-dir" in said, said
+
+
+def test_misspelt_variables_are_told(tmp_path):
+    done = subprocess.run(
+        [BINARY, "config", "check"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=clean_environment(STRONGROOM_LISTEM="127.0.0.1:1", STRONGROOM_SERVICE_HOST="10.0.0.1"),
+    )
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "strongroom: warning: the variable STRONGROOM_LISTEM means nothing here; did you mean STRONGROOM_LISTEN?"
+    ]
+
+
+def test_commands_do_not_take_any_directory_for_a_servers(tmp_path):
+    (tmp_path / "strongroom-data").mkdir()
+    for command in (["audit", "list"], ["audit", "verify"], ["scrub"], ["credentials", "new"]):
+        done = subprocess.run(
+            [BINARY, *command], cwd=tmp_path, capture_output=True, text=True, timeout=30, env=clean_environment()
+        )
+        assert done.returncode == 2 and "is no data directory" in done.stderr, done
+    assert list((tmp_path / "strongroom-data").iterdir()) == []
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly(own_server):
+    for command in ("audit list", "scrub", "config print", "config reference", "completions bash", "man"):
+        words = [str(BINARY), *command.split()]
+        if command.split()[0] in ("audit", "scrub"):
+            own_server.stop()
+            words += ["--config", str(own_server.settings)]
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            words, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, env=clean_environment()
+        )
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (0, ""), command
+
+
+def test_objects_in_memory(tmp_path):
+    import sdk
+
+    gateway = Strongroom(tmp_path, extra='store = "memory://"').start()
+    s3 = sdk.client(gateway)
+    s3.create_bucket(Bucket="memory")
+    s3.put_object(Bucket="memory", Key="k", Body=sdk.blob(sdk.MIB))
+    assert sdk.body_of(s3, "memory", "k") == sdk.blob(sdk.MIB)
+    assert gateway.stop() == 0
+    assert "memory:// is for tests" in gateway.log() and not (gateway.data / "blobs").exists()
+
+
+def test_plain_http_on_a_network_is_told(tmp_path):
+    for address, told in (("0.0.0.0", True), ("127.0.0.1", False)):
+        log = tmp_path / address
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [BINARY, "--listen", f"{address}:0"], cwd=tmp_path, env=clean_environment(), stdout=out, stderr=out
+            )
+        deadline = time.monotonic() + 30
+        while "Everything is kept in" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(40) == 0
+        assert ("refused until tls is set" in log.read_text()) == told

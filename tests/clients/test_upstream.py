@@ -75,7 +75,7 @@ def upstream(request):
     return request.getfixturevalue(request.param)
 
 
-def in_front_of(upstream, directory):
+def in_front_of(upstream, directory, more=""):
     """A gateway that keeps its blobs in the upstream."""
     options = {
         "aws_endpoint": upstream.endpoint,
@@ -85,7 +85,7 @@ def in_front_of(upstream, directory):
         "aws_allow_http": "true",
     }
     lines = "".join(f'{name} = "{value}"\n' for name, value in options.items())
-    return Strongroom(directory, extra=f'store = "s3://{BUCKET}/prefix"\n[store_options]\n{lines}').start()
+    return Strongroom(directory, extra=f'{more}\nstore = "s3://{BUCKET}/prefix"\n[store_options]\n{lines}').start()
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,20 @@ def test_damage_upstream_is_an_error(front, upstream):
         body_of(s3, "front", "damaged")
     assert body_of(s3, "front", "damaged", Range="bytes=0-99") == blob(300_000)[:100]
     assert front.health("ready") == 200
+
+
+def test_nothing_secret_is_logged(second_strongroom, tmp_path):
+    """The client towards the upstream has a secret and signs too."""
+    gateway = in_front_of(second_strongroom, tmp_path, more='log_filter = "trace"')
+    s3 = sdk.client(gateway)
+    s3.create_bucket(Bucket="loud")
+    s3.put_object(Bucket="loud", Key="k", Body=blob(MIB))
+    assert body_of(s3, "loud", "k") == blob(MIB)
+    assert gateway.stop() == 0
+    log = gateway.log()
+    assert " TRACE " in log and "object_store" in log
+    for secret in (MAIN.secret_key, "AWS4-HMAC-SHA256", "Signature="):
+        assert secret not in log
 
 
 def test_memory_stays_bounded(front):

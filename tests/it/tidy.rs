@@ -24,8 +24,20 @@ const LAYERS: [&[&str]; 13] = [
     &["crypto", "names", "sources"],
 ];
 
-const CRYPTO_CRATES: [&str; 9] =
-    ["aws_lc_rs", "aes_gcm", "sha2", "sha1", "hmac", "md5", "crc_fast", "xxhash_rust", "subtle"];
+const CRYPTO_CRATES: [&str; 12] = [
+    "aws_lc_rs",
+    "aes_gcm",
+    "ed25519_dalek",
+    "ml_dsa",
+    "ml_kem",
+    "sha2",
+    "sha1",
+    "hmac",
+    "md5",
+    "crc_fast",
+    "xxhash_rust",
+    "subtle",
+];
 
 fn source_files() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, out: &mut Vec<(PathBuf, String)>) {

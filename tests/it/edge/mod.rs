@@ -60,7 +60,8 @@ async fn start(settings: Settings) -> Edge {
     };
     let gateway = Gateway { handler: Arc::new(handler), ready: Arc::new(|| Ok(())) };
     let metrics = Metrics::new();
-    let running = server::start(settings, Sources::system(), gateway, Arc::clone(&metrics)).await.expect("it starts");
+    let running =
+        server::bind(settings).await.expect("it binds").serve(Sources::system(), gateway, Arc::clone(&metrics));
     Edge { address: running.address(), running, metrics, gate }
 }
 

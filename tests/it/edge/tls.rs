@@ -147,10 +147,6 @@ async fn a_pair_that_does_not_match_stops_the_start() {
     let dir = tempfile::tempdir().expect("a directory");
     write_pair(dir.path(), "a.example.com");
     write_pair(dir.path(), "b.example.com");
-    let gateway = strongroom::server::Gateway {
-        handler: Arc::new(|_| unreachable!("it does not start")),
-        ready: Arc::new(|| Ok(())),
-    };
     let (a, b) = (files(dir.path(), "a.example.com"), files(dir.path(), "b.example.com"));
     for (cert, key, reason) in [
         (a.cert.clone(), b.key, "can't be used together"),
@@ -160,10 +156,7 @@ async fn a_pair_that_does_not_match_stops_the_start() {
     ] {
         let mut settings = settings();
         settings.tls = vec![TlsFiles { cert, key }];
-        let sources = strongroom::sources::Sources::system();
-        let metrics = strongroom::server::Metrics::new();
-        let started = strongroom::server::start(settings, sources, gateway.clone(), metrics).await;
-        let error = started.expect_err("refused").to_string();
+        let error = strongroom::server::bind(settings).await.expect_err("refused").to_string();
         assert!(error.contains(reason), "{error}");
     }
 }

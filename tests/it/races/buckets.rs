@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use futures_util::future::join;
 use futures_util::poll;
+use serde_json::Value;
 use strongroom::index::{Faults, Table};
 use strongroom::names::{BucketName, bucket_arn};
 use strongroom::objects::{NewBucket, ObjectsError, Versioning};
@@ -43,7 +44,8 @@ async fn a_write_against_the_deletion_of_its_bucket() {
 
 async fn delete_bucket(stack: &Stack) -> Result<(), ObjectsError> {
     let name = BucketName::parse(BUCKET).unwrap();
-    stack.objects.delete_bucket(&stack.grant("s3:DeleteBucket", bucket_arn(&name)), &name).await
+    let event = stack.event("DeleteBucket", Value::Null);
+    stack.objects.delete_bucket(&stack.grant("s3:DeleteBucket", bucket_arn(&name)), &name, &event).await.map(drop)
 }
 
 /// The bucket is there and can be used, or it is gone and can be made again; nothing else.
@@ -166,15 +168,13 @@ async fn two_deletions_and_a_writer() {
                 tokio::task::yield_now().await;
             }
             for _ in 0..10 * STEPS_MAX {
-                let bucket = match stack.objects.bucket(&name).await {
-                    Ok(bucket) => Ok(bucket),
-                    Err(_) => {
-                        let new = NewBucket { name: name.clone(), owner: account(), region: region() };
-                        let grant = stack.grant("s3:CreateBucket", bucket_arn(&name));
-                        stack.objects.create_bucket(&grant, new).await
-                    }
+                let Ok(bucket) = stack.objects.bucket(&name).await else {
+                    let new = NewBucket { name: name.clone(), owner: account(), region: region() };
+                    let (grant, event) =
+                        (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));
+                    let _ = stack.objects.create_bucket(&grant, new, &event).await;
+                    continue;
                 };
-                let Ok(bucket) = bucket else { continue };
                 if stack.put(&bucket, &key("k"), b"acknowledged", Way::Owned.requested()).await.is_ok() {
                     return;
                 }

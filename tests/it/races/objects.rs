@@ -4,6 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, poll};
+use serde_json::Value;
 use strongroom::crypto::PlainRange;
 use strongroom::names::bucket_arn;
 use strongroom::objects::{ObjectMeta, PutObject, VersionId, Versioning, WriteCondition};
@@ -215,7 +216,8 @@ async fn a_deletion_against_the_start_of_versioning() {
         let (deleted, was_there) = interleave(steps, stack.delete(&bucket, &source.key), async {
             let was_there = stack.head(&bucket, &source.key).await.is_ok();
             let grant = stack.grant("s3:PutBucketVersioning", bucket_arn(&bucket.name));
-            stack.objects.set_versioning(&grant, &bucket.name, Versioning::Enabled).await.unwrap();
+            let event = stack.event("PutBucketVersioning", Value::Null);
+            stack.objects.set_versioning(&grant, &bucket.name, Versioning::Enabled, &event).await.unwrap();
             was_there
         })
         .await;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde_json::Value;
 use strongroom::audit::Link;
 use strongroom::index::Table;
 use strongroom::names::bucket_arn;
@@ -26,7 +27,8 @@ async fn furnished() -> (Stack, Contents) {
     let null = key("owned/null");
     stack.put(&bucket, &null, b"the null version", Way::Owned.requested()).await.unwrap();
     let grant = stack.grant("s3:PutBucketVersioning", bucket_arn(&bucket.name));
-    stack.objects.set_versioning(&grant, &bucket.name, Versioning::Enabled).await.unwrap();
+    let event = stack.event("PutBucketVersioning", Value::Null);
+    stack.objects.set_versioning(&grant, &bucket.name, Versioning::Enabled, &event).await.unwrap();
     let bucket = stack.bucket(BUCKET).await;
     for way in Way::ALL {
         for (name, data) in

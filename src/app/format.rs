@@ -1,0 +1,82 @@
+//! The version of all stored formats together, so that an older program never works on what a newer one has written.
+
+use bytes::Bytes;
+
+use super::StartError;
+use crate::index::{Batch, CommitError, Index, Precondition, Table, Tuple, Write};
+
+/// What this program writes, and the newest it reads. A change that an older program would take for damage, or would
+/// not see and undo, raises it; an appended field does not.
+const FORMAT: u32 = 1;
+
+/// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
+pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
+    let Some(stored) = index.get(Table::Meta, &row()).await? else { return Ok(()) };
+    match stored[..].try_into().map(u32::from_be_bytes) {
+        Err(_) => Err(StartError("the index's format number is damaged: restore the index from a backup".to_owned())),
+        Ok(0..=FORMAT) => Ok(()),
+        Ok(newer) => Err(StartError(format!(
+            "this data directory was written by a newer Strongroom (format {newer}; version {} reads formats up to \
+             {FORMAT}): start the newer version. Nothing was changed",
+            env!("CARGO_PKG_VERSION"),
+        ))),
+    }
+}
+
+/// Notes the format in an index that has none.
+pub(super) async fn note(index: &dyn Index) -> Result<(), StartError> {
+    let number = Bytes::copy_from_slice(&FORMAT.to_be_bytes());
+    let batch = Batch {
+        preconditions: vec![Precondition::Absent(Table::Meta, row())],
+        writes: vec![Write::Put(Table::Meta, row(), number)],
+        appends: Vec::new(),
+    };
+    match index.commit(batch).await {
+        Ok(()) | Err(CommitError::Conflict) => Ok(()),
+        Err(error) => Err(StartError(error.to_string())),
+    }
+}
+
+fn row() -> Vec<u8> {
+    Tuple::new().bytes(b"format").build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::MemoryIndex;
+
+    async fn stored(number: &[u8]) -> MemoryIndex {
+        let index = MemoryIndex::default();
+        let writes = vec![Write::Put(Table::Meta, row(), Bytes::copy_from_slice(number))];
+        index.commit(Batch { preconditions: Vec::new(), writes, appends: Vec::new() }).await.expect("stored");
+        index
+    }
+
+    #[tokio::test]
+    async fn what_is_noted_is_read_again() {
+        let index = MemoryIndex::default();
+        assert_eq!(check(&index).await, Ok(()));
+        for _ in 0..2 {
+            note(&index).await.expect("noted");
+            assert_eq!(check(&index).await, Ok(()));
+        }
+        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 1][..]));
+    }
+
+    #[tokio::test]
+    async fn newer_and_damaged_numbers_are_refused_and_kept() {
+        for (number, reason) in [
+            (&[0, 0, 0, 2][..], "newer Strongroom (format 2;"),
+            (&[255; 4], "newer Strongroom"),
+            (&[1], "damaged"),
+            (&[], "damaged"),
+        ] {
+            let index = stored(number).await;
+            let refusal = check(&index).await.expect_err("refused").0;
+            assert!(refusal.contains(reason), "{refusal}");
+            note(&index).await.expect("nothing to do");
+            assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(number));
+        }
+    }
+}

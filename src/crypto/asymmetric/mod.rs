@@ -1,0 +1,17 @@
+//! The asymmetric key specs, one file a family. [`super::KeyMaterial`] is their only user.
+
+mod ber;
+mod ec;
+mod ed25519;
+mod message;
+mod ml_dsa;
+mod ml_kem;
+mod rsa;
+mod seed_key;
+
+pub(super) use ec::{Curve, EcKey};
+pub(super) use ed25519::Ed25519Key;
+pub(super) use message::Hashed;
+pub(super) use ml_dsa::{MlDsaKey, MlDsaSet};
+pub(super) use ml_kem::{MlKemKey, MlKemSet};
+pub(super) use rsa::{OaepKey, RsaKey};
