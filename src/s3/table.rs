@@ -54,11 +54,28 @@ impl Condition {
     }
 }
 
-/// The IAM action; with `versionId` in the query some have another.
+/// The IAM action; where a version is named some have another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Action {
     pub(crate) plain: &'static str,
     pub(crate) versioned: &'static str,
+    pub(crate) on: On,
+}
+
+impl Action {
+    /// The action on one version, or on none in particular.
+    pub(crate) fn of(&self, names_version: bool) -> &'static str {
+        if names_version { self.versioned } else { self.plain }
+    }
+}
+
+/// What the action has to be allowed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    /// The row's target, before the handler runs.
+    Target,
+    /// Each object that the body names, which the handler asks for one by one: there is no grant before it does.
+    EachObject,
 }
 
 /// What happens to the request's body before the handler runs.
@@ -68,6 +85,9 @@ pub(crate) enum Body {
     None,
     /// Read whole and verified: at most so many bytes.
     Small(usize),
+    /// As `Small`, and refused unless the client sent Content-MD5 or a checksum of it: what the list says must not be
+    /// damaged.
+    Checked(usize),
     /// Left to the handler.
     Stream,
 }
@@ -104,11 +124,15 @@ const fn on_header(query: &'static [&'static str], header: &'static str) -> Cond
 }
 
 const fn act(action: &'static str) -> Action {
-    Action { plain: action, versioned: action }
+    Action { plain: action, versioned: action, on: On::Target }
 }
 
 const fn act2(plain: &'static str, versioned: &'static str) -> Action {
-    Action { plain, versioned }
+    Action { plain, versioned, on: On::Target }
+}
+
+const fn act_each(plain: &'static str, versioned: &'static str) -> Action {
+    Action { plain, versioned, on: On::EachObject }
 }
 
 const fn served(
@@ -179,7 +203,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("CreateBucket", PUT, Bucket, on(&[]), act("s3:CreateBucket"), Body::Small(BODY_CREATE_BUCKET), run!(create_bucket)),
     served("DeleteBucket", DELETE, Bucket, on(&[]), act("s3:DeleteBucket"), Body::None, run!(delete_bucket)),
     served("DeleteBucketEncryption", DELETE, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::None, run!(delete_bucket_encryption)),
-    served("DeleteObjects", POST, Bucket, on(&["delete"]), act("s3:DeleteObject"), Body::Small(BODY_DELETE_OBJECTS), run!(delete_objects)),
+    served("DeleteObjects", POST, Bucket, on(&["delete"]), act_each("s3:DeleteObject", "s3:DeleteObjectVersion"), Body::Checked(BODY_DELETE_OBJECTS), run!(delete_objects)),
     served("GetBucketEncryption", GET, Bucket, on(&["encryption"]), act("s3:GetEncryptionConfiguration"), Body::None, run!(get_bucket_encryption)),
     served("GetBucketLocation", GET, Bucket, on(&["location"]), act("s3:GetBucketLocation"), Body::None, run!(get_bucket_location)),
     served("GetBucketVersioning", GET, Bucket, on(&["versioning"]), act("s3:GetBucketVersioning"), Body::None, run!(get_bucket_versioning)),
@@ -188,7 +212,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("ListObjectVersions", GET, Bucket, on(&["versions"]), act("s3:ListBucketVersions"), Body::None, run!(list_object_versions)),
     served("ListObjects", GET, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(list_objects)),
     served("ListObjectsV2", GET, Bucket, on(&["list-type=2"]), act("s3:ListBucket"), Body::None, run!(list_objects_v2)),
-    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Small(BODY_SMALL), run!(put_bucket_encryption)),
+    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Checked(BODY_SMALL), run!(put_bucket_encryption)),
     served("PutBucketVersioning", PUT, Bucket, on(&["versioning"]), act("s3:PutBucketVersioning"), Body::Small(BODY_SMALL), run!(put_bucket_versioning)),
     refused("CreateBucketMetadataConfiguration", POST, Bucket, on(&["metadataConfiguration"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
@@ -270,7 +294,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("ListParts", GET, Object, on(&["uploadId"]), act("s3:ListMultipartUploadParts"), Body::None, run!(list_parts)),
     served("PutObject", PUT, Object, on(&[]), act("s3:PutObject"), Body::Stream, run!(put_object)),
     served("PutObjectTagging", PUT, Object, on(&["tagging"]), act2("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), Body::Small(BODY_SMALL), run!(put_object_tagging)),
-    served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Small(BODY_SMALL), run!(update_object_encryption)),
+    served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Checked(BODY_SMALL), run!(update_object_encryption)),
     served("UploadPart", PUT, Object, on(&["partNumber", "uploadId"]), act("s3:PutObject"), Body::Stream, run!(upload_part)),
     served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(upload_part_copy)),
     refused("DeleteObjectAnnotation", DELETE, Object, on(&["annotation", "annotationName"]), act("s3:DeleteObjectAnnotation")),

@@ -126,14 +126,11 @@ class TestFraming:
         ),
     }
 
-    def test_bytes_after_the_end_never_get_into_the_object(self, raw, path):
-        raw.request("DELETE", path)
-        put = raw.chunked_put(path, [DATA], trailer=CRC, tamper=lambda body: body + b"garbage")
-        got = raw.request("GET", path)
-        if put.status == 200:
-            assert got.body == DATA
-        else:
-            assert (put.status, got.status) == (400, 404)
+    @pytest.mark.parametrize("http_chunked", [False, True], ids=["length", "chunked"])
+    @pytest.mark.parametrize("more", [b"\n", b"\r\n", b"garbage", b"0\r\n\r\n"])
+    def test_nothing_follows_the_end(self, raw, path, absent, more, http_chunked):
+        put = raw.chunked_put(path, [DATA], trailer=CRC, tamper=lambda body: body + more, http_chunked=http_chunked)
+        assert (put.status, put.code) == (400, "MalformedTrailerError"), put
 
     @pytest.mark.parametrize("case", REFUSED)
     def test_refused(self, raw, path, absent, case):

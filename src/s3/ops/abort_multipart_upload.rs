@@ -10,6 +10,6 @@ use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let upload = uploads::named(&cx).await?;
-    cx.app.objects.abort_upload(&cx.grant, &upload).await?;
+    cx.app.objects.abort_upload(cx.grant(), &upload).await?;
     Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }

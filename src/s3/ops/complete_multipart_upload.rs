@@ -25,7 +25,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     check_customer(&cx, &upload, customer.as_ref())?;
     let complete = parse(headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
     let objects = &cx.app.objects;
-    let info = objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await?;
+    let info = objects.complete_upload(cx.grant(), cx.bucket(), &upload, complete).await?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), info.version);
     sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));

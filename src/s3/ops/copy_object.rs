@@ -116,7 +116,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         checksum,
         condition,
     };
-    let info = objects.copy(&cx.grant, copy).await?;
+    let info = objects.copy(cx.grant(), copy).await?;
     let mut answer = Answer::new();
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);

@@ -32,7 +32,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
     let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
     let new = NewBucket { name: name.clone(), owner, region: region.clone() };
-    match cx.app.objects.create_bucket(&cx.grant, new).await {
+    match cx.app.objects.create_bucket(cx.grant(), new).await {
         Ok(_) => Ok(created(&name)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
             let existing = cx.app.objects.bucket(&name).await?;

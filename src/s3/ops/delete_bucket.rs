@@ -8,6 +8,6 @@ use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    cx.app.objects.delete_bucket(&cx.grant, &cx.bucket().name).await?;
+    cx.app.objects.delete_bucket(cx.grant(), &cx.bucket().name).await?;
     Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }

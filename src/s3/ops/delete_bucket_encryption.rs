@@ -10,7 +10,7 @@ use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let reset = reset(&cx.bucket().encryption);
-    cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, reset).await?;
+    cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, reset).await?;
     Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }
 

@@ -80,7 +80,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         after: input.after.clone(),
         limit: input.limit as usize,
     };
-    let page = cx.app.objects.list_buckets(&cx.grant, &query).await?;
+    let page = cx.app.objects.list_buckets(cx.grant(), &query).await?;
     Ok(Answer::new().xml(render(&input, cx.owner(&account), &page, scope)))
 }
 

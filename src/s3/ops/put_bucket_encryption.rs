@@ -6,7 +6,7 @@ use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::sse::{BucketDefault, Mode};
+use crate::sse::{BucketDefault, Mode, alias_without_prefix};
 use crate::wire::xml::Element;
 use crate::wire::{Response, xml};
 
@@ -15,7 +15,7 @@ const KMS_KEY_MAX_BYTES: usize = 2048;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let default = parse(cx.whole(), &cx.bucket().encryption)?;
-    cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default).await?;
+    cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, default).await?;
     Ok(Answer::new().empty(StatusCode::OK))
 }
 
@@ -67,12 +67,11 @@ fn parse_default(default: &Element) -> Result<(Mode, Option<String>), Error> {
         )
         .and("ArgumentName", "ApplyServerSideEncryptionByDefault")),
         Some(key) if key.len() > KMS_KEY_MAX_BYTES => Err(malformed()),
-        // Often meant as the alias; accepted here, every later write would fail.
-        Some(key) if key.starts_with("aws/") => Err(Error::with_message(
-            Code::Kms("KMS.NotFoundException"),
-            format!("Invalid keyId '{key}'. An alias is named with its prefix: 'alias/{key}'"),
-        )),
-        Some(key) => Ok((mode, Some(key.to_owned()))),
+        // Accepted here, every later write would fail.
+        Some(key) => match alias_without_prefix(key) {
+            Some(message) => Err(Error::with_message(Code::Kms("KMS.NotFoundException"), message)),
+            None => Ok((mode, Some(key.to_owned()))),
+        },
     }
 }
 
@@ -90,7 +89,7 @@ fn parse_blocked(types: &Element) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::sse::{BucketDefault, Mode};
+    use crate::sse::{BucketDefault, Mode, alias_without_prefix};
 
     fn rules(inner: &str) -> Result<BucketDefault, (&'static str, String)> {
         let body = format!("<ServerSideEncryptionConfiguration xmlns='x'>{inner}</ServerSideEncryptionConfiguration>");

@@ -11,7 +11,7 @@ use crate::wire::{Response, xml};
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let versioning = parse(cx.whole())?;
-    cx.app.objects.set_versioning(&cx.grant, &cx.bucket().name, versioning).await?;
+    cx.app.objects.set_versioning(cx.grant(), &cx.bucket().name, versioning).await?;
     Ok(Answer::new().empty(StatusCode::OK))
 }
 

@@ -47,7 +47,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let put = PutObject { bucket, key, meta, plan, condition };
-    let info = objects.put(&cx.grant, put, payload).await?;
+    let info = objects.put(cx.grant(), put, payload).await?;
     Ok(answer(bucket, &info, customer_md5.as_deref()).empty(StatusCode::OK))
 }
 
