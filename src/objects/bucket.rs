@@ -1,7 +1,9 @@
 //! Buckets.
 
-use super::record::{BucketRecord, Current, Noncurrent, OwnedBucket, UploadRecord, bucket_row, owner_row};
-use super::{Bucket, Objects, ObjectsError, Versioning};
+use super::record::{
+    BucketRecord, Current, Noncurrent, OwnedBucket, OwnershipRecord, UploadRecord, bucket_row, owner_row,
+};
+use super::{Bucket, ObjectOwnership, Objects, ObjectsError, Versioning};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, Stored, Table, Tuple, TupleReader};
 use crate::names::{AccountId, BucketName, Region, bucket_arn};
@@ -19,6 +21,8 @@ pub struct NewBucket {
     pub owner: AccountId,
     /// Its Region.
     pub region: Region,
+    /// Its object ownership.
+    pub ownership: ObjectOwnership,
 }
 
 /// Which buckets to list.
@@ -57,6 +61,7 @@ impl Objects {
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
             closing: false,
+            ownership: Some(OwnershipRecord::Controls(new.ownership)),
         };
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
@@ -160,6 +165,18 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
         self.change_bucket(name, |record| record.encryption = encryption.clone()).await?;
+        Ok(())
+    }
+
+    /// Sets the object ownership, or deletes its controls. `grant`: `s3:PutBucketOwnershipControls`.
+    pub async fn set_ownership(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+        ownership: Option<ObjectOwnership>,
+    ) -> Result<(), ObjectsError> {
+        grant.assert_covers("s3:PutBucketOwnershipControls", &bucket_arn(name));
+        self.change_bucket(name, |record| record.ownership = Some(OwnershipRecord::new(ownership))).await?;
         Ok(())
     }
 

@@ -96,7 +96,8 @@ impl Asked {
             | Code::BucketAlreadyExists
             | Code::BucketAlreadyOwnedByYou
             | Code::BucketNotEmpty
-            | Code::InvalidBucketName => error.supply("BucketName", bucket),
+            | Code::InvalidBucketName
+            | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
                 error.supply("Key", key);

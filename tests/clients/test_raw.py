@@ -559,7 +559,6 @@ REFUSED_BUCKET = [
     "metrics",
     "notification",
     "object-lock",
-    "ownershipControls",
     "policy",
     "publicAccessBlock",
     "replication",

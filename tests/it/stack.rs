@@ -10,7 +10,9 @@ use strongroom::crypto::{PlainRange, SecretKey};
 use strongroom::index::{MemoryIndex, RowSealer, Rows};
 use strongroom::keyring::{KeyFile, KeyRing, open_store_key};
 use strongroom::names::{AccountId, BucketName, ObjectKey, Region, bucket_arn, object_arn};
-use strongroom::objects::{Bucket, NewBucket, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, VersionId};
+use strongroom::objects::{
+    Bucket, NewBucket, ObjectInfo, ObjectMeta, ObjectOwnership, Objects, ObjectsError, PutObject, VersionId,
+};
 use strongroom::objects::{Versioning, WriteCondition};
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::sse::{CustomerKey, ObjectRef, Requested, Sse};
@@ -70,7 +72,8 @@ impl Stack {
 
     pub(crate) async fn create_bucket(&self, name: &str, versioning: Versioning) -> Bucket {
         let name = BucketName::parse(name).unwrap();
-        let new = NewBucket { name: name.clone(), owner: account(), region: region() };
+        let ownership = ObjectOwnership::BucketOwnerEnforced;
+        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new).await.unwrap();
         if versioning != Versioning::Never {
             let grant = self.grant("s3:PutBucketVersioning", bucket_arn(&name));

@@ -7,7 +7,7 @@ use crate::objects::{ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{checksum_headers, object_headers, sse_headers};
+use crate::s3::{acl_headers, checksum_headers, object_headers, sse_headers};
 use crate::sse::Requested;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
@@ -31,6 +31,7 @@ impl Input {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+    acl_headers::check_object(&cx.head.headers, cx.bucket(), &cx.access)?;
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;

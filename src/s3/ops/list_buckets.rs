@@ -158,6 +158,7 @@ mod tests {
             created: Timestamp(1_795_608_000_123),
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
+            ownership: None,
             stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };

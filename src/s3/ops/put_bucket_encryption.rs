@@ -89,7 +89,7 @@ fn parse_blocked(types: &Element) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::sse::{BucketDefault, Mode, alias_without_prefix};
+    use crate::sse::{BucketDefault, Mode};
 
     fn rules(inner: &str) -> Result<BucketDefault, (&'static str, String)> {
         let body = format!("<ServerSideEncryptionConfiguration xmlns='x'>{inner}</ServerSideEncryptionConfiguration>");
