@@ -125,10 +125,18 @@ impl Objects {
 
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
     ///
-    /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
-    /// judged; then the row goes, or the mark is taken back.
+    /// A task of its own: given up between its commits, because the client went away, it would leave a bucket that is
+    /// marked, which nobody could use or delete before the next start.
     pub async fn delete_bucket(&self, grant: &Grant, name: &BucketName) -> Result<(), ObjectsError> {
         grant.assert_covers("s3:DeleteBucket", &bucket_arn(name));
+        let (objects, name) = (self.clone(), name.clone());
+        let deleted = tokio::spawn(async move { objects.close_and_delete(&name).await });
+        deleted.await.unwrap_or_else(|failed| Err(ObjectsError::Internal(format!("deleting a bucket: {failed}"))))
+    }
+
+    /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
+    /// judged; then the row goes, or the mark is taken back.
+    async fn close_and_delete(&self, name: &BucketName) -> Result<(), ObjectsError> {
         let bucket = self.change_bucket(name, |record| record.closing = true).await?;
         if let Err(error) = self.check_empty(&bucket).await {
             self.change_bucket(name, |record| record.closing = false).await?;
