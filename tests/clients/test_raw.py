@@ -281,12 +281,26 @@ class TestContinue:
             (dict(path=path, headers={"If-None-Match": "*"}), 412),
             (dict(path=path, headers={"If-Match": '"other"'}), 412),
             (dict(path=path, headers=disabled), 400),
+            (dict(path=path, headers={"x-amz-server-side-encryption": "aes:kms"}), 400),
+            (dict(path=path, headers={"x-amz-acl": "public-read"}), 400),
+            (dict(path=path, headers={"content-md5": "none"}), 400),
         ]
+        # Sent all the same, the body is never taken for a request.
+        body = self.body_like_a_request(raw, path)
         for args, status in rows:
             with self.expect(raw, args.pop("path"), **args) as stream:
                 got, headers, _ = read_head(stream)
                 assert got == status, (args, got)
                 assert headers.get("connection", "").lower() == "close"
+                stream.sendall(body)
+                rest = b""
+                while piece := stream.recv(65536):
+                    rest += piece
+                assert b"HTTP/1.1" not in rest, rest
+        assert raw.request("GET", path).body == b"there"
+
+    def body_like_a_request(self, raw, path):
+        return raw.head_bytes("DELETE", path, "", raw.signed("DELETE", path).headers).ljust(len(DATA))
 
 
 class TestSignatures:
