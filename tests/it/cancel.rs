@@ -2,7 +2,7 @@
 //! poll, its second, and so on until one comes to its end; after each, what it was about is as before or done, nothing
 //! that it began stays behind, and everything goes on working.
 
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,8 +21,7 @@ use crate::stack::{Stack, key, payload, region, slow_payload};
 const TURNS: usize = 300;
 
 /// Polls a future `polls` times; `None`: it was dropped then.
-async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn cut<F: Future>(mut future: Pin<Box<F>>, polls: usize) -> Option<F::Output> {
     for _ in 0..polls {
         if let Poll::Ready(output) = futures_util::poll!(future.as_mut()) {
             return Some(output);
@@ -116,7 +115,7 @@ async fn put_object() {
             let (plan, condition) = (stack.plan(&bucket).await, WriteCondition::default());
             let put = PutObject { bucket: &bucket, key: &object, meta: ObjectMeta::default(), plan, condition };
             let grant = stack.object_grant("s3:PutObject", &bucket, &object);
-            let ended = cut(stack.objects.put(&grant, put, slow_payload(&whole)), polls).await;
+            let ended = cut(Box::pin(stack.objects.put(&grant, put, slow_payload(&whole))), polls).await;
             stack.settle().await;
             let ended = ended.map(|put| put.unwrap()).is_some();
             names.push((name, ended));
@@ -147,7 +146,8 @@ async fn complete_multipart_upload() {
         let name = format!("key-{polls}");
         let (upload, complete) = started(&stack, &bucket, &name, &whole).await;
         let grant = stack.object_grant("s3:PutObject", &bucket, &key(&name));
-        let ended = cut(stack.objects.complete_upload(&grant, &bucket, &upload, complete.clone()), polls).await;
+        let ended =
+            cut(Box::pin(stack.objects.complete_upload(&grant, &bucket, &upload, complete.clone())), polls).await;
         stack.settle().await;
         // Either the upload is still there and can be completed, or the object is.
         let there = stack.content(&bucket, &name).await.is_some();
@@ -189,7 +189,7 @@ async fn copy_object() {
             condition: WriteCondition::default(),
         };
         let grant = stack.object_grant("s3:PutObject", &bucket, &object);
-        let ended = cut(stack.objects.copy(&grant, copy), polls).await;
+        let ended = cut(Box::pin(stack.objects.copy(&grant, copy)), polls).await;
         stack.settle().await;
         let ended = ended.map(|copied| copied.unwrap()).is_some();
         names.push((name, ended));
@@ -214,7 +214,7 @@ async fn delete_bucket() {
             }
             started(&stack, &bucket, "upload", b"part").await;
             let grant = stack.grant("s3:DeleteBucket", bucket_arn(&bucket.name));
-            let ended = cut(stack.objects.delete_bucket(&grant, &bucket.name), polls).await;
+            let ended = cut(Box::pin(stack.objects.delete_bucket(&grant, &bucket.name)), polls).await;
             stack.settle().await;
             match stack.objects.bucket(&bucket.name).await {
                 // As before: it takes writes and, when empty, can be deleted.
@@ -241,7 +241,7 @@ async fn create_key() {
     cut_everywhere(async |polls| {
         let grant = stack.grant("kms:CreateKey", "*".to_owned());
         let (call, new) = (Call::default(), NewKey { description: String::new(), policy: None, tags: Vec::new() });
-        let ended = cut(stack.keyring.create_key(&grant, &call, new), polls).await;
+        let ended = cut(Box::pin(stack.keyring.create_key(&grant, &call, new)), polls).await;
         stack.settle().await;
         ended.map(|made| made.unwrap()).is_some()
     })
