@@ -214,6 +214,12 @@ impl Payload {
         self.plain_len.is_some()
     }
 
+    /// Whether the client named a digest of the body that it will be checked against: Content-MD5, or a checksum in
+    /// header or trailer. (`x-amz-content-sha256` does not count with AWS.)
+    pub fn is_digest_named(&self) -> bool {
+        self.content_md5.is_some() || self.promise.is_some()
+    }
+
     /// Asks for the MD5 of the data as well (for an ETag). Before the first [`Self::next`].
     pub fn want_md5(&mut self) {
         assert!(self.taken_bytes == 0, "digests are asked for before the data comes");

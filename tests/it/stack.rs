@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use strongroom::audit::{Audit, ChainSequencer, Event, EventKind};
 use strongroom::auth::{Access, Grant, Payload, Resource, system};
 use strongroom::crypto::{PlainRange, SecretKey};
-use strongroom::index::{MemoryIndex, RowSealer, Rows};
+use strongroom::index::{
+    Batch, CommitError, Direction, Index, IndexError, KeyRange, MemoryIndex, RowSealer, Rows, Table,
+};
 use strongroom::keyring::{KeyFile, KeyRing, open_store_key};
 use strongroom::names::{AccountId, BucketName, ObjectKey, Region, bucket_arn, object_arn};
-use strongroom::objects::{Bucket, NewBucket, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, VersionId};
+use strongroom::objects::{
+    Bucket, NewBucket, ObjectInfo, ObjectMeta, ObjectOwnership, Objects, ObjectsError, PutObject, VersionId,
+};
 use strongroom::objects::{Versioning, WriteCondition};
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::sse::{CustomerKey, ObjectRef, Requested, Sse};
@@ -24,28 +29,81 @@ const GATEWAY: [u8; 16] = [7; 16];
 /// An opened object store and what lies under it.
 pub(crate) struct Stack {
     pub(crate) objects: Objects,
+    pub(crate) keyring: KeyRing,
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) store: FaultyStore,
     pub(crate) sources: Sources,
     root: Arc<TempDir>,
+    pace: Pace,
+}
+
+/// How an index answers.
+#[derive(Clone, Copy)]
+enum Pace {
+    AtOnce,
+    /// After others had their turn, before and after each call: as one with a disk and a committing thread does.
+    Slow,
+}
+
+/// An index that yields. A commit that was handed over is done, whether or not anybody waits for the answer.
+struct SlowIndex(Arc<MemoryIndex>);
+
+impl Index for SlowIndex {
+    fn get<'a>(&'a self, table: Table, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, IndexError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.get(table, key).await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        table: Table,
+        range: &'a KeyRange,
+        limit: usize,
+        direction: Direction,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, Bytes)>, IndexError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.scan(table, range, limit, direction).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let answer = self.0.commit(batch).await;
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
 }
 
 impl Stack {
     /// A new store; everything in it follows from `seed`.
     pub(crate) async fn new(seed: u64) -> Self {
+        Self::at_pace(seed, Pace::AtOnce).await
+    }
+
+    /// A new store over an index that takes its time: an operation on it can be dropped in the middle.
+    pub(crate) async fn slow(seed: u64) -> Self {
+        Self::at_pace(seed, Pace::Slow).await
+    }
+
+    async fn at_pace(seed: u64, pace: Pace) -> Self {
         let sources = Sources::seeded(seed, Timestamp(1_795_608_000_000));
         let root = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(MemoryIndex::default(), FaultyStore::new(), sources, root).await
+        Self::open(MemoryIndex::default(), FaultyStore::new(), sources, root, pace).await
     }
 
     /// The process dies here, and another one opens what was durable.
     pub(crate) async fn crash(&self) -> Self {
         let (index, store) = (self.index.crash(), self.store.crash());
-        Self::open(index, store, self.sources.clone(), Arc::clone(&self.root)).await
+        Self::open(index, store, self.sources.clone(), Arc::clone(&self.root), self.pace).await
     }
 
-    async fn open(index: MemoryIndex, store: FaultyStore, sources: Sources, root: Arc<TempDir>) -> Self {
+    async fn open(index: MemoryIndex, store: FaultyStore, sources: Sources, root: Arc<TempDir>, pace: Pace) -> Self {
         let index = Arc::new(index);
         let key_file = KeyFile { path: root.path().join("root.key") };
         let store_key = open_store_key(&*index, &key_file, &sources).await.unwrap();
@@ -53,13 +111,17 @@ impl Stack {
         let sealer = Arc::new(sealer);
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.unwrap();
         index.start(Box::new(chain));
-        let rows = Rows::new(Arc::clone(&index) as Arc<dyn strongroom::index::Index>, sealer);
+        let paced: Arc<dyn Index> = match pace {
+            Pace::AtOnce => Arc::clone(&index) as Arc<dyn Index>,
+            Pace::Slow => Arc::new(SlowIndex(Arc::clone(&index))),
+        };
+        let rows = Rows::new(paced, sealer);
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
-        let sse = Sse::new(keyring, sources.clone());
+        let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows, audit.clone(), store.blobs(), sse, sources.clone());
         objects.reopen_buckets().await.unwrap();
-        Self { objects, audit, index, store, sources, root }
+        Self { objects, keyring, audit, index, store, sources, root, pace }
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -91,7 +153,8 @@ impl Stack {
 
     pub(crate) async fn create_bucket(&self, name: &str, versioning: Versioning) -> Bucket {
         let name = BucketName::parse(name).unwrap();
-        let new = NewBucket { name: name.clone(), owner: account(), region: region() };
+        let ownership = ObjectOwnership::BucketOwnerEnforced;
+        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
         let event = self.event("CreateBucket", Value::Null);
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();
         if versioning != Versioning::Never {
@@ -151,6 +214,16 @@ impl Stack {
         }
         Ok(out)
     }
+}
+
+/// A body of whose chunks none is there at once.
+pub(crate) fn slow_payload(data: &[u8]) -> Payload {
+    let chunks: Vec<_> = data.chunks(70_001).map(Bytes::copy_from_slice).collect();
+    let chunks = futures_util::stream::iter(chunks).then(|chunk| async move {
+        tokio::task::yield_now().await;
+        Ok(chunk)
+    });
+    Payload::internal(chunks.boxed(), data.len() as u64)
 }
 
 /// A body in chunks of an odd size, as a network delivers them.
