@@ -42,8 +42,6 @@ pub(super) struct Written {
     pub(super) place: Place,
     pub(super) sealed_crc: u64,
     pub(super) verified: BodyVerified,
-    /// CRC-64/NVME of the plaintext.
-    pub(super) plain_crc: u64,
     inline: Option<Bytes>,
     /// Keeps the sweeper off the blob until the commit has been tried.
     _guard: Option<ActiveBlob>,
@@ -159,7 +157,6 @@ impl Objects {
                 id,
                 place: Place::Inline,
                 sealed_crc,
-                plain_crc: stream.plain_crc,
                 verified,
                 inline: Some(bytes),
                 _guard: None,
@@ -177,7 +174,6 @@ impl Objects {
                     id,
                     place: Place::Blob,
                     sealed_crc,
-                    plain_crc: stream.plain_crc,
                     verified,
                     inline: None,
                     _guard: Some(guard),
@@ -219,7 +215,6 @@ struct Sealing {
     /// Where the open segment begins in `buffer`.
     open: usize,
     crc: u64,
-    plain_crc: u64,
     capacity: usize,
 }
 
@@ -227,7 +222,7 @@ impl Sealing {
     fn new(sealer: StreamSealer, header: &[u8], capacity: usize) -> Self {
         let mut buffer = BytesMut::with_capacity(capacity);
         buffer.extend_from_slice(header);
-        Self { sealer, open: buffer.len(), buffer, crc: 0, plain_crc: 0, capacity }
+        Self { sealer, open: buffer.len(), buffer, crc: 0, capacity }
     }
 
     /// Room in the open segment.
@@ -266,7 +261,6 @@ async fn seal_all(
     mut writer: Option<&mut BlobWriter>,
 ) -> Result<BodyVerified, ObjectsError> {
     while let Some(chunk) = payload.next().await? {
-        stream.plain_crc = crc64_nvme(stream.plain_crc, &chunk);
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             if stream.room() == 0 {
