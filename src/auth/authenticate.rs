@@ -162,7 +162,8 @@ impl Context<'_> {
         let params = Params::parse(self.head.uri.query().unwrap_or_default());
         let mut headers = self.head.headers.get_all(AUTHORIZATION).iter();
         let (header, more) = (headers.next(), headers.next());
-        let (v4_query, v2_query) = (params.first("X-Amz-Algorithm").is_some(), params.first("Signature").is_some());
+        let v4_query = params.first("X-Amz-Algorithm").is_some();
+        let v2_query = params.first("Signature").is_some() || params.first("AWSAccessKeyId").is_some();
         if [header.is_some(), more.is_some(), v4_query, v2_query].into_iter().filter(|m| *m).count() > 1 {
             let scheme = header.map(|h| scheme_and_rest(h).0).unwrap_or_default();
             return Err(authorization_argument(ONE_MECHANISM, scheme));

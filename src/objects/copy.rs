@@ -61,6 +61,7 @@ impl Objects {
             envelope,
             content: source.content.clone(),
             parts: None,
+            upload: None,
         };
         let content = body.content.clone();
         let new = NewVersion { holder_id, body };

@@ -1,11 +1,11 @@
 //! Listing objects and versions: cost bound by what is returned; a delimiter skips over a prefix by seeking.
 
 use super::cursor::{Cursor, rolled_up};
-use super::record::{Current, Noncurrent, version_row};
+use super::record::{Current, Id, Noncurrent, object_row, version_row};
 use super::versions::{prefix_range, read_row};
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId};
 use crate::auth::Grant;
-use crate::index::{KeyRange, Table, Tuple};
+use crate::index::{Direction, KeyRange, Table, Tuple};
 use crate::names::{ObjectKey, bucket_arn};
 use crate::sources::Timestamp;
 
@@ -180,33 +180,50 @@ impl Objects {
         Ok(ListedVersion::DeleteMarker { key: key.clone(), version, modified, latest })
     }
 
-    /// Both cursors behind the markers. `seen` is the marker's key while versions of it may follow: none of those is
-    /// the latest.
+    /// Both cursors behind the markers. `seen` is the marker's key if a newer version of it than those behind the
+    /// marker is there: none of those is the latest then.
     async fn version_cursors(&self, bucket: &Bucket, query: &ListVersions) -> Result<Merged<'_>, ObjectsError> {
         let range = start_range(bucket, &query.query);
-        let current = Cursor::new(&self.rows, Table::Object, range.clone());
-        let mut noncurrent = range;
+        let (mut current, mut noncurrent) = (range.clone(), range);
         let marker = ObjectKey::parse(query.query.after.as_str()).ok();
         let mut seen = None;
-        if let (Some(key), Some(version)) = (marker, query.after_version) {
-            // Behind the marker version: all of the key's noncurrent versions that are older.
-            let position = match self.version_record(bucket, &key, Some(version)).await {
-                Ok(record) => Some(record.position),
-                Err(ObjectsError::NoSuchVersion) => match version {
-                    VersionId::Named(position) => Some(position),
-                    VersionId::Null => None,
-                },
-                Err(error) => return Err(error),
-            };
-            if let Some(position) = position {
-                let mut start = version_row(&bucket.id, &key, &position);
-                start.push(0);
-                noncurrent.start = start.max(prefix_range(bucket, &query.query.prefix).start);
-                seen = Some(key);
+        if let (Some(key), Some(version)) = (marker, query.after_version)
+            && let Some(position) = self.position_of(bucket, &key, version).await?
+        {
+            let first = prefix_range(bucket, &query.query.prefix).start;
+            let mut behind = version_row(&bucket.id, &key, &position);
+            behind.push(0);
+            let object = object_row(&bucket.id, &key);
+            match self.rows.load::<Current>(&object).await?.map(|found| found.value.0.position) {
+                // What was newer has been deleted since the marker was given.
+                Some(newest) if newest > position => current.start = object.max(first.clone()),
+                Some(_) => seen = Some(key),
+                None => {
+                    let newer = KeyRange { end: Some(behind.clone()), ..KeyRange::prefix(&object) };
+                    let newer = self.rows.list::<Noncurrent>(&newer, 1, Direction::Forward).await?;
+                    seen = Some(key).filter(|_| !newer.is_empty());
+                }
             }
+            noncurrent.start = behind.max(first);
         }
+        let current = Cursor::new(&self.rows, Table::Object, current);
         let noncurrent = Cursor::new(&self.rows, Table::Version, noncurrent);
         Ok(Merged { current, noncurrent, seen })
+    }
+
+    /// Where a version stands, or stood, among those of its key; unknown of a null version that is gone.
+    async fn position_of(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: VersionId,
+    ) -> Result<Option<Id>, ObjectsError> {
+        match (self.version_record(bucket, key, Some(version)).await, version) {
+            (Ok(record), _) => Ok(Some(record.position)),
+            (Err(ObjectsError::NoSuchVersion), VersionId::Named(position)) => Ok(Some(position)),
+            (Err(ObjectsError::NoSuchVersion), VersionId::Null) => Ok(None),
+            (Err(error), _) => Err(error),
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use super::cursor::{Cursor, rolled_up};
 use super::list::{ListQuery, group_end, is_behind, malformed, start_range};
 use super::record::{
-    ChecksumRecord, Garbage, Id, PartBytes, PartRecord, UploadRecord, algorithm_number, algorithm_of, bucket_row,
-    garbage_row, part_row, upload_row,
+    ChecksumRecord, Current, Garbage, Id, PartBytes, PartRecord, UploadRecord, algorithm_number, algorithm_of,
+    bucket_row, garbage_row, object_row, part_row, upload_row,
 };
 use super::versions::{COMMIT_TRIES, READER_GRACE, prefix_range, read_row};
-use super::{Bucket, ChecksumKind, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId, WriteCondition};
+use super::{
+    BeganOver, Bucket, ChecksumKind, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId, WriteCondition,
+};
 use crate::auth::{Grant, Payload};
 use crate::crypto::{Checksum, ChecksumAlgorithm, ObjectKeys};
 use crate::index::{CommitError, Direction, KeyRange, Stamp, Stored, Table};
@@ -49,6 +51,7 @@ pub struct Upload {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     /// Bound into the wrapping of its keys and into its streams.
     pub(crate) holder_id: [u8; 16],
+    pub(crate) began_over: BeganOver,
     /// Its row, and the version of it that was read.
     pub(crate) row: Vec<u8>,
     pub(crate) stamp: Stamp,
@@ -151,12 +154,14 @@ impl Objects {
         let now = self.sources.now();
         let mut id: Id = self.sources.random();
         id[..8].copy_from_slice(&u64::try_from(now.0).unwrap_or(0).to_be_bytes());
+        let current = self.rows.load::<Current>(&object_row(&bucket.id, key)).await?;
         let record = UploadRecord {
             initiated_ms: now.0,
             meta,
             envelope,
             checksum: checksum.map(|(algorithm, kind)| (algorithm_number(algorithm), kind)),
             holder_id,
+            began_over: current.map(|current| current.value.0.position),
         };
         let row = upload_row(&bucket.id, key, &id);
         let mut bucket = bucket.clone();
@@ -248,11 +253,21 @@ impl Objects {
         Err(ObjectsError::Contention)
     }
 
-    /// Drops an upload and its parts. `grant`: `s3:AbortMultipartUpload`.
-    pub async fn abort_upload(&self, grant: &Grant, upload: &Upload) -> Result<(), ObjectsError> {
-        grant.assert_covers("s3:AbortMultipartUpload", &object_arn(&upload.bucket, &upload.key));
-        let stored = self.rows.load::<UploadRecord>(&upload.row).await?.ok_or(ObjectsError::NoSuchUpload)?;
-        match self.drop_upload_row(upload.row.clone(), &stored).await {
+    /// Drops an upload and its parts. Of one that has become the key's current version nothing is left to drop, which
+    /// is no fault (as AWS has it). `grant`: `s3:AbortMultipartUpload`.
+    pub async fn abort_upload(
+        &self,
+        grant: &Grant,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        id: UploadId,
+    ) -> Result<(), ObjectsError> {
+        grant.assert_covers("s3:AbortMultipartUpload", &object_arn(&bucket.name, key));
+        let row = upload_row(&bucket.id, key, &id.0);
+        let Some(stored) = self.rows.load::<UploadRecord>(&row).await? else {
+            return self.made_of(bucket, key, id).await.map(|_| ());
+        };
+        match self.drop_upload_row(row, &stored).await {
             Err(ObjectsError::Contention) => Err(ObjectsError::NoSuchUpload),
             other => other,
         }
@@ -396,6 +411,7 @@ fn upload_of(
         envelope: value.envelope,
         checksum,
         holder_id: value.holder_id,
+        began_over: BeganOver(value.began_over),
         row,
         stamp,
     })

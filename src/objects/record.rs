@@ -161,6 +161,9 @@ pub(super) struct BodyRecord {
     pub(super) content: Content,
     #[n(6)]
     pub(super) parts: Option<u32>,
+    /// The upload that it came out of.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub(super) upload: Option<Id>,
 }
 
 /// The current version of a key.
@@ -297,6 +300,9 @@ pub(super) struct UploadRecord {
     /// Bound into the wrapping of its keys and into its streams.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(super) holder_id: Id,
+    /// Position of the version that was current when it began.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub(super) began_over: Option<Id>,
 }
 
 impl Record for UploadRecord {

@@ -199,7 +199,14 @@ pub struct WriteCondition {
     pub if_match: Option<String>,
     /// `If-None-Match: *`: there must be no current object.
     pub if_absent: bool,
+    /// Of a multipart upload: its conditions hold for all the time since it began, so that another current version
+    /// than the one it began over is a conflict even where the ETag is the same. None: any other write.
+    pub began_over: Option<BeganOver>,
 }
+
+/// The version that was current when an upload began, if there was one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BeganOver(pub(crate) Option<[u8; 16]>);
 
 /// Conditions of a delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
-use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
+use super::{BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
 
@@ -367,14 +367,24 @@ pub(super) fn check_write_condition(
         0 => ObjectsError::PreconditionFailed(name),
         _ => ObjectsError::ConditionalConflict(name),
     };
-    if condition.if_absent && current.is_some() {
-        return Err(failed("If-None-Match"));
+    if condition.if_absent {
+        return match (current, condition.began_over) {
+            (Some(_), _) => Err(failed("If-None-Match")),
+            // It was there when the upload began, and has been deleted since.
+            (None, Some(BeganOver(Some(_)))) => Err(ObjectsError::ConditionalConflict("If-None-Match")),
+            (None, _) => Ok(()),
+        };
     }
     let Some(wanted) = &condition.if_match else { return Ok(()) };
-    match current.and_then(|c| c.value.0.body.as_ref()) {
-        None => Err(ObjectsError::NoSuchKey { delete_marker: None }),
-        Some(body) if wanted == "*" || *wanted == body.etag => Ok(()),
-        Some(_) => Err(failed("If-Match")),
+    let Some((position, body)) = current.and_then(|c| Some((c.value.0.position, c.value.0.body.as_ref()?))) else {
+        return Err(ObjectsError::NoSuchKey { delete_marker: None });
+    };
+    if wanted != "*" && *wanted != body.etag {
+        return Err(failed("If-Match"));
+    }
+    match condition.began_over {
+        Some(BeganOver(then)) if then != Some(position) => Err(ObjectsError::ConditionalConflict("If-Match")),
+        _ => Ok(()),
     }
 }
 

@@ -121,6 +121,7 @@ impl Objects {
                 sealed_crc: written.sealed_crc,
             },
             parts: None,
+            upload: None,
         };
         let new = NewVersion { holder_id, body };
         let record = self.commit_version(bucket, key, new, &condition, &|batch| written.apply(batch)).await?;

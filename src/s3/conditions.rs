@@ -135,10 +135,12 @@ pub(crate) fn write_condition(headers: &HeaderMap) -> Result<WriteCondition, Err
         (None, None) => Ok(WriteCondition::default()),
         (Some(_), Some(_)) => Err(Error::header_not_implemented("If-Match,If-None-Match")
             .and("additionalMessage", "Multiple conditional request headers present in the request")),
-        (None, Some("*")) => Ok(WriteCondition { if_match: None, if_absent: true }),
+        (None, Some("*")) => Ok(WriteCondition { if_absent: true, ..WriteCondition::default() }),
         (None, Some(_)) => Err(value_not_accepted("If-None-Match")),
         (Some("*"), None) => Err(value_not_accepted("If-Match")),
-        (Some(etag), None) => Ok(WriteCondition { if_match: Some(unquoted(etag).to_owned()), if_absent: false }),
+        (Some(etag), None) => {
+            Ok(WriteCondition { if_match: Some(unquoted(etag).to_owned()), ..WriteCondition::default() })
+        }
     }
 }
 
@@ -231,8 +233,11 @@ mod tests {
     fn writes_take_two_conditions_only() {
         let write = |headers: &[(&str, &str)]| write_condition(&sample(headers));
         assert_eq!(write(&[]).unwrap(), WriteCondition::default());
-        assert_eq!(write(&[("if-none-match", "*")]).unwrap(), WriteCondition { if_match: None, if_absent: true });
-        let matching = WriteCondition { if_match: Some("ab".to_owned()), if_absent: false };
+        assert_eq!(
+            write(&[("if-none-match", "*")]).unwrap(),
+            WriteCondition { if_absent: true, ..WriteCondition::default() }
+        );
+        let matching = WriteCondition { if_match: Some("ab".to_owned()), ..WriteCondition::default() };
         assert_eq!(write(&[("if-match", "\"ab\"")]).unwrap(), matching);
         assert_eq!(write(&[("if-match", "ab")]).unwrap(), matching);
         let refused: &[&[(&str, &str)]] = &[

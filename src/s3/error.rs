@@ -133,15 +133,16 @@ impl Error {
                 answer = answer.header(*name, value);
             }
         }
-        if status == StatusCode::NOT_MODIFIED || head {
+        if status == StatusCode::NOT_MODIFIED {
+            return answer.body(ResponseBody::empty()).expect("status and headers are valid");
+        }
+        let answer = answer.header("content-type", "application/xml");
+        if head {
             return answer.body(ResponseBody::empty()).expect("status and headers are valid");
         }
         let mut xml = Writer::document();
         xml.node("Error", |w| self.write(w, resource, request_id));
-        answer
-            .header("content-type", "application/xml")
-            .body(ResponseBody::full(xml.finish()))
-            .expect("status and headers are valid")
+        answer.body(ResponseBody::full(xml.finish())).expect("status and headers are valid")
     }
 
     /// What stands inside `<Error>`: also used where an error comes inside an answer of 200.

@@ -48,6 +48,14 @@ impl Answer {
         }
     }
 
+    /// `x-amz-version-id` of what a write made. In a bucket whose versioning is suspended a write does not name the
+    /// null version, other than a read or a delete (as recorded from AWS).
+    pub(crate) fn set_made_version(&mut self, version: VersionId) {
+        if version != VersionId::Null {
+            self.set("x-amz-version-id", &version.to_string());
+        }
+    }
+
     /// The headers alone.
     pub(crate) fn empty(self, status: StatusCode) -> Response {
         self.with(status, ResponseBody::empty())

@@ -28,6 +28,9 @@ pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &Hea
     match (best, tie) {
         (Some(a), Some(b)) => Err(conflicting(a, b)),
         (Some(row), None) if names_all_sub_resources(row, query) => Ok(row),
+        (Some(_), None) if method == "PUT" && query.has("partNumber") && !query.has("uploadId") => {
+            Err(part_of_nothing())
+        }
         (Some(_), None) => Err(not_allowed(method, target)),
         (None, _) => Err(not_allowed(method, target)),
     }
@@ -41,6 +44,12 @@ pub(crate) fn not_allowed(method: &str, target: Target) -> Error {
         Target::Object => "OBJECT",
     };
     Error::new(Code::MethodNotAllowed).and("Method", method).and("ResourceType", resource)
+}
+
+/// In AWS's words, which give the name as the value too.
+fn part_of_nothing() -> Error {
+    let message = "This operation does not accept partNumber without uploadId";
+    Error::invalid_argument(message, "partNumber", "partNumber")
 }
 
 fn conflicting(a: &Row, b: &Row) -> Error {

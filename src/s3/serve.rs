@@ -154,6 +154,7 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<Re
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;
     refuse_headers(row, &head.headers)?;
+    refuse_version(row, &query)?;
     let Some(handler) = row.handler else { return Err(not_implemented(row)) };
     let body = match row.body {
         Body::Stream => CxBody::Stream(Box::new(Mutex::new(payload))),
@@ -178,6 +179,16 @@ fn refuse_headers(row: &Row, headers: &http::HeaderMap) -> Result<(), Error> {
         return Ok(());
     }
     sse_headers::refuse_choice(headers)
+}
+
+/// Refuses a version id where it would be ignored: a PUT to a version would make another one.
+fn refuse_version(row: &Row, query: &Query) -> Result<(), Error> {
+    match query.value("versionId") {
+        Some(version) if row.handler.is_some() && !row.takes_version() => {
+            Err(Error::invalid_argument("This operation does not accept a version-id.", "versionId", version))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn collect(payload: crate::auth::Payload, limit: usize) -> Result<CxBody, Error> {

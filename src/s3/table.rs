@@ -156,6 +156,11 @@ impl Row {
         self.target != Object && !DATA_EVENTS.contains(&self.name)
     }
 
+    /// It may be about a version that `versionId` names: those that then have another action, and one more.
+    pub(crate) fn takes_version(&self) -> bool {
+        self.action.plain != self.action.versioned || self.name == "UpdateObjectEncryption"
+    }
+
     /// It changes nothing.
     pub(crate) fn is_read_only(&self) -> bool {
         self.method == GET || self.method == HEAD

@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
+use super::query::Query;
 use crate::crypto::ObjectKeys;
 use crate::objects::{ObjectsError, PART_NUMBER_MAX, PUT_MAX_BYTES, Upload, UploadId};
 use crate::sse::{CustomerKey, Mode, SseError};
@@ -20,10 +21,14 @@ pub(crate) fn part_number(text: &str) -> Result<u32, Error> {
     }
 }
 
-/// The upload that the request names. What is no upload id names no upload.
+/// `uploadId`. What is no upload id names no upload.
+pub(crate) fn id(query: &Query) -> Result<UploadId, Error> {
+    query.value("uploadId").and_then(UploadId::parse).ok_or_else(|| Error::new(Code::NoSuchUpload))
+}
+
+/// The upload that the request names.
 pub(crate) async fn named(cx: &Cx) -> Result<Upload, Error> {
-    let id = cx.query.value("uploadId").and_then(UploadId::parse).ok_or_else(|| Error::new(Code::NoSuchUpload))?;
-    Ok(cx.app.objects.upload(cx.bucket(), cx.key(), id).await?)
+    Ok(cx.app.objects.upload(cx.bucket(), cx.key(), id(&cx.query)?).await?)
 }
 
 /// The keys for a part. A customer's key comes with each part of an upload that was started with one, and with no

@@ -130,6 +130,32 @@ def sign(
     return Signed(out, signature, key, stamp, scope)
 
 
+def presigned(method, host, path, query="", who=MAIN, region=REGION, seconds=60, now=None, headers=None):
+    """The query of a presigned URL of Signature Version 4 that signs the host and `headers`."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    covered = sorted({"host": host, **{name.lower(): value for name, value in (headers or {}).items()}}.items())
+    names = ";".join(name for name, _ in covered)
+    own = {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{who.access_key}/{scope}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(seconds),
+        "X-Amz-SignedHeaders": names,
+    }
+    pairs = [pair.partition("=")[::2] for pair in query.split("&")] if query else []
+    pairs += [(name, quote(value, safe="-_.~")) for name, value in own.items()]
+    query = "&".join(f"{name}={value}" for name, value in sorted(pairs))
+    lines = "".join(f"{name}:{value}\n" for name, value in covered)
+    canonical = "\n".join([method, path, query, lines, names, UNSIGNED])
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = b"AWS4" + who.secret_key.encode()
+    for part in (stamp[:8], region, "s3", "aws4_request"):
+        key = _hmac(key, part)
+    return f"{query}&X-Amz-Signature={_hmac(key, text).hex()}"
+
+
 def quoted(key):
     """A key as SigV4 for S3 writes it in a path."""
     return quote(key, safe="/-_.~")

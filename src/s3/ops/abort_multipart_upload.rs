@@ -9,7 +9,7 @@ use crate::s3::uploads;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let upload = uploads::named(&cx).await?;
-    cx.app.objects.abort_upload(&cx.grant, &upload).await?;
+    let id = uploads::id(&cx.query)?;
+    cx.app.objects.abort_upload(&cx.grant, cx.bucket(), cx.key(), id).await?;
     Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }

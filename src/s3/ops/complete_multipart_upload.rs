@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, PART_NUMBER_MAX, Upload};
+use crate::objects::{CompletePart, CompleteUpload, ObjectInfo, ObjectsError, PART_NUMBER_MAX};
 use crate::s3::code::Code;
 use crate::s3::conditions::{self, unquoted};
 use crate::s3::cx::Cx;
@@ -12,7 +12,7 @@ use crate::s3::fields::number;
 use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
 use crate::s3::{checksum_headers, sse_headers, uploads};
-use crate::sse::{CustomerKey, Mode, SseError};
+use crate::sse::{CustomerKey, Envelope, Mode, SseError};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
 
@@ -21,23 +21,39 @@ use crate::wire::xml::{self, Element, Writer};
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
-    let upload = uploads::named(&cx).await?;
-    check_customer(&cx, &upload, customer.as_ref())?;
-    let complete = parse(headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
-    let objects = &cx.app.objects;
-    let info = objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await?;
+    let info = match complete(&cx, customer.as_ref()).await {
+        Err(error) if error.code() == Code::NoSuchUpload => completed_before(&cx, customer.as_ref(), error).await?,
+        other => other?,
+    };
     let mut answer = Answer::new();
-    answer.set_version(cx.bucket(), info.version);
+    answer.set_made_version(info.version);
     sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));
     Ok(answer.xml(document(&info, &location(&cx))))
 }
 
+async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo, Error> {
+    let upload = uploads::named(cx).await?;
+    check_customer(cx, &upload.envelope, customer)?;
+    let complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
+    Ok(cx.app.objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await?)
+}
+
+/// The answer once more, for a client that did not hear it the first time; else the refusal.
+async fn completed_before(cx: &Cx, customer: Option<&CustomerKey>, refusal: Error) -> Result<ObjectInfo, Error> {
+    let (Ok(id), Ok(parts)) = (uploads::id(&cx.query), parts(cx.whole(), None)) else { return Err(refusal) };
+    match cx.app.objects.completed_upload(&cx.grant, cx.bucket(), cx.key(), id, &parts).await {
+        Err(ObjectsError::NoSuchUpload) => Err(refusal),
+        Err(other) => Err(other.into()),
+        Ok(info) => check_customer(cx, &info.envelope, customer).map(|()| info),
+    }
+}
+
 /// A customer's key is not needed here, but policies may demand its headers of every write: then it is the upload's.
-fn check_customer(cx: &Cx, upload: &Upload, customer: Option<&CustomerKey>) -> Result<(), Error> {
+fn check_customer(cx: &Cx, envelope: &Envelope, customer: Option<&CustomerKey>) -> Result<(), Error> {
     match customer {
         None => Ok(()),
-        Some(_) if upload.envelope.mode != Mode::SseC => Err(SseError::NotApplicable.into()),
-        Some(_) => Ok(cx.app.objects.sse().check_customer(&upload.envelope, customer)?),
+        Some(_) if envelope.mode != Mode::SseC => Err(SseError::NotApplicable.into()),
+        Some(_) => Ok(cx.app.objects.sse().check_customer(envelope, customer)?),
     }
 }
 

@@ -121,7 +121,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
     }
-    answer.set_version(cx.bucket(), info.version);
+    answer.set_made_version(info.version);
     sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
     Ok(answer.xml(document(&info)))
 }

@@ -7,7 +7,7 @@ use crate::objects::{NewBucket, ObjectsError};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::fields::filled;
+use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
 use crate::wire::{Response, xml};
 
@@ -55,7 +55,7 @@ fn created(name: &BucketName) -> Response {
 
 /// Refuses what would otherwise be ignored: ACLs, Object Lock, other ownership than `BucketOwnerEnforced`.
 fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
-    match filled(headers, "x-amz-object-ownership")? {
+    match single(headers, "x-amz-object-ownership")? {
         None | Some("BucketOwnerEnforced") => {}
         Some("BucketOwnerPreferred" | "ObjectWriter") => {
             return Err(Error::header_not_implemented("x-amz-object-ownership"));
@@ -199,6 +199,7 @@ mod tests {
         assert_eq!(check("x-amz-object-ownership", "BucketOwnerEnforced"), Ok(()));
         assert_eq!(check("x-amz-object-ownership", "ObjectWriter"), Err("NotImplemented"));
         assert_eq!(check("x-amz-object-ownership", "RandomValue"), Err("InvalidArgument"));
+        assert_eq!(check("x-amz-object-ownership", ""), Err("InvalidArgument"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "true"), Err("NotImplemented"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "False"), Ok(()));
         assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(()));

@@ -114,10 +114,8 @@ fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan]) {
     let page = &parts[start..][..limit.min(parts.len() - start)];
     let truncated = start + page.len() < parts.len();
     w.number("PartNumberMarker", input.after);
-    if truncated {
-        let next = page.last().map_or(input.after, |part| u64::from(part.part_number));
-        w.number("NextPartNumberMarker", next);
-    }
+    // On the last page too; nought where the page is empty (as recorded from AWS).
+    w.number("NextPartNumberMarker", page.last().map_or(0, |part| u64::from(part.part_number)));
     w.number("MaxParts", input.max_parts);
     w.flag("IsTruncated", truncated);
     for part in page {
@@ -188,8 +186,8 @@ mod tests {
         assert_eq!(
             rendered(2, 3, true),
             format!(
-                "<PartsCount>3</PartsCount><PartNumberMarker>3</PartNumberMarker><MaxParts>2</MaxParts>\
-                 <IsTruncated>false</IsTruncated>{}",
+                "<PartsCount>3</PartsCount><PartNumberMarker>3</PartNumberMarker><NextPartNumberMarker>4\
+                 </NextPartNumberMarker><MaxParts>2</MaxParts><IsTruncated>false</IsTruncated>{}",
                 part(4)
             )
         );

@@ -86,7 +86,7 @@ fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> 
         w.leaf("UploadIdMarker", &id_text(input.upload_id_marker));
         encoding.leaf(w, "NextKeyMarker", next_key);
         w.leaf("NextUploadIdMarker", &id_text(next_id));
-        encoding.leaf(w, "Prefix", &input.prefix);
+        encoding.leaf_unless_empty(w, "Prefix", &input.prefix);
         encoding.leaf_unless_empty(w, "Delimiter", &input.delimiter);
         encoding.write(w);
         w.number("MaxUploads", input.max_uploads.into());
@@ -120,7 +120,7 @@ mod tests {
     use super::{Input, Owner, Query, Upload, UploadId, UploadsPage, render};
     use crate::crypto::ChecksumAlgorithm;
     use crate::names::{BucketName, ObjectKey};
-    use crate::objects::{ChecksumKind, ObjectMeta};
+    use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
 
@@ -147,6 +147,7 @@ mod tests {
                 customer_check: vec![],
             },
             holder_id: [0; 16],
+            began_over: BeganOver(None),
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite)),
@@ -174,7 +175,7 @@ mod tests {
         let uploads = UploadsPage { uploads: vec![upload("a b")], ..UploadsPage::default() };
         let expected = format!(
             "<Bucket>bkt</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>\
-             <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>{ID}</NextUploadIdMarker><Prefix></Prefix>\
+             <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>{ID}</NextUploadIdMarker>\
              <EncodingType>url</EncodingType><MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>\
              <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>a1</ID></Initiator>\
              <Owner><ID>a1</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>1970-01-01T00:00:00.000Z</Initiated>\
@@ -188,7 +189,7 @@ mod tests {
     fn markers_of_the_next_page() {
         let of_prefix =
             UploadsPage { uploads: vec![], prefixes: vec!["f/".to_owned()], next: Some(("f/".to_owned(), None)) };
-        let expected = "<NextKeyMarker>f/</NextKeyMarker><NextUploadIdMarker></NextUploadIdMarker><Prefix></Prefix>\
+        let expected = "<NextKeyMarker>f/</NextKeyMarker><NextUploadIdMarker></NextUploadIdMarker>\
                         <Delimiter>/</Delimiter><MaxUploads>1</MaxUploads><IsTruncated>true</IsTruncated>\
                         <CommonPrefixes><Prefix>f/</Prefix></CommonPrefixes></ListMultipartUploadsResult>";
         assert!(page("delimiter=/&max-uploads=1", &of_prefix).ends_with(expected));

@@ -2,13 +2,13 @@
 
 use crate::objects::{ListParts, PartInfo, PartsPage, Upload, UploadId};
 use crate::s3::checksum_headers::write_part_xml;
-use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{page_size, page_writer, write_checksum_type, write_storage_class, write_time};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
+use crate::s3::uploads;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
@@ -21,11 +21,10 @@ struct Input {
 
 impl Input {
     fn parse(query: &Query) -> Result<Self, Error> {
-        let upload_id = query.value("uploadId").and_then(UploadId::parse);
         Ok(Self {
             after: query.number("part-number-marker")?.unwrap_or(0),
             max_parts: page_size(query, "max-parts")?,
-            upload_id: upload_id.ok_or_else(|| Error::new(Code::NoSuchUpload))?,
+            upload_id: uploads::id(query)?,
         })
     }
 }
@@ -79,7 +78,7 @@ mod tests {
     use super::{Input, Owner, PartInfo, PartsPage, Query, Upload, UploadId, render};
     use crate::crypto::{Checksum, ChecksumAlgorithm};
     use crate::names::{BucketName, ObjectKey};
-    use crate::objects::{ChecksumKind, ObjectMeta};
+    use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
 
@@ -106,6 +105,7 @@ mod tests {
                 customer_check: vec![],
             },
             holder_id: [0; 16],
+            began_over: BeganOver(None),
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::objects::{Bucket, ObjectInfo, ObjectMeta, PutObject, WriteCondition};
+use crate::objects::{ObjectInfo, ObjectMeta, PutObject, WriteCondition};
 use crate::s3::code::Code;
 use crate::s3::conditions;
 use crate::s3::cx::Cx;
@@ -48,13 +48,13 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     objects.check_condition(bucket, key, &condition).await?;
     let put = PutObject { bucket, key, meta, plan, condition };
     let info = objects.put(&cx.grant, put, payload).await?;
-    Ok(answer(bucket, &info, customer_md5.as_deref()).empty(StatusCode::OK))
+    Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
 }
 
-fn answer(bucket: &Bucket, info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {
+fn answer(info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {
     let mut answer = Answer::new();
     answer.set_etag(&info.etag);
-    answer.set_version(bucket, info.version);
+    answer.set_made_version(info.version);
     checksum_headers::write(&mut answer, info.checksum.as_ref());
     sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5);
     answer
