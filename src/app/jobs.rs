@@ -27,6 +27,9 @@ async fn pass(app: &App) {
         Ok(_) => {}
         Err(error) => tracing::error!(?error, "the sweeper failed; it tries again"),
     }
+    if let Err(error) = app.objects.reopen_buckets().await {
+        tracing::error!(?error, "buckets whose deletion was cut off could not be looked for; it is tried again");
+    }
     match app.keyring.destroy_due_keys().await {
         Ok(0) => {}
         Ok(keys) => tracing::info!(keys, "destroyed the material of keys whose waiting period is over"),

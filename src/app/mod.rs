@@ -4,6 +4,8 @@ mod accounts;
 mod jobs;
 mod lock;
 mod open;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

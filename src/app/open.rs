@@ -38,7 +38,7 @@ impl App {
         Ok(started)
     }
 
-    async fn build(
+    pub(super) async fn build(
         config: Config,
         sources: Sources,
         rows: Rows,
@@ -51,7 +51,7 @@ impl App {
         let home = config.regions.first().cloned().ok_or_else(|| StartError("no Region is configured".to_owned()))?;
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), home);
         let sse = Sse::new(keyring.clone(), sources.clone());
-        let objects = Objects::new(rows.clone(), blobs, sse, sources.clone());
+        let objects = Objects::new(rows.clone(), audit.clone(), blobs, sse, sources.clone());
         let (directory, new_credentials) = accounts::load(&config, &rows, &sources).await?;
         let auth = AuthSettings {
             regions: config.regions.clone(),

@@ -31,6 +31,20 @@ impl std::error::Error for AuditError {
     }
 }
 
+/// Proof that a record is durable in the trail. [`Audit`] is its only maker: who has to show one cannot have forgotten
+/// the record.
+#[derive(Debug)]
+pub struct Recorded {
+    event_id: String,
+}
+
+impl Recorded {
+    /// The record's `eventID`.
+    pub fn event_id(&self) -> &str {
+        &self.event_id
+    }
+}
+
 /// A record read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
@@ -55,20 +69,22 @@ impl Audit {
         Self { rows, gateway, sources }
     }
 
-    /// Adds the record to a batch: change and record commit together. Returns the event id.
-    pub fn append_to(&self, batch: &mut RowBatch<'_>, event: &Event) -> String {
+    /// Commits a change together with its record: after an error, a crash or a caller that went away there are both or
+    /// neither. A batch that is refused leaves no record, so a change that is tried again leaves one.
+    ///
+    /// The record gets its place in the chain from the committing thread, as part of the group it commits: changes do
+    /// not wait for one another's place, nor conflict over it.
+    pub async fn commit(&self, mut batch: RowBatch<'_>, event: &Event) -> Result<Recorded, CommitError> {
         let stamp = Stamp::new(&self.sources);
         let record = record::render(event, Who::of(&event.access), event.access.facts(), &stamp);
         batch.append(record.into_bytes());
-        stamp.event_id
+        self.rows.commit(batch).await?;
+        Ok(Recorded { event_id: stamp.event_id })
     }
 
-    /// Records an event by itself; durable when this returns. Returns the event id.
-    pub async fn record(&self, event: &Event) -> Result<String, AuditError> {
-        let mut batch = self.rows.batch();
-        let id = self.append_to(&mut batch, event);
-        self.rows.commit(batch).await.map_err(AuditError)?;
-        Ok(id)
+    /// Records an event by itself; durable when this returns.
+    pub async fn record(&self, event: &Event) -> Result<Recorded, AuditError> {
+        self.commit(self.rows.batch(), event).await.map_err(AuditError)
     }
 
     /// Records `after` a sequence number, oldest first. A row that does not open is an error here: see

@@ -227,3 +227,14 @@ impl Args for SettingsArgs {
         Self::augment_args(command)
     }
 }
+
+#[cfg(test)]
+impl Config {
+    /// The defaults, and over them `toml` in the form of the settings file: for tests of other layers.
+    pub(crate) fn for_tests(toml: &str) -> Self {
+        let command = SettingsArgs::augment_args(clap::Command::new("test"));
+        let defaults = SettingsArgs::from_arg_matches(&command.get_matches_from(["test"])).expect("no flag is wrong");
+        let given = file::parse(toml, "the test's settings").unwrap_or_else(|error| panic!("{error}"));
+        check::check(defaults.over(given), AccountsSource::Tables, &[]).unwrap_or_else(|error| panic!("{error}"))
+    }
+}

@@ -89,10 +89,9 @@ impl KeyRing {
     }
 
     /// Adds the record of a success to the batch of its change and commits both. `None`: somebody else was faster.
-    pub(super) async fn commit(&self, mut batch: RowBatch<'_>, event: &Event) -> Result<Option<()>, KeyringError> {
-        self.audit().append_to(&mut batch, event);
-        match self.rows().commit(batch).await {
-            Ok(()) => Ok(Some(())),
+    pub(super) async fn commit(&self, batch: RowBatch<'_>, event: &Event) -> Result<Option<()>, KeyringError> {
+        match self.audit().commit(batch, event).await {
+            Ok(_) => Ok(Some(())),
             Err(CommitError::Conflict) => Ok(None),
             Err(CommitError::Engine(error)) => Err(error.into()),
         }

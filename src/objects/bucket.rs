@@ -1,9 +1,13 @@
 //! Buckets.
+//!
+//! What changes a bucket takes the event that the trail gets of it and commits both together; what it returns then is
+//! the proof. Calls that fail leave no record here: their error is recorded by who answers the caller.
 
 use super::record::{BucketRecord, Current, Noncurrent, OwnedBucket, UploadRecord, bucket_row, owner_row};
 use super::{Bucket, Objects, ObjectsError, Versioning};
+use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
-use crate::index::{CommitError, Direction, KeyRange, Stored, Table, Tuple, TupleReader};
+use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{AccountId, BucketName, Region, bucket_arn};
 use crate::sse::BucketDefault;
 
@@ -47,7 +51,7 @@ pub struct BucketPage {
 
 impl Objects {
     /// Makes a bucket. `grant`: `s3:CreateBucket` on its ARN.
-    pub async fn create_bucket(&self, grant: &Grant, new: NewBucket) -> Result<Bucket, ObjectsError> {
+    pub async fn create_bucket(&self, grant: &Grant, new: NewBucket, event: &Event) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:CreateBucket", &bucket_arn(&new.name));
         let record = BucketRecord {
             id: self.sources.random(),
@@ -63,8 +67,8 @@ impl Objects {
         batch.expect_absent(Table::Bucket, row.clone());
         batch.put(row, &record);
         batch.put(owner_row(&new.owner, new.name.as_str()), &OwnedBucket { region: record.region.clone() });
-        match self.rows.commit(batch).await {
-            Ok(()) => self.bucket(&new.name).await,
+        match self.audit.commit(batch, event).await {
+            Ok(recorded) => Ok(recorded),
             Err(CommitError::Conflict) => match self.bucket(&new.name).await {
                 Ok(bucket) if bucket.owner == new.owner => Err(ObjectsError::BucketAlreadyOwnedByYou),
                 Ok(_) => Err(ObjectsError::BucketAlreadyExists),
@@ -121,22 +125,53 @@ impl Objects {
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
     ///
     /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
-    /// judged; then the row goes, or the mark is taken back.
-    pub async fn delete_bucket(&self, grant: &Grant, name: &BucketName) -> Result<(), ObjectsError> {
+    /// judged; then the row goes, with the record of it, or the mark is taken back.
+    pub async fn delete_bucket(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:DeleteBucket", &bucket_arn(name));
-        let bucket = self.change_bucket(name, |record| record.closing = true).await?;
-        if let Err(error) = self.check_empty(&bucket).await {
-            self.change_bucket(name, |record| record.closing = false).await?;
-            return Err(error);
+        let mut outcome = Err(ObjectsError::Contention);
+        for _ in 0..BUCKET_TRIES {
+            outcome = self.close_and_delete(grant, name, event).await;
+            if !matches!(outcome, Err(ObjectsError::Contention)) {
+                break;
+            }
         }
-        self.drop_uploads(&bucket).await?;
+        if outcome.is_err() {
+            // Should this fail too, e.g. since the disk is full, `reopen_buckets` does it later.
+            let _ = self.mark_closing(name, false).await;
+        }
+        outcome
+    }
+
+    /// One try. The row goes as it was when emptiness was judged, or not at all: had another deletion taken the mark
+    /// back since, a write may have come in.
+    async fn close_and_delete(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
         let row = bucket_row(name);
+        self.mark_closing(name, true).await?;
         let stored = self.bucket_record(name).await?;
+        let bucket = bucket_of(name, stored.clone())?;
+        if bucket.owner != grant.resource().owner {
+            return Err(ObjectsError::NoSuchBucket);
+        }
+        if !stored.value.closing {
+            return Err(ObjectsError::Contention);
+        }
+        self.check_empty(&bucket).await?;
+        self.drop_uploads(&bucket).await?;
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
         batch.delete(Table::Bucket, row);
         batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
-        Ok(self.rows.commit(batch).await?)
+        Ok(self.audit.commit(batch, event).await?)
     }
 
     /// Switches versioning. `grant`: `s3:PutBucketVersioning`.
@@ -145,10 +180,10 @@ impl Objects {
         grant: &Grant,
         name: &BucketName,
         versioning: Versioning,
-    ) -> Result<(), ObjectsError> {
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
-        self.change_bucket(name, |record| record.versioning = versioning).await?;
-        Ok(())
+        self.reconfigure(grant, name, event, |record| record.versioning = versioning).await
     }
 
     /// Sets the default encryption. `grant`: `s3:PutEncryptionConfiguration`.
@@ -157,14 +192,14 @@ impl Objects {
         grant: &Grant,
         name: &BucketName,
         encryption: BucketDefault,
-    ) -> Result<(), ObjectsError> {
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
-        self.change_bucket(name, |record| record.encryption = encryption.clone()).await?;
-        Ok(())
+        self.reconfigure(grant, name, event, |record| record.encryption = encryption.clone()).await
     }
 
-    /// Takes the mark off buckets whose deletion was cut off by a crash: they are as before it. Only for a process that
-    /// has just taken the store, while nobody deletes.
+    /// Takes the mark off buckets whose deletion was cut off by a crash or could not take it back itself: they are as
+    /// before it. To be called at the start and now and then. A deletion that is under way meanwhile begins anew.
     pub async fn reopen_buckets(&self) -> Result<(), ObjectsError> {
         const PAGE: usize = 256;
         let mut range = KeyRange { start: Vec::new(), end: None };
@@ -175,7 +210,7 @@ impl Objects {
             for (row, _) in rows.iter().filter(|(_, stored)| stored.value.closing) {
                 let name = TupleReader::new(row).bytes().and_then(|name| String::from_utf8(name).ok());
                 if let Some(name) = name.and_then(|name| BucketName::parse(&name).ok()) {
-                    self.change_bucket(&name, |record| record.closing = false).await?;
+                    self.mark_closing(&name, false).await?;
                 }
             }
         }
@@ -185,27 +220,54 @@ impl Objects {
         self.rows.load::<BucketRecord>(&bucket_row(name)).await?.ok_or(ObjectsError::NoSuchBucket)
     }
 
-    /// Read, change, write; again if somebody else was faster.
-    async fn change_bucket(
+    /// Read, change, commit with the record of it; again if somebody else was faster. A bucket that is being deleted,
+    /// or that is not the one any more that the grant was given for, is not there.
+    async fn reconfigure(
         &self,
+        grant: &Grant,
         name: &BucketName,
+        event: &Event,
         change: impl Fn(&mut BucketRecord),
-    ) -> Result<Bucket, ObjectsError> {
-        let row = bucket_row(name);
+    ) -> Result<Recorded, ObjectsError> {
         for _ in 0..BUCKET_TRIES {
-            let stored = self.bucket_record(name).await?;
-            let mut record = stored.value.clone();
-            change(&mut record);
-            let mut batch = self.rows.batch();
-            batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
-            batch.put(row.clone(), &record);
-            match self.rows.commit(batch).await {
-                Ok(()) => return bucket_of(name, Stored { value: record, stamp: stored.stamp }),
+            let mut stored = self.bucket_record(name).await?;
+            if stored.value.closing || stored.value.owner != grant.resource().owner.as_str() {
+                return Err(ObjectsError::NoSuchBucket);
+            }
+            change(&mut stored.value);
+            match self.audit.commit(self.replacing(name, &stored), event).await {
+                Ok(recorded) => return Ok(recorded),
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(ObjectsError::Contention)
+    }
+
+    /// Sets or takes back the mark of a deletion. That is no change of the bucket yet, so it has no record.
+    async fn mark_closing(&self, name: &BucketName, closing: bool) -> Result<(), ObjectsError> {
+        for _ in 0..BUCKET_TRIES {
+            let mut stored = self.bucket_record(name).await?;
+            if stored.value.closing == closing {
+                return Ok(());
+            }
+            stored.value.closing = closing;
+            match self.rows.commit(self.replacing(name, &stored)).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ObjectsError::Contention)
+    }
+
+    /// Puts a changed record in the place of the one that was read.
+    fn replacing(&self, name: &BucketName, changed: &Stored<BucketRecord>) -> RowBatch<'_> {
+        let row = bucket_row(name);
+        let mut batch = self.rows.batch();
+        batch.expect_unchanged(Table::Bucket, row.clone(), &changed.stamp);
+        batch.put(row, &changed.value);
+        batch
     }
 
     async fn check_empty(&self, bucket: &Bucket) -> Result<(), ObjectsError> {

@@ -35,6 +35,7 @@ pub use types::{
 };
 pub use write::PutObject;
 
+use crate::audit::Audit;
 use crate::index::Rows;
 use crate::sources::Sources;
 use crate::sse::Sse;
@@ -56,6 +57,7 @@ pub const INLINE_MAX_BYTES: u64 = 32 * 1024;
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct Objects {
     rows: Rows,
+    audit: Audit,
     blobs: Blobs,
     sse: Sse,
     sources: Sources,
@@ -63,9 +65,9 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Puts the parts together.
-    pub fn new(rows: Rows, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
-        Self { rows, blobs, sse, sources, active: write::ActiveBlobs::default() }
+    /// Puts the parts together; `audit` is the trail in the same rows.
+    pub fn new(rows: Rows, audit: Audit, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
+        Self { rows, audit, blobs, sse, sources, active: write::ActiveBlobs::default() }
     }
 
     /// The encryption modes, for planning a write and opening a read.

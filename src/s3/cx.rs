@@ -27,6 +27,17 @@ pub(crate) enum Addressed {
     Object(Bucket, ObjectKey),
 }
 
+impl Addressed {
+    /// The name of the bucket that it is about.
+    pub(crate) fn bucket_name(&self) -> Option<&BucketName> {
+        match self {
+            Self::Service => None,
+            Self::NewBucket(name) => Some(name),
+            Self::Bucket(bucket) | Self::Object(bucket, _) => Some(&bucket.name),
+        }
+    }
+}
+
 /// The request's body.
 pub(crate) enum CxBody {
     /// Read whole and verified.

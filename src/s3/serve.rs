@@ -10,9 +10,10 @@ use super::fields;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
-use super::table::{Body, Row, SEALING_OPERATIONS, Target};
+use super::table::{Body, Handler, Row, SEALING_OPERATIONS, Target};
 use super::trail;
 use crate::app::App;
+use crate::audit::Recorded;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
 use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
 use crate::objects::Bucket;
@@ -128,13 +129,28 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     known.operation = row.name;
-    let signed = Signed { access: access.clone(), payload, head, query, address, request_id };
+    let signed = Signed { access, payload, head, query, address, request_id };
     if !row.is_management() {
-        return perform(app, row, signed).await;
+        return perform(app, row, signed).await.map(|(answer, _)| answer);
     }
-    let bucket = signed.address.bucket.clone();
-    let outcome = perform(app, row, signed).await;
-    trail::record(app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
+    // A task of its own: a management call that has begun comes to its end and to its record even if its caller hangs
+    // up and this future is dropped. DeleteBucket would leave its mark on the bucket else.
+    let managed = tokio::spawn(manage(Arc::clone(app), row, signed));
+    managed.await.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(cancelled) => Err(Error::internal(format!("{} was cut off: {cancelled}", row.name))),
+    })
+}
+
+/// A management call: when this returns its one record is durable.
+async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
+    let (access, bucket) = (signed.access.clone(), signed.address.bucket.clone());
+    let outcome = match perform(&app, row, signed).await {
+        Ok((answer, Some(_recorded))) => return Ok(answer),
+        Ok((answer, None)) => Ok(answer),
+        Err(error) => Err(error),
+    };
+    trail::record(&app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
     outcome
 }
 
@@ -148,8 +164,8 @@ struct Signed {
     request_id: RequestId,
 }
 
-/// Bucket, grant, body, handler.
-async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
+/// Bucket, grant, body, handler. Beside the answer: the proof that the call is in the trail already, if it is.
+async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, request_id } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &query)?;
@@ -161,7 +177,15 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<Re
         Body::None => collect(payload, IGNORED_BODY_BYTES).await?,
         Body::Small(limit) => collect(payload, limit).await?,
     };
-    handler(Cx { app: Arc::clone(app), access, grant, head, query, request_id, addressed, body }).await
+    let cx = Cx { app: Arc::clone(app), access, grant, head, query, request_id, addressed, body };
+    match handler {
+        Handler::Answer(run) => Ok((run(cx).await?, None)),
+        Handler::Change(run) => {
+            let event = trail::change(row, &cx);
+            let (answer, recorded) = run(cx, event).await?;
+            Ok((answer, Some(recorded)))
+        }
+    }
 }
 
 fn not_implemented(row: &Row) -> Error {

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use super::cx::Cx;
 use super::error::Error;
 use super::ops;
+use crate::audit::{Event, Recorded};
 use crate::wire::Response;
 
 use Target::{Bucket, Object, Service};
@@ -72,8 +73,17 @@ pub(crate) enum Body {
     Stream,
 }
 
+/// What comes of a handler.
+type Handled<T> = BoxFuture<'static, Result<T, Error>>;
+
 /// A handler.
-pub(crate) type Handler = fn(Cx) -> BoxFuture<'static, Result<Response, Error>>;
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Handler {
+    /// Tells something, or changes data. Of a management call the record is written after it, before the answer leaves.
+    Answer(fn(Cx) -> Handled<Response>),
+    /// A management call that changes something: commits the event with its change, and shows the proof.
+    Change(fn(Cx, Event) -> Handled<(Response, Recorded)>),
+}
 
 /// One operation.
 #[derive(Debug)]
@@ -91,7 +101,13 @@ pub(crate) struct Row {
 
 macro_rules! run {
     ($operation:ident) => {
-        |cx| Box::pin(ops::$operation::run(cx))
+        Handler::Answer(|cx| Box::pin(ops::$operation::run(cx)))
+    };
+}
+
+macro_rules! change {
+    ($operation:ident) => {
+        Handler::Change(|cx, event| Box::pin(ops::$operation::run(cx, event)))
     };
 }
 
@@ -181,9 +197,9 @@ pub(crate) static TABLE: &[Row] = &[
     served("ListBuckets", GET, Service, on(&[]), act("s3:ListAllMyBuckets"), Body::None, run!(list_buckets)),
     refused("WriteGetObjectResponse", POST, Service, on_header(&[], "x-amz-request-route"), act("s3-object-lambda:WriteGetObjectResponse")),
     refused("ListDirectoryBuckets", GET, Service, on(&["x-id=ListDirectoryBuckets"]), act("s3express:ListAllMyDirectoryBuckets")),
-    served("CreateBucket", PUT, Bucket, on(&[]), act("s3:CreateBucket"), Body::Small(BODY_CREATE_BUCKET), run!(create_bucket)),
-    served("DeleteBucket", DELETE, Bucket, on(&[]), act("s3:DeleteBucket"), Body::None, run!(delete_bucket)),
-    served("DeleteBucketEncryption", DELETE, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::None, run!(delete_bucket_encryption)),
+    served("CreateBucket", PUT, Bucket, on(&[]), act("s3:CreateBucket"), Body::Small(BODY_CREATE_BUCKET), change!(create_bucket)),
+    served("DeleteBucket", DELETE, Bucket, on(&[]), act("s3:DeleteBucket"), Body::None, change!(delete_bucket)),
+    served("DeleteBucketEncryption", DELETE, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::None, change!(delete_bucket_encryption)),
     served("DeleteObjects", POST, Bucket, on(&["delete"]), act("s3:DeleteObject"), Body::Small(BODY_DELETE_OBJECTS), run!(delete_objects)),
     served("GetBucketEncryption", GET, Bucket, on(&["encryption"]), act("s3:GetEncryptionConfiguration"), Body::None, run!(get_bucket_encryption)),
     served("GetBucketLocation", GET, Bucket, on(&["location"]), act("s3:GetBucketLocation"), Body::None, run!(get_bucket_location)),
@@ -193,8 +209,8 @@ pub(crate) static TABLE: &[Row] = &[
     served("ListObjectVersions", GET, Bucket, on(&["versions"]), act("s3:ListBucketVersions"), Body::None, run!(list_object_versions)),
     served("ListObjects", GET, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(list_objects)),
     served("ListObjectsV2", GET, Bucket, on(&["list-type=2"]), act("s3:ListBucket"), Body::None, run!(list_objects_v2)),
-    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Small(BODY_SMALL), run!(put_bucket_encryption)),
-    served("PutBucketVersioning", PUT, Bucket, on(&["versioning"]), act("s3:PutBucketVersioning"), Body::Small(BODY_SMALL), run!(put_bucket_versioning)),
+    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_encryption)),
+    served("PutBucketVersioning", PUT, Bucket, on(&["versioning"]), act("s3:PutBucketVersioning"), Body::Small(BODY_SMALL), change!(put_bucket_versioning)),
     refused("CreateBucketMetadataConfiguration", POST, Bucket, on(&["metadataConfiguration"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateSession", GET, Bucket, on(&["session"]), act("s3express:CreateSession")),

@@ -1,16 +1,27 @@
 //! Records of S3's management calls: what was configured, by whom, and what was refused.
+//!
+//! A call that changes something commits its record with the change ([`super::table::Handler::Change`]); all others,
+//! those that only tell and those that were refused, are recorded here before their answer leaves.
 
 use serde_json::{Value, json};
 
+use super::cx::Cx;
 use super::error::Error;
 use super::table::Row;
 use crate::app::App;
-use crate::audit::{Event, EventKind, EventResource};
+use crate::audit::{Event, EventKind, EventResource, Recorded};
 use crate::auth::Access;
-use crate::names::{BucketName, bucket_arn};
+use crate::names::{AccountId, BucketName, bucket_arn};
 
-/// Writes the record of a call before its answer goes out. A call that cannot be recorded is answered as an internal
-/// error (fail closed), even if it was done.
+/// The event of a change that was authorized and is about to be made.
+pub(super) fn change(row: &'static Row, cx: &Cx) -> Event {
+    let owner = &cx.grant.resource().owner;
+    let recipient = cx.access.caller().account().unwrap_or(owner);
+    event(row, &cx.access, cx.addressed.bucket_name().map(BucketName::as_str), owner, recipient)
+}
+
+/// Writes the record of a call that changed nothing before its answer goes out. A call that cannot be recorded is
+/// answered as an internal error (fail closed).
 pub(super) async fn record(
     app: &App,
     row: &'static Row,
@@ -20,17 +31,27 @@ pub(super) async fn record(
 ) -> Result<(), Error> {
     // Nobody's account: what an anonymous caller was refused is in the access log.
     let Some(account) = access.caller().account() else { return Ok(()) };
+    let error = refused.map(|error| (error.code().name().to_owned(), error.message().to_owned()));
+    append(app, &Event { error, ..event(row, access, bucket, account, account) }).await?;
+    Ok(())
+}
+
+/// Records a call by itself.
+pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> {
+    let failed = |error| Error::internal(format!("the audit record of {} could not be written: {error}", event.name));
+    app.audit.record(event).await.map_err(failed)
+}
+
+/// The event of a call that succeeded; `owner` is the bucket's, as far as it is known.
+fn event(row: &'static Row, access: &Access, bucket: Option<&str>, owner: &AccountId, recipient: &AccountId) -> Event {
     let mut request = serde_json::Map::new();
     request.insert("Host".to_owned(), json!(access.facts().host));
     if let Some(bucket) = bucket {
         request.insert("bucketName".to_owned(), json!(bucket));
     }
-    let resources = bucket.and_then(|name| BucketName::parse(name).ok()).map(|name| EventResource {
-        account: account.clone(),
-        kind: "AWS::S3::Bucket",
-        arn: bucket_arn(&name),
-    });
-    let event = Event {
+    let resource =
+        |name: BucketName| EventResource { account: owner.clone(), kind: "AWS::S3::Bucket", arn: bucket_arn(&name) };
+    Event {
         access: access.clone(),
         source: "s3.amazonaws.com",
         name: row.name,
@@ -38,15 +59,14 @@ pub(super) async fn record(
         request: Value::Object(request),
         response: Value::Null,
         additional: Value::Null,
-        error: refused.map(|error| (error.code().name().to_owned(), error.message().to_owned())),
+        error: None,
         read_only: row.is_read_only(),
         management: true,
-        resources: resources.into_iter().collect(),
+        resources: bucket.and_then(|name| BucketName::parse(name).ok()).map(resource).into_iter().collect(),
         via_s3: false,
-        recipient: account.clone(),
-    };
-    match app.audit.record(&event).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::internal(format!("the audit record of {} could not be written: {error}", row.name))),
+        recipient: recipient.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

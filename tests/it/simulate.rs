@@ -47,10 +47,14 @@ struct Outcome {
 }
 
 /// The dice of one run.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1))
+    }
+
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
@@ -77,7 +81,7 @@ async fn acknowledged_writes_survive_faults_and_crashes() {
 }
 
 async fn run(seed: u64) {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9).wrapping_add(1));
+    let mut dice = Dice::new(seed);
     let mut stack = Stack::new(seed).await;
     let mut model = Model::new();
     for (name, versioning) in BUCKETS {

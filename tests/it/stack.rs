@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use strongroom::audit::{Audit, ChainSequencer};
+use serde_json::Value;
+use strongroom::audit::{Audit, ChainSequencer, Event, EventKind};
 use strongroom::auth::{Access, Grant, Payload, Resource, system};
 use strongroom::crypto::{PlainRange, SecretKey};
 use strongroom::index::{MemoryIndex, RowSealer, Rows};
@@ -56,7 +57,8 @@ impl Stack {
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
         let sse = Sse::new(keyring, sources.clone());
-        let objects = Objects::new(rows, store.blobs(), sse, sources.clone());
+        let objects = Objects::new(rows, audit.clone(), store.blobs(), sse, sources.clone());
+        objects.reopen_buckets().await.unwrap();
         Self { objects, audit, index, store, sources, root }
     }
 
@@ -68,13 +70,34 @@ impl Stack {
         self.access().authorize(action, Resource { arn, owner: account() }).unwrap()
     }
 
+    /// What the trail gets of a change of a bucket.
+    pub(crate) fn event(&self, name: &'static str, request: Value) -> Event {
+        Event {
+            access: self.access(),
+            source: "s3.amazonaws.com",
+            name,
+            kind: EventKind::ApiCall,
+            request,
+            response: Value::Null,
+            additional: Value::Null,
+            error: None,
+            read_only: false,
+            management: true,
+            resources: Vec::new(),
+            via_s3: false,
+            recipient: account(),
+        }
+    }
+
     pub(crate) async fn create_bucket(&self, name: &str, versioning: Versioning) -> Bucket {
         let name = BucketName::parse(name).unwrap();
         let new = NewBucket { name: name.clone(), owner: account(), region: region() };
-        self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new).await.unwrap();
+        let event = self.event("CreateBucket", Value::Null);
+        self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();
         if versioning != Versioning::Never {
             let grant = self.grant("s3:PutBucketVersioning", bucket_arn(&name));
-            self.objects.set_versioning(&grant, &name, versioning).await.unwrap();
+            let event = self.event("PutBucketVersioning", Value::Null);
+            self.objects.set_versioning(&grant, &name, versioning, &event).await.unwrap();
         }
         self.objects.bucket(&name).await.unwrap()
     }

@@ -85,7 +85,7 @@ async fn records_are_listed_in_order_with_their_ids() {
     let trail = Trail::new().await;
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(trail.audit.record(&event()).await.unwrap());
+        ids.push(trail.audit.record(&event()).await.unwrap().event_id().to_owned());
     }
     let records = trail.audit.list(0, 10).await.unwrap();
     let mut link = Link::GENESIS;
@@ -107,19 +107,23 @@ async fn records_are_listed_in_order_with_their_ids() {
 async fn a_change_and_its_record_commit_together() {
     let trail = Trail::with_records(1).await;
     let rows = &trail.audit.rows;
-    let mut batch = rows.batch();
-    batch.expect_absent(Table::Bucket, b"b".to_vec());
-    batch.put_sealed(Table::Bucket, b"b".to_vec(), Bytes::from_static(b"value"));
-    trail.audit.append_to(&mut batch, &event());
-    trail.audit.append_to(&mut batch, &event());
-    rows.commit(batch).await.unwrap();
-    assert_eq!(trail.head().await.seq, 3);
+    let put = || {
+        let mut batch = rows.batch();
+        batch.expect_absent(Table::Bucket, b"b".to_vec());
+        batch.put_sealed(Table::Bucket, b"b".to_vec(), Bytes::from_static(b"value"));
+        batch
+    };
+    trail.index.set_faults(Faults { fail_commit_in: Some(1), ..Faults::default() });
+    assert!(matches!(trail.audit.commit(put(), &event()).await, Err(CommitError::Engine(IndexError::Engine(_)))));
+    assert_eq!((trail.index.get(Table::Bucket, b"b").await, trail.head().await.seq), (Ok(None), 1), "neither");
 
-    let mut refused = rows.batch();
-    refused.expect_absent(Table::Bucket, b"b".to_vec());
-    trail.audit.append_to(&mut refused, &event());
-    assert_eq!(rows.commit(refused).await, Err(CommitError::Conflict));
-    assert_eq!(trail.head().await.seq, 3, "a change that was refused leaves no record");
+    let recorded = trail.audit.commit(put(), &event()).await.unwrap();
+    assert!(trail.index.get(Table::Bucket, b"b").await.unwrap().is_some());
+    let record = trail.audit.list(1, 10).await.unwrap().pop().expect("one record was added");
+    assert_eq!((record.link.seq, record.json.contains(recorded.event_id())), (2, true));
+
+    assert!(matches!(trail.audit.commit(put(), &event()).await, Err(CommitError::Conflict)));
+    assert_eq!(trail.head().await.seq, 2, "a change that was refused leaves no record");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
+use crate::audit::{Event, Recorded};
 use crate::names::{BucketName, Region};
 use crate::objects::{NewBucket, ObjectsError};
 use crate::s3::code::Code;
@@ -9,6 +10,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
+use crate::s3::trail;
 use crate::wire::{Response, xml};
 
 /// The Region whose name no `LocationConstraint` says, and in which making one's own bucket again is no error.
@@ -25,19 +27,20 @@ const GRANT_HEADERS: [&str; 5] = [
     "x-amz-grant-write-acp",
 ];
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let name = cx.new_bucket().clone();
     check_headers(&cx.head.headers)?;
     let constraint = parse_constraint(cx.whole())?;
     let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
     let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
     let new = NewBucket { name: name.clone(), owner, region: region.clone() };
-    match cx.app.objects.create_bucket(&cx.grant, new).await {
-        Ok(_) => Ok(created(&name)),
+    match cx.app.objects.create_bucket(&cx.grant, new, &event).await {
+        Ok(recorded) => Ok((created(&name), recorded)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
             let existing = cx.app.objects.bucket(&name).await?;
             if existing.region == region {
-                Ok(created(&name))
+                // Nothing was changed, so there was no commit to put the record into.
+                Ok((created(&name), trail::append(&cx.app, &event).await?))
             } else {
                 Err(ObjectsError::BucketAlreadyOwnedByYou.into())
             }

@@ -2,12 +2,13 @@
 
 use http::StatusCode;
 
+use crate::audit::{Event, Recorded};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    cx.app.objects.delete_bucket(&cx.grant, &cx.bucket().name).await?;
-    Ok(Answer::new().empty(StatusCode::NO_CONTENT))
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    let recorded = cx.app.objects.delete_bucket(&cx.grant, &cx.bucket().name, &event).await?;
+    Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
 }

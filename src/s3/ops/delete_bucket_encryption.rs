@@ -2,16 +2,17 @@
 
 use http::StatusCode;
 
+use crate::audit::{Event, Recorded};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::sse::{BucketDefault, Mode};
 use crate::wire::Response;
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let reset = reset(&cx.bucket().encryption);
-    cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, reset).await?;
-    Ok(Answer::new().empty(StatusCode::NO_CONTENT))
+    let recorded = cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, reset, &event).await?;
+    Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
 }
 
 fn reset(current: &BucketDefault) -> BucketDefault {

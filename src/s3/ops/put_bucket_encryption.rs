@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::audit::{Event, Recorded};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -13,10 +14,10 @@ use crate::wire::{Response, xml};
 /// Longest key id, ARN or alias, in bytes (KMS: `KeyIdType`).
 const KMS_KEY_MAX_BYTES: usize = 2048;
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let default = parse(cx.whole(), &cx.bucket().encryption)?;
-    cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default).await?;
-    Ok(Answer::new().empty(StatusCode::OK))
+    let recorded = cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default, &event).await?;
+    Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 
 /// Reads the one rule. Without `BlockedEncryptionTypes` what is blocked stays blocked, as with AWS: tools that do not

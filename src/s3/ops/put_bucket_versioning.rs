@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::audit::{Event, Recorded};
 use crate::objects::Versioning;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
@@ -9,10 +10,10 @@ use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::wire::{Response, xml};
 
-pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let versioning = parse(cx.whole())?;
-    cx.app.objects.set_versioning(&cx.grant, &cx.bucket().name, versioning).await?;
-    Ok(Answer::new().empty(StatusCode::OK))
+    let recorded = cx.app.objects.set_versioning(&cx.grant, &cx.bucket().name, versioning, &event).await?;
+    Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 
 fn parse(body: &[u8]) -> Result<Versioning, Error> {

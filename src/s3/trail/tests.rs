@@ -1,0 +1,217 @@
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use crate::app::tests::Gateway;
+use crate::crypto::{SecretBytes, sha256};
+use crate::index::Faults;
+use crate::names::BucketName;
+use crate::s3::serve::serve;
+use crate::s3::table::{Handler, TABLE};
+use crate::sigv4::{SignedParts, Signer, sign_headers};
+use crate::wire::{Edge, ErrorCode, Request, RequestBody, RequestId};
+
+const SECRET: &str = "a-secret-for-tests";
+const SETTINGS: &str = r#"
+regions = ["us-east-1", "eu-west-1"]
+[[account]]
+id = "111122223333"
+access_keys = [{ id = "ROOT", secret = "a-secret-for-tests" }]
+user = [{ name = "alice", access_keys = [{ id = "ALICE", secret = "a-secret-for-tests" }] }]
+[[account]]
+id = "444455556666"
+access_keys = [{ id = "OTHER", secret = "a-secret-for-tests" }]
+"#;
+
+const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+const SUSPENDED: &str = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>\
+    aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+
+/// A call: operation, method, path and query, body.
+type Call = (&'static str, &'static str, &'static str, &'static str);
+
+/// Every management call that changes something, as it changes something in [`prepared`].
+const CHANGES: [Call; 5] = [
+    ("CreateBucket", "PUT", "/fresh", ""),
+    ("DeleteBucket", "DELETE", "/empty", ""),
+    ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
+    ("PutBucketEncryption", "PUT", "/empty?encryption", ENCRYPTION),
+    ("DeleteBucketEncryption", "DELETE", "/configured?encryption", ""),
+];
+
+impl Gateway {
+    /// Sends a signed request; the error's code or `""`.
+    async fn call(&self, key: &str, (_, method, uri, body): Call) -> &'static str {
+        let answer = serve(&self.app, self.request(key, method, uri, body)).await;
+        let code = answer.extensions().get::<ErrorCode>().map_or("", |code| code.0);
+        assert_eq!(answer.status().is_success(), code.is_empty(), "{method} {uri}: {code}");
+        code
+    }
+
+    fn request(&self, key: &str, method: &'static str, uri: &'static str, body: &'static str) -> Request {
+        let now = self.sources.now();
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
+        let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
+        let headers = http::HeaderMap::from_iter([(http::header::HOST, http::HeaderValue::from_static("s3.test"))]);
+        let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
+        let hash: String = sha256(body.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
+        head.headers = sign_headers(&signer, &parts, &hash).0;
+        head.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
+        let edge = Edge {
+            request_id: RequestId::generate(&self.sources),
+            received: now,
+            source_ip: [192, 0, 2, 1].into(),
+            secure: true,
+            confidential: true,
+            tls: None,
+            host: "s3.test".to_owned(),
+            host_header: "s3.test".to_owned(),
+        };
+        Request { head, edge, body: RequestBody::full(body) }
+    }
+
+    /// What is configured, as far as the calls of [`CHANGES`] change it.
+    async fn configuration(&self) -> Vec<Option<String>> {
+        let one = async |name| match self.app.objects.bucket(&BucketName::parse(name).unwrap()).await {
+            Ok(bucket) => Some(format!("{:?} {:?}", bucket.versioning, bucket.encryption)),
+            Err(_) => None,
+        };
+        vec![one("fresh").await, one("empty").await, one("configured").await]
+    }
+
+    /// Operation and error of the records behind `after` of them.
+    async fn outcomes(&self, after: u64) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let records = self.records(after).await;
+        records.iter().map(|record| (text(&record["eventName"]), text(&record["errorCode"]))).collect()
+    }
+}
+
+/// Two buckets: `empty` holds nothing but an unfinished upload, `configured` an object and settings.
+async fn prepared() -> Gateway {
+    let gateway = Gateway::new(7, SETTINGS).await;
+    for call in [
+        ("CreateBucket", "PUT", "/empty", ""),
+        ("CreateMultipartUpload", "POST", "/empty/k?uploads=", ""),
+        ("CreateBucket", "PUT", "/configured", ""),
+        ("PutBucketEncryption", "PUT", "/configured?encryption", ENCRYPTION),
+        ("PutObject", "PUT", "/configured/k", "data"),
+    ] {
+        assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
+    }
+    gateway
+}
+
+#[test]
+fn every_management_call_that_changes_something_proves_its_record_and_is_tested() {
+    let is_change = |handler| matches!(handler, Handler::Change(_));
+    for row in TABLE {
+        let changes = row.is_management() && !row.is_read_only();
+        assert_eq!(row.handler.is_some_and(is_change), changes && row.handler.is_some(), "{}", row.name);
+    }
+    let mut rows: Vec<_> = TABLE.iter().filter(|row| row.handler.is_some_and(is_change)).map(|row| row.name).collect();
+    let mut tested: Vec<_> = CHANGES.iter().map(|call| call.0).collect();
+    rows.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(rows, tested);
+}
+
+#[tokio::test]
+async fn a_change_and_its_record_are_durable_both_or_neither() {
+    type Fault = fn(Option<u64>) -> Faults;
+    let kinds: [(&str, Fault, &str); 3] = [
+        ("failed", |n| Faults { fail_commit_in: n, ..Faults::default() }, "InternalError"),
+        ("full", |n| Faults { full_in: n, ..Faults::default() }, "ServiceUnavailable"),
+        // What became of it is not known until the next start: there can be no record of an error either.
+        ("answer lost", |n| Faults { lose_answer_in: n, ..Faults::default() }, ""),
+    ];
+    for (call, (kind, fault, recorded_code)) in CHANGES.into_iter().flat_map(|call| kinds.map(|kind| (call, kind))) {
+        let (mut nth, mut last_of_the_call) = (1, false);
+        while !last_of_the_call {
+            let at = format!("{}, commit {nth} {kind}", call.0);
+            let gateway = prepared().await;
+            let (before, count) = (gateway.configuration().await, gateway.record_count().await);
+            gateway.index.set_faults(fault(Some(nth)));
+            let answered = gateway.call("ROOT", call).await;
+            gateway.index.set_faults(Faults::default());
+
+            let gateway = gateway.crash().await;
+            let (after, outcomes) = (gateway.configuration().await, gateway.outcomes(count).await);
+            let record = |code: &str| vec![(call.0.to_owned(), code.to_owned())];
+            if answered.is_empty() {
+                assert_eq!((after == before, &outcomes), (false, &record("")), "{at}");
+                last_of_the_call = true;
+            } else if after != before {
+                assert_eq!((kind, &outcomes), ("answer lost", &record("")), "{at}");
+            } else if recorded_code.is_empty() {
+                assert_eq!(outcomes, [], "{at}");
+            } else {
+                assert_eq!((answered, &outcomes), (recorded_code, &record(recorded_code)), "{at}");
+            }
+            nth += 1;
+        }
+        assert!(nth > 2, "{} was never disturbed", call.0);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
+    let cases: [(&str, Call, &str); 9] = [
+        ("ROOT", ("ListBuckets", "GET", "/", ""), ""),
+        ("ROOT", ("GetBucketEncryption", "GET", "/configured?encryption", ""), ""),
+        // In us-east-1 that is no error.
+        ("ROOT", ("CreateBucket", "PUT", "/empty", ""), ""),
+        ("OTHER", ("CreateBucket", "PUT", "/empty", ""), "BucketAlreadyExists"),
+        ("ALICE", ("DeleteBucket", "DELETE", "/empty", ""), "AccessDenied"),
+        ("ROOT", ("DeleteBucket", "DELETE", "/configured", ""), "BucketNotEmpty"),
+        ("ROOT", ("PutBucketVersioning", "PUT", "/absent?versioning", VERSIONING), "NoSuchBucket"),
+        ("ROOT", ("PutBucketEncryption", "PUT", "/empty?encryption", "<"), "MalformedXML"),
+        ("ROOT", ("PutBucketAcl", "PUT", "/empty?acl", ""), "NotImplemented"),
+    ];
+    let gateway = prepared().await;
+    let before = gateway.configuration().await;
+    for (key, call, code) in cases {
+        let count = gateway.record_count().await;
+        assert_eq!(gateway.call(key, call).await, code, "{call:?}");
+        assert_eq!(gateway.outcomes(count).await, [(call.0.to_owned(), code.to_owned())], "{call:?}");
+        assert_eq!(gateway.configuration().await, before, "{call:?}");
+    }
+    for (key, call, code) in cases.into_iter().filter(|case| case.2 != "BucketNotEmpty") {
+        // The record is the only commit of these; only what tries to make a bucket commits before.
+        let nth = if call.0 == "CreateBucket" { 2 } else { 1 };
+        gateway.index.set_faults(Faults { fail_commit_in: Some(nth), ..Faults::default() });
+        assert_eq!(gateway.call(key, call).await, "InternalError", "{call:?} {code}: fail closed");
+    }
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_leave_one_record_each() {
+    let gateway = prepared().await;
+    let count = gateway.record_count().await;
+    let calls = (0..12).map(|n| ("PutBucketVersioning", "PUT", "/empty?versioning", [VERSIONING, SUSPENDED][n % 2]));
+    let mut answers = join_all(calls.map(|call| gateway.call("ROOT", call))).await;
+    let outcomes = gateway.outcomes(count).await;
+    assert!(outcomes.iter().all(|(name, _)| name == "PutBucketVersioning"));
+    let mut codes: Vec<_> = outcomes.iter().map(|(_, code)| code.as_str()).collect();
+    answers.sort_unstable();
+    codes.sort_unstable();
+    assert_eq!(codes, answers);
+    assert!(answers.contains(&""));
+}
+
+#[tokio::test]
+async fn a_call_goes_on_to_its_record_when_its_caller_hangs_up() {
+    for call in CHANGES {
+        let gateway = prepared().await;
+        let (before, count) = (gateway.configuration().await, gateway.record_count().await);
+        assert!(serve(&gateway.app, gateway.request("ROOT", call.1, call.2, call.3)).now_or_never().is_none());
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_ne!(gateway.configuration().await, before, "{}", call.0);
+        assert_eq!(gateway.outcomes(count).await, [(call.0.to_owned(), String::new())]);
+    }
+}
