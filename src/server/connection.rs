@@ -21,7 +21,7 @@ use crate::wire::TlsInfo;
 
 /// The largest buffer for reading HTTP/1.1, in bytes: also hyper's own limit on a header, far above ours so that the
 /// refusal is ours and names a request id.
-const READ_BUFFER_MAX_BYTES: usize = 256 * 1024;
+const READ_BUFFER_MAX_BYTES: usize = 128 * 1024;
 /// Header fields beyond which hyper itself answers 431.
 const PARSED_FIELDS_MAX: usize = 4 * HEADER_MAX_FIELDS;
 /// Concurrent requests on one HTTP/2 connection.
