@@ -9,9 +9,13 @@ use strongroom::cli;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Threads for reading, writing and syncing files. More would not make a disk faster, and each takes memory.
+const BLOCKING_THREADS_MAX: usize = 64;
+
 fn main() -> ExitCode {
     let arguments = cli::parse();
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    match runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build() {
         Ok(runtime) => runtime.block_on(cli::run(arguments)),
         Err(error) => {
             eprintln!("strongroom: no threads to run on: {error}");

@@ -163,7 +163,7 @@ fn read_chunks(store: Arc<dyn ObjectStore>, path: Path, pieces: Pieces) -> BlobR
     let chunks = pieces.map(move |chunk| {
         let (store, path) = (Arc::clone(&store), path.clone());
         async move {
-            let bytes = store.get_range(&path, chunk.clone()).await?;
+            let bytes = store.get_ranges(&path, std::slice::from_ref(&chunk)).await?.pop().unwrap_or_default();
             if bytes.len() as u64 != chunk.end - chunk.start {
                 return Err(cut_short(path.as_ref(), chunk.start + bytes.len() as u64));
             }
