@@ -10,7 +10,7 @@ use strongroom::cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Threads for reading, writing and syncing files. More would not make a disk faster, and each takes memory.
-const BLOCKING_THREADS_MAX: usize = 64;
+const BLOCKING_THREADS_MAX: usize = 32;
 
 fn main() -> ExitCode {
     let arguments = cli::parse();
