@@ -1,8 +1,8 @@
 //! What a decision costs: `cargo bench --bench policy`.
 //!
-//! A user with 20 statements asks for an object of a bucket whose policy has 20 statements and that lies under a key
-//! whose policy has 20. The statement that allows is the last in each, one in four has a condition that holds, and one
-//! in each policy a variable. The target is 5 µs for both decisions together.
+//! A user with two policies of 20 statements asks for an object of a bucket whose policy has 20 and that lies under a
+//! key whose policy has 20. The statement that allows is the last in each; most others have a condition, one in five a
+//! variable. The target is 5 µs for both decisions together: CPU time, where the system tells it.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -59,6 +59,12 @@ fn policy(kind: Kind, principal: &str, actions: [&str; 3], prefix: &str) -> Poli
     Policy::parse(text.as_bytes(), kind).expect("a policy")
 }
 
+/// What this thread has used, by Linux's scheduler.
+fn cpu_time_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
 fn main() {
     const OBJECT: &str = "arn:aws:s3:::photos/2026/11/25/a-name-of-usual-length.jpg";
     const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -92,22 +98,23 @@ fn main() {
     let on_bucket = Target::Bucket { policy: Some(&bucket) };
     let on_key = Target::Key { policy: &key, grants: &[], encryption_context: &[("aws:s3:arn", OBJECT)] };
 
-    let clock = Sources::system();
+    let sources = Sources::system();
+    let cpu_ns = || cpu_time_ns().unwrap_or_else(|| sources.monotonic_ns());
     let mut best_ns = u64::MAX;
     for _ in 0..5 {
-        let start = clock.monotonic_ns();
+        let start = cpu_ns();
         for _ in 0..ROUNDS {
             assert!(evaluate(black_box(&get), &own, &on_bucket).is_allowed());
             assert!(evaluate(black_box(&decrypt), &own, &on_key).is_allowed());
         }
-        best_ns = best_ns.min((clock.monotonic_ns() - start) / u64::from(ROUNDS));
+        best_ns = best_ns.min((cpu_ns() - start) / u64::from(ROUNDS));
     }
     let text = bucket.text();
-    let start = clock.monotonic_ns();
+    let start = cpu_ns();
     for _ in 0..1_000 {
         black_box(Policy::parse(black_box(text.as_bytes()), Kind::Bucket).expect("parsed before"));
     }
-    let parse_us = (clock.monotonic_ns() - start) / 1_000_000;
+    let parse_us = (cpu_ns() - start) / 1_000_000;
     println!("GetObject and Decrypt, 4 policies of {STATEMENTS} statements: {best_ns} ns (target {TARGET_NS})");
     println!("parsing the bucket policy, {} bytes: {parse_us} µs", text.len());
 }

@@ -187,7 +187,7 @@ fn resource_side<'a>(
             }
             let operation = Action::split(request.action).name;
             let by_grant = grants.iter().enumerate().filter_map(|(index, grant)| {
-                let named = grant.covers(facts.subject, operation, encryption_context)?;
+                let named = grant.covers(facts, operation, encryption_context)?;
                 Some((named, Source { layer: Layer::Grant, policy: grant.id(), statement: index, sid: None }))
             });
             Ok(by_policy.into_iter().chain(by_grant).max_by_key(|(named, _)| *named))

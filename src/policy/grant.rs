@@ -1,6 +1,8 @@
 //! Grants of KMS keys, as far as they decide.
 
-use super::principal::{Named, Principal, Subject};
+use super::context::Facts;
+use super::key::Key;
+use super::principal::{Named, Principal};
 
 /// A grant: an additional allow on one key. Made once when the grant is stored or loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +11,7 @@ pub struct KeyGrant {
     grantee: Principal,
     operations: Box<[Box<str>]>,
     constraint: Option<GrantConstraint>,
+    source_arn: Option<Box<str>>,
 }
 
 /// Which encryption contexts a grant covers. Keys and values are compared exactly, case included.
@@ -43,7 +46,14 @@ impl KeyGrant {
             return None;
         }
         let operations = operations.into_iter().map(|name| name.as_ref().into()).collect();
-        Some(Self { id: id.into(), grantee, operations, constraint })
+        Some(Self { id: id.into(), grantee, operations, constraint, source_arn: None })
+    }
+
+    /// The same grant for requests only that a service makes on behalf of this resource (the constraint `SourceArn`):
+    /// `aws:SourceArn` is `arn`, letter by letter.
+    #[must_use]
+    pub fn on_behalf_of(self, arn: &str) -> Self {
+        Self { source_arn: Some(arn.into()), ..self }
     }
 
     /// The grant's id.
@@ -51,12 +61,21 @@ impl KeyGrant {
         &self.id
     }
 
-    /// Whether this grant allows `operation` to `subject`, and by which of its names.
-    pub(super) fn covers(&self, subject: &Subject<'_>, operation: &str, context: ContextPairs<'_>) -> Option<Named> {
+    /// Whether this grant allows `operation` to who asks, and by which of its names.
+    pub(super) fn covers(&self, facts: &Facts<'_>, operation: &str, context: ContextPairs<'_>) -> Option<Named> {
         if !self.operations.iter().any(|granted| **granted == *operation) {
             return None;
         }
-        let named = self.grantee.names(subject)?;
+        let named = self.grantee.names(facts.subject)?;
+        if let Some(arn) = &self.source_arn {
+            let mut on_behalf = false;
+            facts.context.each(Key::AwsSourceArn, "", &mut |value| {
+                on_behalf |= value.with_text(|text| *text == **arn) == Some(true);
+            });
+            if !on_behalf {
+                return None;
+            }
+        }
         let has = |pair: &(String, String)| context.iter().any(|(key, value)| *key == pair.0 && *value == pair.1);
         let fits = match &self.constraint {
             _ if WITHOUT_CONTEXT.contains(&operation) => true,

@@ -70,8 +70,8 @@
 //! assert!(evaluate(&request, &own, &target).is_allowed());
 //!
 //! // A refusal says why, to the log and to the client:
-//! let facts = Facts { secure: false, ..facts };
-//! let request = Request { context: &facts, ..request };
+//! let over_http = Facts { secure: false, source_ip: facts.source_ip, tags: Vec::new() };
+//! let request = Request { context: &over_http, ..request };
 //! let decision = evaluate(&request, &own, &target);
 //! let Decision::ExplicitDeny(by) = decision else { panic!("{decision:?}") };
 //! assert_eq!((by.layer, by.statement, by.sid), (Layer::Resource, 0, Some("TLS only")));

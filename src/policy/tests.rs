@@ -201,6 +201,7 @@ struct GrantFixture {
     equals: Option<BTreeMap<String, String>>,
     #[serde(default)]
     subset: Option<BTreeMap<String, String>>,
+    source_arn: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -306,7 +307,12 @@ fn decisions_and_their_reasons() {
                 (None, Some(subset)) => Some(GrantConstraint::Subset(pairs(subset))),
                 (None, None) => None,
             };
-            (name.clone(), KeyGrant::new(name, &grant.grantee, &grant.operations, constraint).expect("a grantee"))
+            let made = KeyGrant::new(name, &grant.grantee, &grant.operations, constraint).expect("a grantee");
+            let made = match &grant.source_arn {
+                Some(arn) => made.on_behalf_of(arn),
+                None => made,
+            };
+            (name.clone(), made)
         };
         let grants: BTreeMap<_, _> = grants.iter().map(grant).collect();
         for case in &cases {

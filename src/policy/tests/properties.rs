@@ -223,10 +223,14 @@ proptest! {
     fn a_deny_always_wins(mut world in world(), place: prop::sample::Index) {
         let root = world.subject.kind == crate::policy::SubjectKind::Root;
         // Root stands above its own policies, and its bucket's policy can't take the bucket's policy from it.
-        prop_assume!(!(root && world.action == "s3:PutBucketPolicy"));
+        if root && world.action == "s3:PutBucketPolicy" {
+            return Ok(());
+        }
         let mut places = policies(&mut world);
         places.retain(|(_, resource_based)| *resource_based || !root);
-        prop_assume!(!places.is_empty());
+        if places.is_empty() {
+            return Ok(());
+        }
         let at = place.index(places.len());
         let (policy, resource_based) = &mut places[at];
         let mut deny = json!({"Effect": "Deny", "Action": "*", "Resource": "*"});
@@ -250,7 +254,9 @@ proptest! {
     ) {
         let before = engine(&world);
         let mut places = policies(&mut world);
-        prop_assume!(!places.is_empty());
+        if places.is_empty() {
+            return Ok(());
+        }
         let at = place.index(places.len());
         let (policy, resource_based) = &mut places[at];
         let statement = if *resource_based { &mut resource } else { &mut own };
