@@ -12,7 +12,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
+use object_store::{GetOptions, ObjectStore};
 use tokio::task::JoinHandle;
 
 use super::buffer::{BLOB_CHUNK_BYTES, Buffer, Pool};
