@@ -57,6 +57,11 @@ impl Directory {
         &self.root
     }
 
+    /// Where the blob of this path below the root lies.
+    pub(super) fn path(&self, blob: &str) -> PathBuf {
+        self.root.join(blob)
+    }
+
     /// Promises space to a writer, if the disk has it beside the reserve and what was promised to others.
     pub(super) fn promise(&self, bytes: u64) -> Result<Promise, StoreError> {
         let others = self.promised.fetch_add(bytes, Ordering::Relaxed);
@@ -74,7 +79,7 @@ impl Directory {
 
     /// Removes a blob (by its path below the root) and what unfinished writers left of it, durably. Blocks.
     pub(super) fn delete(&self, blob: &str) -> io::Result<()> {
-        let path = self.root.join(blob);
+        let path = self.path(blob);
         let mut removed = remove(&path)?;
         for n in 1.. {
             if !remove(&self.root.join(format!("{blob}#{n}")))? {

@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use strongroom::audit::{Audit, ChainSequencer, Event, EventKind};
 use strongroom::auth::{Access, Grant, Payload, Resource, system};
 use strongroom::crypto::{PlainRange, SecretKey};
-use strongroom::index::{Batch, Direction, Index, KeyRange, MemoryIndex, RowSealer, Rows, Table, Write};
+use strongroom::index::{
+    Batch, CommitError, Direction, Index, IndexError, KeyRange, MemoryIndex, RowSealer, Rows, Table, Write,
+};
 use strongroom::keyring::{KeyFile, KeyRing, open_store_key};
 use strongroom::names::{AccountId, BucketName, ObjectKey, Region, bucket_arn, object_arn};
 use strongroom::objects::{
     Bucket, CompletePart, CompleteUpload, CopyObject, DeleteCondition, Deleted, NewBucket, NewUpload, ObjectInfo,
-    ObjectMeta, Objects, ObjectsError, PartInfo, PutObject, ScrubReport, Upload, VersionId, Versioning, WriteCondition,
+    ObjectMeta, ObjectOwnership, Objects, ObjectsError, PartInfo, PutObject, ScrubReport, Upload, VersionId,
+    Versioning, WriteCondition,
 };
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::sse::{CustomerKey, ObjectRef, Requested, Sse};
@@ -63,6 +67,7 @@ pub(crate) struct RawRow {
 /// An opened object store and what lies under it.
 pub(crate) struct Stack {
     pub(crate) objects: Objects,
+    pub(crate) keyring: KeyRing,
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) store: FaultyStore,
@@ -70,24 +75,80 @@ pub(crate) struct Stack {
     pub(crate) sources: Sources,
     rows: Rows,
     root: Arc<TempDir>,
+    pace: Pace,
+}
+
+/// How an index answers.
+#[derive(Clone, Copy)]
+enum Pace {
+    AtOnce,
+    /// After others had their turn, before and after each call: as one with a disk and a committing thread does.
+    Slow,
+}
+
+/// An index that yields. A commit that was handed over is done, whether or not anybody waits for the answer.
+struct SlowIndex(Arc<MemoryIndex>);
+
+impl Index for SlowIndex {
+    fn get<'a>(&'a self, table: Table, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, IndexError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.get(table, key).await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        table: Table,
+        range: &'a KeyRange,
+        limit: usize,
+        direction: Direction,
+    ) -> BoxFuture<'a, Result<Vec<(Bytes, Bytes)>, IndexError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.0.scan(table, range, limit, direction).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let answer = self.0.commit(batch).await;
+            tokio::task::yield_now().await;
+            answer
+        })
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.0.failure()
+    }
 }
 
 impl Stack {
     /// A new store; everything in it follows from `seed`.
     pub(crate) async fn new(seed: u64) -> Self {
+        Self::at_pace(seed, Pace::AtOnce).await
+    }
+
+    /// A new store over an index that takes its time: an operation on it can be dropped in the middle.
+    pub(crate) async fn slow(seed: u64) -> Self {
+        Self::at_pace(seed, Pace::Slow).await
+    }
+
+    async fn at_pace(seed: u64, pace: Pace) -> Self {
         let sources = Sources::seeded(seed, Timestamp(1_795_608_000_000));
         let root = Arc::new(tempfile::tempdir().unwrap());
-        Self::open(MemoryIndex::default(), FaultyStore::new(), sources, root).await
+        Self::open(MemoryIndex::default(), FaultyStore::new(), sources, root, pace).await
     }
 
     /// The process dies here, and another one opens what was durable.
     pub(crate) async fn crash(&self) -> Self {
         let (index, store) = (self.index.crash(), self.store.crash());
-        Self::open(index, store, self.sources.clone(), Arc::clone(&self.root)).await
+        Self::open(index, store, self.sources.clone(), Arc::clone(&self.root), self.pace).await
     }
 
-    async fn open(index: MemoryIndex, store: FaultyStore, sources: Sources, root: Arc<TempDir>) -> Self {
-        Self::try_open(index, store, sources, root).await.unwrap()
+    async fn open(index: MemoryIndex, store: FaultyStore, sources: Sources, root: Arc<TempDir>, pace: Pace) -> Self {
+        Self::try_open(index, store, sources, root, pace).await.unwrap()
     }
 
     /// Another process opens this index of rows that somebody may have tampered with, over the same blobs.
@@ -95,7 +156,7 @@ impl Stack {
         let index = MemoryIndex::default();
         let put = |row: &RawRow| Write::Put(row.table, row.key.to_vec(), row.value.clone());
         index.commit(Batch { writes: rows.iter().map(put).collect(), ..Batch::default() }).await.unwrap();
-        Self::try_open(index, self.store.crash(), self.sources.clone(), Arc::clone(&self.root)).await
+        Self::try_open(index, self.store.crash(), self.sources.clone(), Arc::clone(&self.root), self.pace).await
     }
 
     async fn try_open(
@@ -103,6 +164,7 @@ impl Stack {
         store: FaultyStore,
         sources: Sources,
         root: Arc<TempDir>,
+        pace: Pace,
     ) -> Result<Self, String> {
         let index = Arc::new(index);
         let key_file = KeyFile { path: root.path().join("root.key") };
@@ -111,13 +173,17 @@ impl Stack {
         let sealer = Arc::new(sealer.map_err(|e| e.to_string())?);
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.map_err(|e| e.to_string())?;
         index.start(Box::new(chain));
-        let rows = Rows::new(Arc::clone(&index) as Arc<dyn Index>, Arc::clone(&sealer));
+        let paced: Arc<dyn Index> = match pace {
+            Pace::AtOnce => Arc::clone(&index) as Arc<dyn Index>,
+            Pace::Slow => Arc::new(SlowIndex(Arc::clone(&index))),
+        };
+        let rows = Rows::new(paced, Arc::clone(&sealer));
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
-        let sse = Sse::new(keyring, sources.clone());
+        let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows.clone(), audit.clone(), store.blobs(), sse, sources.clone());
         objects.reopen_buckets().await.map_err(|e| format!("{e:?}"))?;
-        Ok(Self { objects, audit, index, store, sealer, sources, rows, root })
+        Ok(Self { objects, keyring, audit, index, store, sealer, sources, rows, root, pace })
     }
 
     /// A second gateway over the same index and blobs, as far as objects go.
@@ -176,7 +242,8 @@ impl Stack {
 
     pub(crate) async fn create_bucket(&self, name: &str, versioning: Versioning) -> Bucket {
         let name = BucketName::parse(name).unwrap();
-        let new = NewBucket { name: name.clone(), owner: account(), region: region() };
+        let ownership = ObjectOwnership::BucketOwnerEnforced;
+        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
         let event = self.event("CreateBucket", Value::Null);
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();
         if versioning != Versioning::Never {
@@ -323,6 +390,16 @@ impl Stack {
         }
         Ok(out)
     }
+}
+
+/// A body of whose chunks none is there at once.
+pub(crate) fn slow_payload(data: &[u8]) -> Payload {
+    let chunks: Vec<_> = data.chunks(70_001).map(Bytes::copy_from_slice).collect();
+    let chunks = futures_util::stream::iter(chunks).then(|chunk| async move {
+        tokio::task::yield_now().await;
+        Ok(chunk)
+    });
+    Payload::internal(chunks.boxed(), data.len() as u64)
 }
 
 /// A body in chunks of an odd size, as a network delivers them.

@@ -24,7 +24,7 @@ fn pattern(plain_len: usize) -> Vec<u8> {
 /// Seals `plain` as a writer does: header, then each segment appended behind the last.
 fn seal(suite: Suite, part_number: u32, salt: [u8; 16], plain: &[u8]) -> Vec<u8> {
     let (mut sealer, header) = StreamSealer::new(&keys(suite), &ID, part_number, salt);
-    let mut blob = BytesMut::from(&header[..]);
+    let mut blob = header.to_vec();
     let count = usize::try_from(segment_count(plain.len() as u64)).unwrap();
     for i in 0..count {
         let start = blob.len();
@@ -32,7 +32,7 @@ fn seal(suite: Suite, part_number: u32, salt: [u8; 16], plain: &[u8]) -> Vec<u8>
         sealer.seal(&mut blob, start, i + 1 == count);
     }
     assert_eq!(blob.len() as u64, sealed_len(plain.len() as u64, suite));
-    blob.to_vec()
+    blob
 }
 
 /// Reads a range as a reader does: the header, then the segments of its span.
@@ -41,13 +41,15 @@ fn read(suite: Suite, part_number: u32, plain_len: u64, range: PlainRange, blob:
     let opener = StreamOpener::new(&keys(suite), &ID, part_number, &SALT, header)?;
     let span = span(range, plain_len, suite);
     let (start, end) = (usize::try_from(span.sealed.start).unwrap(), usize::try_from(span.sealed.end).unwrap());
-    let mut sealed = BytesMut::from(blob.get(start..end).ok_or(OpenError)?);
+    let mut sealed = blob.get(start..end).ok_or(OpenError)?.to_vec();
     let mut plain = Vec::new();
+    let mut segments = sealed.chunks_mut(suite.sealed_segment_bytes());
     for index in span.first_segment..span.end_segment {
-        let segment = sealed.split_to(sealed.len().min(suite.sealed_segment_bytes()));
-        plain.extend_from_slice(&opener.open(index, u64::from(index) + 1 == segment_count(plain_len), segment)?);
+        let segment = segments.next().unwrap();
+        let len = opener.open(index, u64::from(index) + 1 == segment_count(plain_len), segment)?;
+        plain.extend_from_slice(&segment[..len]);
     }
-    assert!(sealed.is_empty());
+    assert!(segments.next().is_none());
     let end = span.skip_bytes + usize::try_from(span.take_bytes).unwrap();
     Ok(plain[span.skip_bytes..end].to_vec())
 }
@@ -158,12 +160,12 @@ fn every_other_length_is_noticed() {
         let (header, segment) = blob.split_first_chunk().unwrap();
         let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, header).unwrap();
         for end in 0..segment.len() {
-            assert_eq!(opener.open(0, true, BytesMut::from(&segment[..end])), Err(OpenError), "cut at {end}");
+            assert_eq!(opener.open(0, true, &mut segment[..end].to_vec()), Err(OpenError), "cut at {end}");
         }
         for (extra, last) in [(1, true), (2 * SEGMENT_BYTES, true), (2 * SEGMENT_BYTES, false)] {
-            let mut longer = BytesMut::from(segment);
+            let mut longer = segment.to_vec();
             longer.resize(segment.len() + extra, 0);
-            assert_eq!(opener.open(0, last, longer), Err(OpenError));
+            assert_eq!(opener.open(0, last, &mut longer), Err(OpenError));
         }
     }
 }
@@ -189,7 +191,7 @@ fn a_segment_opens_at_its_index_and_with_its_last_flag_only() {
         for (place, sealed) in blob[HEADER_BYTES..].chunks(suite.sealed_segment_bytes()).enumerate() {
             for index in [0, 1, 2, u32::MAX] {
                 for last in [false, true] {
-                    let opened = opener.open(index, last, BytesMut::from(sealed)).is_ok();
+                    let opened = opener.open(index, last, &mut sealed.to_vec()).is_ok();
                     assert_eq!(opened, (index, last) == ([0, 1][place], place == 1), "{place} as {index} {last}");
                 }
             }
@@ -258,7 +260,7 @@ fn a_header_of_another_format_is_refused() {
 fn equal_keys_still_give_different_layers() {
     let keys = ObjectKeys::Double(key(1), key(1));
     let (mut sealer, _) = StreamSealer::new(&keys, &ID, 0, SALT);
-    let mut twice = BytesMut::from(&[0; 32][..]);
+    let mut twice = vec![0; 32];
     sealer.seal(&mut twice, 0, true);
     // Two layers of one key and nonce would cancel out and leave the plaintext.
     assert_ne!(twice[..32], [0; 32]);
@@ -268,14 +270,14 @@ fn equal_keys_still_give_different_layers() {
 fn sealing_and_opening_copy_nothing() {
     for suite in SUITES {
         let (mut sealer, header) = StreamSealer::new(&keys(suite), &ID, 0, SALT);
-        let mut buffer = BytesMut::with_capacity(100 + sealer.overhead());
+        let mut buffer = Vec::with_capacity(100 + sealer.overhead());
         buffer.resize(100, 1);
         let place = buffer.as_ptr();
         sealer.seal(&mut buffer, 0, true);
         assert_eq!(buffer.as_ptr(), place);
         let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, &header).unwrap();
-        let plain = opener.open(0, true, buffer).unwrap();
-        assert_eq!((plain.as_ptr(), &plain[..]), (place, &[1; 100][..]));
+        assert_eq!(opener.open(0, true, &mut buffer), Ok(100));
+        assert_eq!((buffer.as_ptr(), &buffer[..100]), (place, &[1; 100][..]));
     }
 }
 
@@ -285,7 +287,7 @@ fn a_writer_that_breaks_the_rules_is_stopped() {
         std::panic::catch_unwind(|| {
             let (mut sealer, _) = StreamSealer::new(&keys(Suite::Single), &ID, 0, SALT);
             for (plain_len, last) in segments {
-                sealer.seal(&mut BytesMut::zeroed(*plain_len), 0, *last);
+                sealer.seal(&mut vec![0; *plain_len], 0, *last);
             }
         })
     };

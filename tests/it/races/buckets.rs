@@ -7,7 +7,7 @@ use futures_util::poll;
 use serde_json::Value;
 use strongroom::index::{Faults, Table};
 use strongroom::names::{BucketName, bucket_arn};
-use strongroom::objects::{NewBucket, ObjectsError, Versioning};
+use strongroom::objects::{NewBucket, ObjectOwnership, ObjectsError, Versioning};
 
 use super::{BUCKET, STEPS_MAX, assert_whole, interleave};
 use crate::stack::{Stack, Way, account, key, region};
@@ -135,26 +135,6 @@ async fn a_deletion_that_dies_half_way_leaves_the_bucket_as_it_was() {
     }
 }
 
-/// A client that goes away in the middle: the deletion goes on without it, or never began.
-#[tokio::test]
-async fn a_deletion_whose_client_goes_away_leaves_no_mark() {
-    for steps in 0..STEPS_MAX {
-        let stack = closing_store(2).await;
-        {
-            let mut deletion = pin!(delete_bucket(&stack));
-            for _ in 0..steps {
-                if poll!(&mut deletion).is_ready() {
-                    break;
-                }
-            }
-        }
-        for _ in 0..10 * STEPS_MAX {
-            tokio::task::yield_now().await;
-        }
-        assert_bucket_usable(&stack, &format!("step {steps}")).await;
-    }
-}
-
 /// Of two deletions one gets on: no third can write between the look of one at the bucket's emptiness and its end, and
 /// a bucket that is made anew is not the other's to delete.
 #[tokio::test]
@@ -169,7 +149,8 @@ async fn two_deletions_and_a_writer() {
             }
             for _ in 0..10 * STEPS_MAX {
                 let Ok(bucket) = stack.objects.bucket(&name).await else {
-                    let new = NewBucket { name: name.clone(), owner: account(), region: region() };
+                    let ownership = ObjectOwnership::BucketOwnerEnforced;
+                    let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
                     let (grant, event) =
                         (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));
                     let _ = stack.objects.create_bucket(&grant, new, &event).await;
