@@ -6,7 +6,8 @@ use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, service_event};
 use super::keys::Operation;
 use super::manage::{CHANGE_ATTEMPTS, Page, after, last_field, put_new_key};
-use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row, owner_tuple};
+use super::record::{AliasRecord, KeyPlace, KeyRecord, RotationRecord, alias_row, owner_tuple};
+use super::rotation::ROTATION_PERIOD_DEFAULT_DAYS;
 use super::service::{KeyRing, ResolvedKey, S3_ALIAS, alias_absent, check_managed, check_usable};
 use crate::audit::Event;
 use crate::auth::{Access, Grant};
@@ -273,6 +274,8 @@ impl KeyRing {
         let description = "Default key that protects my S3 objects when no other key is defined".to_owned();
         let mut record = self.new_record(&place, description);
         record.aws_managed = true;
+        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
+        record.rotation = Some(RotationRecord::starting(ROTATION_PERIOD_DEFAULT_DAYS, now, trusted));
         record.aliases.push(S3_ALIAS.to_owned());
         let (now_ms, row) = (record.created_ms, alias_row(region, account, S3_ALIAS));
         let metadata = record.metadata(&place);

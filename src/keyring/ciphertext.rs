@@ -52,12 +52,12 @@ pub(super) fn open_ciphertext(
     open_box(material, CIPHERTEXT_LABEL, &canonical(context), ciphertext).map_err(|_| KeyringError::InvalidCiphertext)
 }
 
-/// Wraps a generation of material under the store key.
+/// Wraps a generation of material, as its bytes to store, under the store key.
 pub(super) fn wrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
-    material: &SecretKey,
+    material: &SecretBytes,
     sources: &Sources,
 ) -> Vec<u8> {
     let header = BoxHeader { key_id: b"store".to_vec(), generation: store_key.generation() };
@@ -155,7 +155,7 @@ mod tests {
     fn material_is_bound_to_key_and_generation() {
         let sources = Sources::seeded(2, Timestamp(0));
         let store_key = StoreKey::for_tests(&sources);
-        let material = SecretKey::generate(&sources);
+        let material = SecretBytes::new(sources.random::<32>().to_vec());
         let wrapped = wrap_material(&store_key, "k1", &[1; 16], &material, &sources);
         let opened = unwrap_material(&store_key, "k1", &[1; 16], &wrapped).ok().unwrap();
         assert_eq!(opened.expose(), material.expose());

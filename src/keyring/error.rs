@@ -36,6 +36,16 @@ pub enum KeyringError {
     InvalidArn(String),
     /// `UnsupportedOperationException`.
     Unsupported(String),
+    /// `ConflictException`.
+    Conflict(String),
+    /// `TagException`.
+    Tag(String),
+    /// `IncorrectKeyMaterialException`.
+    IncorrectKeyMaterial(String),
+    /// `InvalidImportTokenException`.
+    InvalidImportToken,
+    /// `ExpiredImportTokenException`.
+    ExpiredImportToken,
     /// `DryRunOperationException`: all checks passed.
     DryRun,
     /// Two callers changed the same thing at once, repeatedly: `KMSInternalException`, to be tried again.
@@ -62,6 +72,11 @@ impl KeyringError {
             Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",
             Self::InvalidArn(_) => "InvalidArnException",
             Self::Unsupported(_) => "UnsupportedOperationException",
+            Self::Conflict(_) => "ConflictException",
+            Self::Tag(_) => "TagException",
+            Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
+            Self::InvalidImportToken => "InvalidImportTokenException",
+            Self::ExpiredImportToken => "ExpiredImportTokenException",
             Self::DryRun => "DryRunOperationException",
             Self::Contention | Self::Internal(_) => "KMSInternalException",
         }
@@ -78,6 +93,9 @@ impl KeyringError {
             | Self::LimitExceeded(text)
             | Self::InvalidKeyUsage(text)
             | Self::InvalidArn(text)
+            | Self::Conflict(text)
+            | Self::Tag(text)
+            | Self::IncorrectKeyMaterial(text)
             | Self::Unsupported(text) => text.clone(),
             Self::Disabled(arn) => format!("{arn} is disabled."),
             Self::PendingDeletion(arn) => format!("{arn} is pending deletion."),
@@ -87,6 +105,18 @@ impl KeyringError {
             }
             Self::Denied(denied) => denied.message.clone(),
             Self::InvalidMarker => "The marker is invalid.".to_owned(),
+            // The texts of the service model.
+            Self::InvalidImportToken => {
+                "The request was rejected because the provided import token is invalid or is associated with a \
+                 different KMS key."
+                    .to_owned()
+            }
+            Self::ExpiredImportToken => {
+                "The request was rejected because the specified import token is expired. Use GetParametersForImport \
+                 to get a new import token and public key, use the new public key to encrypt the key material, and \
+                 then try the request again."
+                    .to_owned()
+            }
             Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
             Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
             Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),

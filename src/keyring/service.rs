@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ciphertext::parse_ciphertext;
+use super::clock::TrustedClock;
+use super::import::has_expired;
 use super::keys::{Operation, StateRefusal, check_state};
 use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
 use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
 use super::root::StoreKey;
-use super::{KeyMetadata, KeyringError, OwnedKey};
+use super::{KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
 use crate::audit::Audit;
 use crate::auth::{Access, Denied, Grant};
 use crate::crypto::SecretBytes;
@@ -31,6 +33,15 @@ pub const S3_ALIAS: &str = "alias/aws/s3";
 pub struct ResolvedKey {
     /// Its metadata when it was resolved; the use checks the state again.
     pub metadata: KeyMetadata,
+}
+
+impl ResolvedKey {
+    /// Whether the key could be used when it was resolved: for those that hold what was made with it.
+    pub fn check_usable(&self) -> Result<(), KeyringError> {
+        let metadata = &self.metadata;
+        check_state(metadata.state, Operation::Use)
+            .map_err(|refusal| refused(refusal, metadata.arn.clone(), metadata.origin))
+    }
 }
 
 /// A new data key.
@@ -76,14 +87,15 @@ struct Parts {
     markers: Markers,
     materials: Mutex<MaterialCache>,
     owned: OwnedCache,
+    clock: TrustedClock,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
         let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
-        let (materials, owned) = (Mutex::default(), OwnedCache::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned }))
+        let (materials, owned, clock) = (Mutex::default(), OwnedCache::default(), TrustedClock::default());
+        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, clock }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -112,6 +124,10 @@ impl KeyRing {
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {
         &self.0.owned
+    }
+
+    pub(super) fn clock(&self) -> &TrustedClock {
+        &self.0.clock
     }
 
     pub(super) fn materials(&self) -> MutexGuard<'_, MaterialCache> {
@@ -217,8 +233,13 @@ impl KeyRing {
         self.load_owned_key().await
     }
 
-    /// A key's row as it is now.
+    /// A key's row as it is now: material that expired meanwhile is gone from it, whether the worker came by or not.
     pub(super) async fn load(&self, place: &KeyPlace) -> Result<Stored<KeyRecord>, KeyringError> {
+        let stored: Stored<KeyRecord> = self.rows().load(&place.row()).await?.ok_or_else(|| absent(place))?;
+        if !has_expired(&stored.value, self.sources().now()) {
+            return Ok(stored);
+        }
+        self.expire_if_due(place).await?;
         self.rows().load(&place.row()).await?.ok_or_else(|| absent(place))
     }
 
@@ -250,13 +271,30 @@ pub(super) fn alias_absent(region: &Region, account: &AccountId, name: &str) -> 
 
 /// Checks a key's state, in AWS's words.
 pub(super) fn check_usable(record: &KeyRecord, place: &KeyPlace, operation: Operation) -> Result<(), KeyringError> {
-    check_state(record.state, operation).map_err(|refusal| match refusal {
-        StateRefusal::Disabled => KeyringError::Disabled(place.arn()),
-        StateRefusal::PendingDeletion => KeyringError::PendingDeletion(place.arn()),
-        StateRefusal::NotPendingDeletion => {
-            KeyringError::InvalidState(format!("{} is not pending deletion.", place.arn()))
-        }
-    })
+    check_state(record.state, operation).map_err(|refusal| refused(refusal, place.arn(), record.origin()))
+}
+
+fn refused(refusal: StateRefusal, arn: String, origin: KeyOrigin) -> KeyringError {
+    let invalid = |what: &str| KeyringError::InvalidState(format!("{arn} is {what}."));
+    match refusal {
+        StateRefusal::Disabled => KeyringError::Disabled(arn),
+        StateRefusal::PendingDeletion => KeyringError::PendingDeletion(arn),
+        StateRefusal::NotPendingDeletion => invalid("not pending deletion"),
+        StateRefusal::PendingImport => invalid("pending import"),
+        StateRefusal::Unavailable => invalid("unavailable"),
+        StateRefusal::Creating => invalid("creating"),
+        StateRefusal::Updating => invalid("updating"),
+        StateRefusal::Origin => unsupported_origin(&arn, origin),
+    }
+}
+
+/// The operation is not for keys of that origin.
+pub(super) fn wrong_origin(record: &KeyRecord, place: &KeyPlace) -> KeyringError {
+    unsupported_origin(&place.arn(), record.origin())
+}
+
+fn unsupported_origin(arn: &str, origin: KeyOrigin) -> KeyringError {
+    KeyringError::Unsupported(format!("{arn} origin is {} which is not valid for this operation.", origin.name()))
 }
 
 /// An AWS managed key's policy allows its use through S3 and to read its metadata, nothing else, to anyone.

@@ -261,6 +261,9 @@ impl KeyRing {
     }
 
     fn unwrapped(&self, place: &KeyPlace, wrapped: &MaterialRecord) -> Result<Material, KeyringError> {
+        if !wrapped.is_present() {
+            return Err(no_material(place));
+        }
         let (key_id, now) = (&place.key_id, self.sources().now());
         let held = self.materials().find(key_id, &wrapped.tag, now);
         let key = match held {

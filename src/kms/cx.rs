@@ -23,7 +23,22 @@ pub(super) struct Cx<'a> {
     pub(super) row: &'static Row,
     /// How it appears in the trail.
     pub(super) call: Call,
+    /// The Regions that are served.
+    pub(super) regions: &'a [Region],
     found: Mutex<Vec<EventResource>>,
+}
+
+/// A key that was found, with leave to do an operation with it.
+pub(super) struct Granted {
+    pub(super) key: ResolvedKey,
+    pub(super) grant: Grant,
+}
+
+impl Granted {
+    /// The key's ARN, which is the `KeyId` of most answers.
+    pub(super) fn arn(&self) -> Value {
+        self.key.metadata.arn.as_str().into()
+    }
 }
 
 impl<'a> Cx<'a> {
@@ -33,9 +48,10 @@ impl<'a> Cx<'a> {
         account: &'a AccountId,
         row: &'static Row,
         call: Call,
+        regions: &'a [Region],
     ) -> Self {
         let region = &access.facts().region;
-        Self { keyring, access, account, region, row, call, found: Mutex::default() }
+        Self { keyring, access, account, region, row, call, regions, found: Mutex::default() }
     }
 
     /// Finds a key by any of its four names.
@@ -83,6 +99,12 @@ impl<'a> Cx<'a> {
         Use { grant, key, context, call: self.call.clone(), dry_run }
     }
 
+    /// The key that the row's operation is to manage, named by id or ARN, with leave to.
+    pub(super) async fn managed(&self, key_id: &str) -> Result<Granted, Refusal> {
+        let key = self.resolve_managed(key_id).await?;
+        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
+    }
+
     /// The keys that were found so far, for the record of a refusal.
     pub(super) fn found(&self) -> Vec<EventResource> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -105,8 +127,9 @@ impl<'a> Cx<'a> {
 
 /// Members that the trail shows. All others (plaintexts, ciphertexts, tokens, markers, attestation documents) it never
 /// shows: a member has to be named here to be written down.
-const SHOWN: [&str; 24] = [
+const SHOWN: &[&str] = &[
     "AliasName",
+    "BypassPolicyLockoutSafetyCheck",
     "CustomKeyStoreId",
     "Description",
     "DestinationEncryptionAlgorithm",
@@ -115,7 +138,12 @@ const SHOWN: [&str; 24] = [
     "DryRun",
     "EncryptionAlgorithm",
     "EncryptionContext",
+    "ExpirationModel",
+    "ImportType",
+    "IncludeKeyMaterial",
     "KeyId",
+    "KeyMaterialDescription",
+    "KeyMaterialId",
     "KeySpec",
     "KeyUsage",
     "Limit",
@@ -125,11 +153,18 @@ const SHOWN: [&str; 24] = [
     "PendingWindowInDays",
     "Policy",
     "PolicyName",
+    "PrimaryRegion",
+    "ReplicaRegion",
+    "RotationPeriodInDays",
     "SourceEncryptionAlgorithm",
     "SourceEncryptionContext",
     "SourceKeyId",
+    "TagKeys",
     "Tags",
     "TargetKeyId",
+    "ValidTo",
+    "WrappingAlgorithm",
+    "WrappingKeySpec",
 ];
 
 /// A member whose JSON is longer, in bytes, is not written down: it is over every limit of the API.

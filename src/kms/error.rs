@@ -92,6 +92,11 @@ impl From<KeyringError> for KmsError {
             | KeyringError::InvalidKeyUsage(_)
             | KeyringError::InvalidArn(_)
             | KeyringError::Unsupported(_)
+            | KeyringError::Conflict(_)
+            | KeyringError::Tag(_)
+            | KeyringError::IncorrectKeyMaterial(_)
+            | KeyringError::InvalidImportToken
+            | KeyringError::ExpiredImportToken
             | KeyringError::DryRun => (400, None),
         };
         Self { code, status, message, cause }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::error::KmsError;
 use crate::crypto::SecretBytes;
 use crate::keyring::EncryptionContext;
+use crate::sources::Timestamp;
 
 /// Largest encryption context: characters of its JSON form (KMS developer guide, "Encryption context").
 const CONTEXT_MAX_CHARS: usize = 8192;
@@ -89,6 +90,19 @@ impl Fields {
         };
         self.fault(name, &format!("'{number}'"), &format!("Member must have value {bound}"));
         None
+    }
+
+    /// A time, in seconds since the epoch with or without a fraction.
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let value = self.take(name)?;
+        match value.as_f64().map(|seconds| seconds * 1000.0) {
+            // Beyond this a double no longer holds milliseconds; no date of the service comes near.
+            Some(ms) if ms.abs() < 9e15 => Some(Timestamp(ms.round() as i64)),
+            _ => {
+                self.wrong_type(&value, "a Timestamp");
+                None
+            }
+        }
     }
 
     /// A truth value; absent counts as false.
@@ -223,6 +237,11 @@ impl Fields {
     fn missing(&mut self, name: &str) -> String {
         self.fault(name, "null", "Member must not be null");
         String::new()
+    }
+
+    /// Checks the length of a text that was read, in characters.
+    pub(super) fn check_chars(&mut self, name: &str, text: &str, length: RangeInclusive<usize>) {
+        self.check_length(name, text, text.chars().count(), &length);
     }
 
     fn check_length(&mut self, name: &str, text: &str, chars: usize, length: &RangeInclusive<usize>) {

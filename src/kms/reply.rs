@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::crypto::SecretBytes;
+use crate::keyring::Page;
 use crate::sources::Timestamp;
 
 /// The output of an operation.
@@ -26,6 +27,16 @@ impl Reply {
     pub(super) fn of<const N: usize>(members: [(&str, Value); N]) -> Self {
         let present = members.into_iter().filter(|(_, value)| !value.is_null());
         Self { members: present.map(|(name, value)| (name.to_owned(), value)).collect(), plaintext: None }
+    }
+
+    /// A page of a listing; its items under the name `list`.
+    pub(super) fn page<T>(list: &str, page: Page<T>, show: impl Fn(T) -> Value) -> Self {
+        let items: Vec<Value> = page.items.into_iter().map(show).collect();
+        Self::of([
+            (list, items.into()),
+            ("Truncated", page.next_marker.is_some().into()),
+            ("NextMarker", page.next_marker.into()),
+        ])
     }
 
     /// Adds the member `Plaintext`.

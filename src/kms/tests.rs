@@ -154,6 +154,8 @@ async fn play(world: &mut World, step: &Value, at: &str) {
     if let Some(seconds) = step["wait_seconds"].as_u64() {
         world.fixture.sources.advance(Duration::from_secs(seconds));
         world.fixture.keyring.destroy_due_keys().await.unwrap();
+        world.fixture.keyring.rotate_due_keys().await.unwrap();
+        world.fixture.keyring.expire_due_material().await.unwrap();
         return;
     }
     let call = step["call"].as_str().unwrap_or_else(|| panic!("{at} has no call"));

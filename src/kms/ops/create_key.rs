@@ -1,21 +1,13 @@
 //! CreateKey: a new customer managed key. Symmetric ones only, so far; everything else is refused by its name.
 
-use std::collections::HashSet;
-
-use serde_json::Value;
-
 use super::describe_key::render_metadata;
-use crate::keyring::NewKey;
+use crate::keyring::{KeyOrigin, NewKey};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
-use crate::kms::json::parse_object;
+use crate::kms::key_policy::NewPolicy;
 use crate::kms::reply::Reply;
-
-/// Tags of one key.
-const TAGS_MAX: usize = 50;
-/// Bytes of a key policy (AWS's quota; the model allows 131,072 characters, which answer another error).
-const POLICY_MAX_BYTES: usize = 32 * 1024;
+use crate::kms::tags::{check_tags, read_tags};
 
 const SPECS: [&str; 20] = [
     "SYMMETRIC_DEFAULT",
@@ -45,7 +37,7 @@ const ORIGINS: [&str; 4] = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY
 
 pub(in crate::kms) struct Input {
     description: String,
-    policy: Option<String>,
+    policy: NewPolicy,
     tags: Vec<(String, String)>,
     spec: Option<&'static str>,
     old_spec: Option<&'static str>,
@@ -57,13 +49,10 @@ pub(in crate::kms) struct Input {
 
 impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
-        // The check guards against policies that lock everybody out; there is nothing to bypass while the account's
-        // root may do all.
-        let _ = fields.flag("BypassPolicyLockoutSafetyCheck");
         Self {
             key_store: fields.has("CustomKeyStoreId") || fields.has("XksKeyId"),
             description: fields.text("Description", 0..=8192).unwrap_or_default(),
-            policy: fields.text("Policy", 1..=131_072),
+            policy: NewPolicy::read(fields),
             tags: read_tags(fields),
             spec: fields.word("KeySpec", &SPECS),
             old_spec: fields.word("CustomerMasterKeySpec", &SPECS),
@@ -77,12 +66,14 @@ impl Input {
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_kind(&input)?;
     check_tags(&input.tags)?;
-    check_policy(input.policy.as_deref())?;
+    let policy = input.policy.check(cx)?;
     let grant = cx.grant_on("kms:CreateKey", "*")?;
     if !input.tags.is_empty() {
         cx.grant_on("kms:TagResource", "*")?;
     }
-    let new = NewKey { description: input.description, policy: input.policy, tags: input.tags };
+    let origin = if input.origin == Some("EXTERNAL") { KeyOrigin::External } else { KeyOrigin::AwsKms };
+    let (description, tags, multi_region) = (input.description, input.tags, input.multi_region);
+    let new = NewKey { description, policy, tags, origin, multi_region };
     let metadata = cx.keyring.create_key(&grant, &cx.call, new).await.map_err(Refusal::recorded)?;
     Ok(Reply::of([("KeyMetadata", render_metadata(&metadata))]))
 }
@@ -102,68 +93,11 @@ fn check_kind(input: &Input) -> Result<(), KmsError> {
     if let Some(usage) = input.usage.filter(|usage| *usage != USAGES[0]) {
         return Err(KmsError::validation(format!("KeyUsage {usage} is not compatible with KeySpec {spec}")));
     }
-    if let Some(origin) = input.origin.filter(|origin| *origin != ORIGINS[0]) {
+    if let Some(origin) = input.origin.filter(|origin| !ORIGINS[..2].contains(origin)) {
         return Err(not_yet("Origin", origin));
     }
     if input.key_store {
         return Err(KmsError::unsupported("Custom key stores are not supported yet."));
-    }
-    if input.multi_region {
-        return Err(KmsError::unsupported("Multi-Region keys are not supported yet."));
-    }
-    Ok(())
-}
-
-fn read_tags(fields: &mut Fields) -> Vec<(String, String)> {
-    // One more than allowed is read: that has an error of its own.
-    let items = fields.list("Tags", 200);
-    let mut tags = Vec::with_capacity(items.len());
-    for (at, item) in items.into_iter().enumerate() {
-        let part = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-        for (name, min, max) in [("TagKey", 1, 128), ("TagValue", 0, 256)] {
-            let path = format!("tags.{}.member.{}", at + 1, if name == "TagKey" { "tagKey" } else { "tagValue" });
-            match part(name) {
-                None => fields.fault(&path, "null", "Member must not be null"),
-                Some(text) if text.chars().count() > max => {
-                    let rule = format!("Member must have length less than or equal to {max}");
-                    fields.fault(&path, &format!("'{text}'"), &rule);
-                }
-                Some(text) if text.chars().count() < min => {
-                    let rule = format!("Member must have length greater than or equal to {min}");
-                    fields.fault(&path, &format!("'{text}'"), &rule);
-                }
-                Some(_) => {}
-            }
-        }
-        tags.push((part("TagKey").unwrap_or_default(), part("TagValue").unwrap_or_default()));
-    }
-    tags
-}
-
-fn check_tags(tags: &[(String, String)]) -> Result<(), KmsError> {
-    let names: HashSet<&str> = tags.iter().map(|(name, _)| name.as_str()).collect();
-    let fault = if names.len() < tags.len() {
-        "Duplicate tag keys"
-    } else if tags.len() > TAGS_MAX {
-        "Too many tags"
-    } else if names.iter().any(|name| name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))) {
-        "Tags beginning with aws: are reserved"
-    } else {
-        return Ok(());
-    };
-    Err(KmsError::new("TagException", fault))
-}
-
-/// The form only: what a policy says is for the policy engine to judge.
-fn check_policy(policy: Option<&str>) -> Result<(), KmsError> {
-    let Some(policy) = policy else { return Ok(()) };
-    if policy.len() > POLICY_MAX_BYTES {
-        let text = format!("The key policy is larger than {POLICY_MAX_BYTES} bytes.");
-        return Err(KmsError::new("LimitExceededException", text));
-    }
-    let statements = parse_object(policy.as_bytes()).is_some_and(|document| document.contains_key("Statement"));
-    if !statements {
-        return Err(KmsError::new("MalformedPolicyDocumentException", "The new key policy is not a policy document."));
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::KEY_ID_CHARS;
-use crate::keyring::{KeyMetadata, KeyState};
+use crate::keyring::{KeyMetadata, KeyState, MultiRegion};
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, epoch_seconds};
+use crate::names::{Region, kms_key_arn};
 
 pub(in crate::kms) struct Input {
     key_id: String,
@@ -38,16 +39,39 @@ pub(super) fn render_metadata(metadata: &KeyMetadata) -> Value {
         "Description": metadata.description,
         "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": metadata.state.name(),
-        "Origin": "AWS_KMS",
+        "Origin": metadata.origin.name(),
         "KeyManager": if metadata.aws_managed { "AWS" } else { "CUSTOMER" },
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
         "KeySpec": "SYMMETRIC_DEFAULT",
         "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
-        "MultiRegion": false,
-        "CurrentKeyMaterialId": metadata.current_material_id,
+        "MultiRegion": metadata.multi_region.is_some(),
     });
+    if let Some(id) = &metadata.current_material_id {
+        shown["CurrentKeyMaterialId"] = id.as_str().into();
+    }
+    if let Some(expiration) = metadata.expiration {
+        shown["ExpirationModel"] = expiration.model().into();
+        if let Some(at) = expiration.valid_to() {
+            shown["ValidTo"] = epoch_seconds(at);
+        }
+    }
+    if let Some(set) = &metadata.multi_region {
+        shown["MultiRegionConfiguration"] = render_set(metadata, set);
+    }
+    if let Some(days) = metadata.pending_window_days {
+        shown["PendingDeletionWindowInDays"] = days.into();
+    }
     if let Some(deletion) = metadata.deletion {
         shown["DeletionDate"] = epoch_seconds(deletion);
     }
     shown
+}
+
+fn render_set(metadata: &KeyMetadata, set: &MultiRegion) -> Value {
+    let member = |region: &Region| json!({ "Arn": kms_key_arn(region, &metadata.account, &metadata.key_id), "Region": region.as_str() });
+    json!({
+        "MultiRegionKeyType": if set.primary == metadata.region { "PRIMARY" } else { "REPLICA" },
+        "PrimaryKey": member(&set.primary),
+        "ReplicaKeys": set.replicas.iter().map(member).collect::<Vec<Value>>(),
+    })
 }

@@ -7,7 +7,7 @@ use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
 
 /// The one name that a key policy has.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 const NAME_PATTERN: Pattern = Pattern { shown: "[\\w]+", allows: |c| c.is_ascii_alphanumeric() || c == '_' };
 
 pub(in crate::kms) struct Input {
@@ -18,10 +18,16 @@ pub(in crate::kms) struct Input {
 impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
         let key_id = fields.required_text("KeyId", KEY_ID_CHARS);
-        let policy_name = fields.text("PolicyName", 1..=128).unwrap_or_else(|| DEFAULT.to_owned());
-        fields.check_pattern("PolicyName", &policy_name, NAME_PATTERN);
+        let policy_name = read_policy_name(fields).unwrap_or_else(|| DEFAULT.to_owned());
         Self { key_id, policy_name }
     }
+}
+
+/// `PolicyName`.
+pub(super) fn read_policy_name(fields: &mut Fields) -> Option<String> {
+    let name = fields.text("PolicyName", 1..=128)?;
+    fields.check_pattern("PolicyName", &name, NAME_PATTERN);
+    Some(name)
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {

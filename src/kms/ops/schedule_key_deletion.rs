@@ -1,7 +1,7 @@
 //! ScheduleKeyDeletion: stops every use of a key and destroys it after a waiting period.
 
 use super::KEY_ID_CHARS;
-use crate::keyring::{KeyState, PENDING_WINDOW_DEFAULT_DAYS};
+use crate::keyring::PENDING_WINDOW_DEFAULT_DAYS;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -27,8 +27,8 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let scheduled = scheduled.map_err(Refusal::recorded)?;
     Ok(Reply::of([
         ("KeyId", key.metadata.arn.into()),
-        ("DeletionDate", epoch_seconds(scheduled.deletion)),
-        ("KeyState", KeyState::PendingDeletion.name().into()),
+        ("DeletionDate", scheduled.deletion.map(epoch_seconds).into()),
+        ("KeyState", scheduled.state.name().into()),
         ("PendingWindowInDays", input.days.into()),
     ]))
 }
