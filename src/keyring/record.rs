@@ -426,6 +426,43 @@ mod tests {
         assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&key).unwrap()).unwrap(), key);
     }
 
+    /// The fields that came with rotation, imports and multi-Region keys.
+    #[test]
+    fn golden_of_the_second_generation() {
+        let imported = MaterialRecord {
+            tag: [7; 16],
+            created_ms: 5,
+            origin: MaterialOrigin::Initial,
+            wrapped: vec![1],
+            import: Some(ImportRecord { description: Some("m".to_owned()), valid_to_ms: Some(9) }),
+        };
+        let key = KeyRecord {
+            created_ms: 1,
+            state: KeyState::PendingReplicaDeletion,
+            deletion_ms: None,
+            description: String::new(),
+            aws_managed: false,
+            materials: Vec::new(),
+            aliases: Vec::new(),
+            policy: None,
+            tags: Vec::new(),
+            rotation: Some(RotationRecord { period_days: 90, next_ms: 2, next_trusted_ms: 3 }),
+            deletion_trusted_ms: Some(4),
+            origin: Some(KeyOrigin::External),
+            pending_material: Some(imported),
+            multi_region: Some(MultiRegionRecord { primary: "a-1".to_owned(), replicas: vec!["b-1".to_owned()] }),
+            pending_window_days: Some(7),
+            used_tokens: Some(vec![UsedToken { id: [8; 16], until_ms: 6 }]),
+        };
+        let bytes = minicbor::to_vec(&key).unwrap();
+        assert_eq!(super::super::root::hex(&bytes), SECOND);
+        assert_eq!(minicbor::decode::<KeyRecord>(&bytes).unwrap(), key);
+    }
+
+    const SECOND: &str = concat!(
+        "910104f660f48080f680f683185a020304018b500707070707070707070707070707070705004101f6f6f6f6f6f68261",
+        "6d098263612d318163622d31078182500808080808080808080808080808080806",
+    );
     const KEY: &str = concat!(
         "891b000001a21293b60002016164f58184500707070707070707070707070707070705014201028167616c6961732f61",
         "627b7d8182616b6176",

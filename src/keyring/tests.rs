@@ -9,10 +9,12 @@ use super::record::{KeyPlace, KeyRecord};
 use super::*;
 use crate::audit::{Audit, ChainSequencer};
 use crate::auth::{Access, Grant, Resource, system};
-use crate::crypto::Context;
+use crate::crypto::{Context, SecretKey};
 use crate::index::{Faults, MemoryIndex, RowSealer, Rows, Table};
 use crate::names::{AccountId, Region, kms_alias_arn};
 use crate::sources::{Sources, Timestamp};
+
+mod life;
 
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
@@ -25,6 +27,8 @@ pub(crate) struct Fixture {
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) sources: Sources,
+    /// Of the store key, to open the store again.
+    secret: ([u8; 32], [u8; 16]),
     rows: Rows,
     access: Access,
     account: AccountId,
@@ -35,7 +39,8 @@ impl Fixture {
     pub(crate) async fn new(seed: u64) -> Self {
         let sources = Sources::seeded(seed, START);
         let index = Arc::new(MemoryIndex::default());
-        let store_key = StoreKey::for_tests(&sources);
+        let secret = (sources.random(), sources.random());
+        let store_key = store_key(secret);
         let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
@@ -45,7 +50,13 @@ impl Fixture {
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
         let access = system("test", region.clone(), START);
         let account = AccountId::parse(ACCOUNT).unwrap();
-        Self { keyring, audit, index, sources, rows, access, account, region }
+        Self { keyring, audit, index, sources, secret, rows, access, account, region }
+    }
+
+    /// The process ends here and another one begins, over the same store.
+    fn restart(&mut self) {
+        let (rows, audit, sources) = (self.rows.clone(), self.audit.clone(), self.sources.clone());
+        self.keyring = KeyRing::new(rows, audit, store_key(self.secret), sources, self.region.clone());
     }
 
     /// All records so far.
@@ -115,6 +126,10 @@ impl Fixture {
     async fn record(&self, key: &ResolvedKey) -> KeyRecord {
         self.rows.load::<KeyRecord>(&KeyPlace::of(&key.metadata).row()).await.unwrap().unwrap().value
     }
+}
+
+fn store_key((secret, generation): ([u8; 32], [u8; 16])) -> StoreKey {
+    StoreKey::of_parts(SecretKey::from_slice(&secret).unwrap(), generation)
 }
 
 #[tokio::test]

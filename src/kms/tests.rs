@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::Service;
 use crate::auth::{Account, AuthSettings, CallerKind, Directory, Identity};
-use crate::crypto::{SecretBytes, sha256};
+use crate::crypto::{SecretBytes, sha256, wrap_for_tests};
 use crate::keyring::tests::{ACCOUNT, Fixture};
-use crate::names::{AccountId, CanonicalId, Region};
+use crate::names::{AccountId, CanonicalId, Region, WrappingAlgorithm};
 use crate::sigv4::{SignedParts, Signer, sign_headers};
 use crate::wire::{Edge, Request, RequestBody, RequestId, ResponseBody};
 
@@ -99,7 +99,8 @@ impl World {
         Request { head, edge, body: RequestBody::full(sent.body.clone()) }
     }
 
-    /// Puts what is known into `${name}`, and bytes into `${bytes:N}` and `${text:N}`.
+    /// Puts what is known into `${name}`, bytes into `${bytes:N}` and `${text:N}`, and into `${wrap:ALGORITHM KEY N}` 32
+    /// bytes of value N, wrapped under the public key that is known as KEY.
     fn fill(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.fill_text(text).into(),
@@ -116,11 +117,19 @@ impl World {
             let filled = match name.split_once(':') {
                 Some(("bytes", n)) => STANDARD.encode(vec![0x5a; n.parse().unwrap()]),
                 Some(("text", n)) => "t".repeat(n.parse().unwrap()),
+                Some(("wrap", how)) => self.wrap(how),
                 _ => self.known.get(name).unwrap_or_else(|| panic!("{name} is not known")).clone(),
             };
             out = format!("{before}{filled}{after}");
         }
         out
+    }
+
+    fn wrap(&self, how: &str) -> String {
+        let [algorithm, key, value] = how.split(' ').collect::<Vec<_>>()[..] else { panic!("{how}") };
+        let public_key = STANDARD.decode(&self.known[key]).unwrap();
+        let algorithm = WrappingAlgorithm::parse(algorithm).expect("an algorithm");
+        STANDARD.encode(wrap_for_tests(&public_key, algorithm, &[value.parse().unwrap(); 32]))
     }
 
     /// Compares an answer's body with what is expected: `*` is anything, `${name}` what is known, `=name` anything,
@@ -209,7 +218,7 @@ async fn play(world: &mut World, step: &Value, at: &str) {
         world.compare(expected, calls[0], &format!("{at}.event"));
     }
     let text = calls[0].to_string();
-    for secret in [&body["Plaintext"], &body["CiphertextBlob"]].into_iter().filter_map(Value::as_str) {
+    for secret in [&body["Plaintext"], &body["CiphertextBlob"], &body["ImportToken"]].into_iter().filter_map(Value::as_str) {
         assert!(!text.contains(secret), "{at}: a secret is in the record");
     }
 }
