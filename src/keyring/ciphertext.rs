@@ -66,21 +66,24 @@ pub(super) fn wrap_material(
     seal_box(&seal, material.expose(), sources)
 }
 
-/// Unwraps a generation of material.
+/// Unwraps the bytes of a generation of material.
 pub(super) fn unwrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
     wrapped: &[u8],
-) -> Result<SecretKey, KeyringError> {
-    let damaged = || KeyringError::Internal(format!("the material of key {key_id} is damaged"));
+) -> Result<SecretBytes, KeyringError> {
+    let damaged = || damaged_material(key_id);
     let header = parse_box(wrapped).map_err(|_| damaged())?;
     if header.generation != store_key.generation() {
         return Err(damaged());
     }
-    let opened =
-        open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())?;
-    SecretKey::from_slice(opened.expose()).ok_or_else(damaged)
+    open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())
+}
+
+/// Stored material that can't be read: damage, not the caller's fault.
+pub(super) fn damaged_material(key_id: &str) -> KeyringError {
+    KeyringError::Internal(format!("the material of key {key_id} is damaged"))
 }
 
 /// The id that clients and the trail see of a generation: 64 hexadecimal digits that tell nothing of the material.

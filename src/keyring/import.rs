@@ -67,6 +67,7 @@ pub struct Imported {
 struct Incoming<'a> {
     tag: Generation,
     wrapped: Vec<u8>,
+    public_key: Option<Vec<u8>>,
     import: &'a Import<'a>,
     now: Timestamp,
 }
@@ -91,16 +92,14 @@ impl KeyRing {
         let stored = self.load(&place).await?;
         check_importable(&stored.value, &place)?;
         check_usable(&stored.value, &place, Operation::Import)?;
-        let spec = stored.value.spec();
+        let spec = stored.value.kind.spec();
         if !wrapping.algorithm.carries(spec, wrapping.spec) {
             // AWS's text is not recorded.
             let (algorithm, under) = (wrapping.algorithm, wrapping.spec);
             let text = format!("Algorithm {algorithm} and wrapping key spec {under} cannot wrap {spec} key material.");
             return Err(KeyringError::Validation(text));
         }
-        // Up to seconds of CPU.
-        let made = tokio::task::spawn_blocking(move || WrappingKey::generate(wrapping.spec)).await;
-        let made = made.map_err(|error| KeyringError::Internal(format!("making a wrapping key: {error}")))?;
+        let made = self.make_rsa(move || WrappingKey::generate(wrapping.spec)).await?;
         Ok(seal_token(&self.token_key(), &place.arn(), wrapping, &made, self.sources()))
     }
 
@@ -132,11 +131,12 @@ impl KeyRing {
             let plain =
                 token.key.unwrap(token.algorithm, import.wrapped).map_err(|_| KeyringError::InvalidCiphertext)?;
             let material =
-                KeyMaterial::parse(record.spec(), plain.expose()).map_err(|_| bad_material(record.spec()))?;
+                KeyMaterial::parse(record.kind.spec(), plain.expose()).map_err(|_| bad_material(record.kind.spec()))?;
             let bytes = material.to_bytes();
             let tag = imported_tag(&place.key_id, bytes.expose());
             let wrapped = wrap_material(self.store_key(), &place.key_id, &tag, &bytes, self.sources());
-            record.take_in(place, Incoming { tag, wrapped, import: &import, now })?;
+            let public_key = material.public_key().map(<[u8]>::to_vec);
+            record.take_in(place, Incoming { tag, wrapped, public_key, import: &import, now })?;
             let id = shown_id(record, place, &tag);
             Ok((Imported { material_id: id.clone() }, json!({ "keyId": place.arn(), "keyMaterialId": id })))
         })
@@ -251,7 +251,7 @@ impl KeyRecord {
             return Err(KeyringError::Unsupported(text));
         }
         let first = self.materials.is_empty();
-        if !first && self.spec() != KeySpec::SymmetricDefault {
+        if !first && !self.kind.is_symmetric() {
             return Err(incorrect("The key material is not the same as the key material that was imported before."));
         }
         if let Some(pending) = &self.pending_material {
@@ -267,6 +267,7 @@ impl KeyRecord {
             origin: MaterialOrigin::Initial,
             wrapped: Vec::new(),
             import: None,
+            public_key: None,
         };
         material.fill(incoming);
         if first {
@@ -298,6 +299,7 @@ impl MaterialRecord {
         let held = self.import.take().and_then(|import| import.description);
         let description = incoming.import.description.map(str::to_owned).or(held);
         self.wrapped = incoming.wrapped;
+        self.public_key = incoming.public_key.map(Into::into);
         self.import = Some(ImportRecord { description, valid_to_ms: incoming.import.valid_to.map(|at| at.0) });
     }
 }
@@ -328,7 +330,7 @@ fn check_validity(valid_to: Option<Timestamp>, now: Timestamp) -> Result<(), Key
 }
 
 fn shown_id(record: &KeyRecord, place: &KeyPlace, tag: &Generation) -> Option<String> {
-    (record.spec() == KeySpec::SymmetricDefault).then(|| material_id(&place.key_id, tag))
+    record.kind.is_symmetric().then(|| material_id(&place.key_id, tag))
 }
 
 fn imported_tag(key_id: &str, material: &[u8]) -> Generation {

@@ -1,6 +1,6 @@
 //! What a key is to the outside, and its pure life cycle.
 
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, KeyKind, Region};
 use crate::sources::Timestamp;
 
 /// The state of a key (KMS developer guide, "Key states of AWS KMS keys"). Its numbers are part of the stored format.
@@ -115,7 +115,9 @@ pub struct KeyMetadata {
     pub expiration: Option<Expiration>,
     /// Of multi-Region keys.
     pub multi_region: Option<MultiRegion>,
-    /// 64 hexadecimal digits; none before material was imported.
+    /// Spec and usage.
+    pub kind: KeyKind,
+    /// 64 hexadecimal digits; of symmetric keys alone, and none before material was imported.
     pub current_material_id: Option<String>,
 }
 

@@ -14,10 +14,11 @@ use super::root::hex;
 use super::service::{KeyRing, ResolvedKey, check_managed, check_usable};
 use super::{KeyMetadata, KeyOrigin, KeyState, KeyringError};
 use crate::auth::Grant;
-use crate::crypto::{SecretBytes, SecretKey};
+use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
-use crate::names::{AccountId, Region, iam_root_arn, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, Region, iam_root_arn, kms_key_arn};
 use crate::sources::Timestamp;
+use crate::wire::lower_camel;
 
 /// Waiting period of ScheduleKeyDeletion where none is given, in days.
 pub const PENDING_WINDOW_DEFAULT_DAYS: u32 = 30;
@@ -37,6 +38,8 @@ pub struct NewKey {
     pub origin: KeyOrigin,
     /// A multi-Region primary key.
     pub multi_region: bool,
+    /// Spec and usage.
+    pub kind: KeyKind,
 }
 
 /// A page of a listing.
@@ -67,21 +70,28 @@ pub(super) struct Change<'c, 'b> {
 }
 
 impl KeyRing {
-    /// Makes a symmetric key. Grant: `kms:CreateKey` on `*`.
+    /// Makes a key. Grant: `kms:CreateKey` on `*`.
     pub async fn create_key(&self, grant: &Grant, call: &Call, new: NewKey) -> Result<KeyMetadata, KeyringError> {
         grant.assert_covers("kms:CreateKey", "*");
         let region = &grant.access().facts().region;
         let key_id = if new.multi_region { self.new_multi_region_id() } else { self.new_key_id() };
         let place = KeyPlace::new(region, &grant.resource().owner, &key_id);
-        let mut record = KeyRecord { policy: new.policy, tags: new.tags, ..self.new_record(&place, new.description) };
-        if new.multi_region {
-            record.multi_region = Some(MultiRegionRecord { primary: region.to_string(), replicas: Vec::new() });
-        }
-        if new.origin == KeyOrigin::External {
-            record.origin = Some(KeyOrigin::External);
-            record.state = KeyState::PendingImport;
-            record.materials.clear();
-        }
+        let material = match new.origin {
+            KeyOrigin::External => None,
+            KeyOrigin::AwsKms => match self.make_material(new.kind.spec()).await {
+                Ok(material) => Some(material),
+                Err(error) => {
+                    return self.conclude_refused(event_of(grant, "CreateKey", call, Vec::new()), error).await;
+                }
+            },
+        };
+        let primary = || MultiRegionRecord { primary: region.to_string(), replicas: Vec::new() };
+        let record = KeyRecord {
+            policy: new.policy,
+            tags: new.tags,
+            multi_region: new.multi_region.then(primary),
+            ..self.new_record(&place, new.description, new.kind, material.as_ref())
+        };
         let metadata = record.metadata(&place);
         let mut event = event_of(grant, "CreateKey", call, vec![key_resource(&metadata)]);
         event.response = json!({ "keyMetadata": shown_metadata(&metadata) });
@@ -335,33 +345,48 @@ impl KeyRing {
         format!("mrk-{}", hex(&self.sources().random::<16>()))
     }
 
-    pub(super) fn new_record(&self, place: &KeyPlace, description: String) -> KeyRecord {
+    /// `material`: none for a key whose material is to be imported.
+    pub(super) fn new_record(
+        &self,
+        place: &KeyPlace,
+        description: String,
+        kind: KeyKind,
+        material: Option<&KeyMaterial>,
+    ) -> KeyRecord {
         KeyRecord {
             created_ms: self.sources().now().0,
-            state: KeyState::Enabled,
+            state: if material.is_some() { KeyState::Enabled } else { KeyState::PendingImport },
             deletion_ms: None,
             description,
             aws_managed: false,
-            materials: vec![self.new_material(&place.key_id, MaterialOrigin::Initial)],
+            materials: material
+                .map(|made| self.wrapped(&place.key_id, MaterialOrigin::Initial, made))
+                .into_iter()
+                .collect(),
             aliases: Vec::new(),
             policy: None,
             tags: Vec::new(),
             rotation: None,
             deletion_trusted_ms: None,
-            origin: None,
+            origin: material.is_none().then_some(KeyOrigin::External),
             pending_material: None,
             multi_region: None,
             pending_window_days: None,
             used_tokens: None,
+            kind,
         }
     }
 
+    /// A new generation of a symmetric key.
     pub(super) fn new_material(&self, key_id: &str, origin: MaterialOrigin) -> MaterialRecord {
+        self.wrapped(key_id, origin, &KeyMaterial::generate(KeySpec::SymmetricDefault, self.sources()))
+    }
+
+    fn wrapped(&self, key_id: &str, origin: MaterialOrigin, material: &KeyMaterial) -> MaterialRecord {
         let tag = self.sources().random();
-        let material = SecretKey::generate(self.sources());
-        let material = SecretBytes::new(material.expose().to_vec());
-        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material, self.sources());
-        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped, import: None }
+        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material.to_bytes(), self.sources());
+        let public_key = material.public_key().map(|der| der.to_vec().into());
+        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped, public_key, import: None }
     }
 }
 
@@ -410,6 +435,7 @@ fn blank_response(event: crate::audit::Event) -> crate::audit::Event {
 
 /// What the trail shows of a new key.
 pub(super) fn shown_metadata(metadata: &KeyMetadata) -> Value {
+    let (list, algorithms) = metadata.kind.algorithms();
     let mut shown = json!({
         "aWSAccountId": metadata.account.as_str(),
         "keyId": metadata.key_id,
@@ -417,14 +443,14 @@ pub(super) fn shown_metadata(metadata: &KeyMetadata) -> Value {
         "creationDate": crate::wire::iso8601_seconds(metadata.created),
         "enabled": metadata.state == KeyState::Enabled,
         "description": metadata.description,
-        "keyUsage": "ENCRYPT_DECRYPT",
+        "keyUsage": metadata.kind.usage().as_str(),
         "keyState": metadata.state.name(),
         "origin": metadata.origin.name(),
         "keyManager": if metadata.aws_managed { "AWS" } else { "CUSTOMER" },
-        "keySpec": "SYMMETRIC_DEFAULT",
-        "encryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
+        "keySpec": metadata.kind.spec().as_str(),
         "multiRegion": metadata.multi_region.is_some(),
     });
+    shown[lower_camel(list)] = algorithms.into();
     if let Some(id) = &metadata.current_material_id {
         shown["currentKeyMaterialId"] = id.as_str().into();
     }

@@ -1,8 +1,13 @@
 //! What the index keeps of keys and aliases. Fields may be added, never renumbered.
 
+use minicbor::bytes::ByteVec;
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decoder, Encoder};
+
 use crate::crypto::Generation;
 use crate::index::{Record, Table, Tuple};
-use crate::names::{AccountId, KeySpec, Region, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, KeyUsage, Region, kms_key_arn};
 use crate::sources::Timestamp;
 
 use super::ciphertext::material_id;
@@ -52,6 +57,9 @@ pub(super) struct MaterialRecord {
     /// Of imported material.
     #[n(10)]
     pub(super) import: Option<ImportRecord>,
+    /// Of asymmetric keys, the DER SubjectPublicKeyInfo: GetPublicKey opens nothing.
+    #[n(20)]
+    pub(super) public_key: Option<ByteVec>,
 }
 
 /// What is known of an import.
@@ -152,6 +160,35 @@ pub(super) struct KeyRecord {
     /// Import tokens that were used and are still valid.
     #[n(16)]
     pub(super) used_tokens: Option<Vec<UsedToken>>,
+    /// Absent in the rows of symmetric keys, the first kind there was.
+    #[n(20)]
+    pub(super) kind: KeyKind,
+}
+
+/// As `[spec, usage]`, in AWS's words.
+impl<C> minicbor::Encode<C> for KeyKind {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.array(2)?.str(self.spec().as_str())?.str(self.usage().as_str())?.ok()
+    }
+
+    fn is_nil(&self) -> bool {
+        *self == Self::SYMMETRIC
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for KeyKind {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let unknown = || DecodeError::message("no kind of key");
+        if d.array()? != Some(2) {
+            return Err(unknown());
+        }
+        let (spec, usage) = (KeySpec::parse(d.str()?), KeyUsage::parse(d.str()?));
+        spec.zip(usage).and_then(|(spec, usage)| Self::new(spec, usage)).ok_or_else(unknown)
+    }
+
+    fn nil() -> Option<Self> {
+        Some(Self::SYMMETRIC)
+    }
 }
 
 /// An alias.
@@ -327,11 +364,6 @@ impl MaterialRecord {
 }
 
 impl KeyRecord {
-    /// What the key is made of.
-    pub(super) fn spec(&self) -> KeySpec {
-        KeySpec::SymmetricDefault
-    }
-
     pub(super) fn origin(&self) -> KeyOrigin {
         self.origin.unwrap_or_default()
     }
@@ -381,7 +413,12 @@ impl KeyRecord {
             origin: self.origin(),
             expiration: self.expiration(),
             multi_region: self.regions(),
-            current_material_id: self.materials.last().map(|material| material_id(&place.key_id, &material.tag)),
+            kind: self.kind,
+            current_material_id: self
+                .materials
+                .last()
+                .filter(|_| self.kind.is_symmetric())
+                .map(|material| material_id(&place.key_id, &material.tag)),
         }
     }
 }
@@ -399,6 +436,7 @@ mod tests {
             origin: MaterialOrigin::OnDemand,
             wrapped: vec![1, 2],
             import: None,
+            public_key: None,
         };
         let key = KeyRecord {
             created_ms: 1_795_608_000_000,
@@ -417,6 +455,7 @@ mod tests {
             multi_region: None,
             pending_window_days: None,
             used_tokens: None,
+            kind: KeyKind::SYMMETRIC,
         };
         let alias = AliasRecord { target_key_id: "id".to_owned(), created_ms: 1, updated_ms: 2 };
         let hex = |bytes: Vec<u8>| super::super::root::hex(&bytes);
@@ -424,6 +463,24 @@ mod tests {
         assert_eq!(key_hex, KEY);
         assert_eq!(alias_hex, ALIAS);
         assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&key).unwrap()).unwrap(), key);
+        let kind = KeyKind::new(KeySpec::P256, KeyUsage::KeyAgreement).unwrap();
+        let material = MaterialRecord { public_key: Some(vec![3].into()), ..key.materials[0].clone() };
+        let asymmetric = KeyRecord { kind, materials: vec![material], ..key };
+        assert_eq!(hex(minicbor::to_vec(&asymmetric).unwrap()), ASYMMETRIC);
+        assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&asymmetric).unwrap()).unwrap(), asymmetric);
+    }
+
+    #[test]
+    fn kinds_that_are_none() {
+        let mut record = minicbor::to_vec(("SYMMETRIC_DEFAULT", "SIGN_VERIFY")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        record = minicbor::to_vec(("RSA_2048", "SIGN_VERIFY", "x")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        for &spec in KeySpec::ALL {
+            for kind in spec.abilities().usages.iter().map(|usage| KeyKind::new(spec, *usage).unwrap()) {
+                assert_eq!(minicbor::decode::<KeyKind>(&minicbor::to_vec(kind).unwrap()).unwrap(), kind);
+            }
+        }
     }
 
     /// The fields that came with rotation, imports and multi-Region keys.
@@ -435,6 +492,7 @@ mod tests {
             origin: MaterialOrigin::Initial,
             wrapped: vec![1],
             import: Some(ImportRecord { description: Some("m".to_owned()), valid_to_ms: Some(9) }),
+            public_key: None,
         };
         let key = KeyRecord {
             created_ms: 1,
@@ -453,6 +511,7 @@ mod tests {
             multi_region: Some(MultiRegionRecord { primary: "a-1".to_owned(), replicas: vec!["b-1".to_owned()] }),
             pending_window_days: Some(7),
             used_tokens: Some(vec![UsedToken { id: [8; 16], until_ms: 6 }]),
+            kind: KeyKind::SYMMETRIC,
         };
         let bytes = minicbor::to_vec(&key).unwrap();
         assert_eq!(super::super::root::hex(&bytes), SECOND);
@@ -466,6 +525,11 @@ mod tests {
     const KEY: &str = concat!(
         "891b000001a21293b60002016164f58184500707070707070707070707070707070705014201028167616c6961732f61",
         "627b7d8182616b6176",
+    );
+    const ASYMMETRIC: &str = concat!(
+        "951b000001a21293b60002016164f5819550070707070707070707070707070707070501420102f6f6f6f6f6f6f6f6f6f6f6",
+        "f6f6f6f6f641038167616c6961732f61627b7d8182616b6176f6f6f6f6f6f6f6f6f6f6f6826d4543435f4e4953545f5032",
+        "35366d4b45595f41475245454d454e54",
     );
     const ALIAS: &str = "836269640102";
 }

@@ -16,6 +16,7 @@ use super::multi_region::{check_primary, not_primary};
 use super::queue::{Due, put_key};
 use super::record::{KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, RotationRecord};
 use super::service::{KeyRing, ResolvedKey, wrong_origin};
+use super::usage::wrong_spec;
 use super::{Expiration, KeyOrigin, KeyState, KeyringError};
 use crate::auth::{Grant, system};
 use crate::index::Table;
@@ -145,7 +146,7 @@ impl KeyRing {
     ) -> Result<(), KeyringError> {
         let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
         self.change_key(grant, "kms:EnableKeyRotation", Operation::ConfigureRotation, call, key, |change| {
-            check_automatic(&change.record, change.place)?;
+            check_automatic(&change.record, change.place, "EnableKeyRotation")?;
             let set = change.record.rotation.map(|rotation| rotation.period_days);
             let days = period_days.or(set).unwrap_or(ROTATION_PERIOD_DEFAULT_DAYS);
             if set != Some(days) {
@@ -159,7 +160,7 @@ impl KeyRing {
     /// Grant: `kms:DisableKeyRotation`.
     pub async fn disable_rotation(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
         self.change_key(grant, "kms:DisableKeyRotation", Operation::ConfigureRotation, call, key, |change| {
-            check_automatic(&change.record, change.place)?;
+            check_automatic(&change.record, change.place, "DisableKeyRotation")?;
             change.record.rotation = None;
             Ok(((), serde_json::Value::Null))
         })
@@ -175,7 +176,7 @@ impl KeyRing {
     ) -> Result<RotationStatus, KeyringError> {
         let place = KeyPlace::of(&key.metadata);
         self.read_key(grant, "kms:GetKeyRotationStatus", call, key, |record| {
-            check_rotatable(record, &place)?;
+            check_rotatable(record, &place, "GetKeyRotationStatus")?;
             let running = record.rotation.filter(|_| !record.state.is_going());
             let automatic = running.map(|rotation| (rotation.period_days, Timestamp(rotation.next_ms)));
             Ok(RotationStatus { automatic })
@@ -189,7 +190,7 @@ impl KeyRing {
         let now = self.sources().now();
         self.change_key(grant, "kms:RotateKeyOnDemand", Operation::Rotate, call, key, |change| {
             let (record, place) = (&mut change.record, change.place);
-            check_rotatable(record, place)?;
+            check_rotatable(record, place, "RotateKeyOnDemand")?;
             if record.is_replica(place) {
                 return Err(not_primary(place));
             }
@@ -237,7 +238,7 @@ impl KeyRing {
         let scope = ["ListKeyRotations", &key.metadata.arn, if all { "all" } else { "rotations" }];
         let complete = self.is_pending_everywhere(&place).await;
         self.read_key(grant, "kms:ListKeyRotations", call, key, |record| {
-            check_rotatable(record, &place)?;
+            check_rotatable(record, &place, "ListKeyRotations")?;
             let mut rotations = record.rotations(&place, complete?);
             rotations.retain(|rotation| all || rotation.rotated.is_some());
             if let Some(marker) = marker {
@@ -332,18 +333,16 @@ impl KeyRecord {
 }
 
 /// Rotation is for symmetric encryption keys.
-fn check_rotatable(record: &KeyRecord, place: &KeyPlace) -> Result<(), KeyringError> {
-    let spec = record.spec();
-    if spec != crate::names::KeySpec::SymmetricDefault {
-        let text = format!("{} key spec is {spec} which is not valid for this operation.", place.arn());
-        return Err(KeyringError::Unsupported(text));
+fn check_rotatable(record: &KeyRecord, place: &KeyPlace, operation: &str) -> Result<(), KeyringError> {
+    if record.kind.is_symmetric() {
+        return Ok(());
     }
-    Ok(())
+    Err(KeyringError::Unsupported(wrong_spec(place, record.kind, operation)))
 }
 
 /// Automatic rotation is for those whose material is made here, and ruled by the primary key of a set.
-fn check_automatic(record: &KeyRecord, place: &KeyPlace) -> Result<(), KeyringError> {
-    check_rotatable(record, place)?;
+fn check_automatic(record: &KeyRecord, place: &KeyPlace, operation: &str) -> Result<(), KeyringError> {
+    check_rotatable(record, place, operation)?;
     if record.origin() != KeyOrigin::AwsKms {
         return Err(wrong_origin(record, place));
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::ciphertext::parse_ciphertext;
 use super::clock::TrustedClock;
 use super::import::has_expired;
+use super::key_pair::RsaMakers;
 use super::keys::{Operation, StateRefusal, check_state};
 use super::marker::Markers;
 use super::material::MaterialCache;
@@ -20,7 +21,7 @@ use crate::index::{Rows, Stored};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
 use crate::sources::Sources;
 
-use super::usage::{DataKeySize, Use};
+use super::usage::{DataKeySize, Sealing, Use};
 
 /// An encryption context as KMS has it.
 pub type EncryptionContext = BTreeMap<String, String>;
@@ -51,8 +52,8 @@ pub struct DataKey {
     pub plaintext: SecretBytes,
     /// The same, as a KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// A new ciphertext.
@@ -60,8 +61,8 @@ pub struct DataKey {
 pub struct Encrypted {
     /// The KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// An opened ciphertext.
@@ -69,8 +70,8 @@ pub struct Encrypted {
 pub struct Decrypted {
     /// What it held.
     pub plaintext: SecretBytes,
-    /// The material that had sealed it.
-    pub material_id: String,
+    /// The material that had sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// The key module. Cheap to clone.
@@ -88,14 +89,16 @@ struct Parts {
     materials: Mutex<MaterialCache>,
     owned: OwnedCache,
     clock: TrustedClock,
+    rsa_makers: RsaMakers,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
         let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
-        let (materials, owned, clock) = (Mutex::default(), OwnedCache::default(), TrustedClock::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, clock }))
+        let (materials, owned) = (Mutex::default(), OwnedCache::default());
+        let (clock, rsa_makers) = (TrustedClock::default(), RsaMakers::default());
+        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, clock, rsa_makers }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -128,6 +131,10 @@ impl KeyRing {
 
     pub(super) fn clock(&self) -> &TrustedClock {
         &self.0.clock
+    }
+
+    pub(super) fn rsa_makers(&self) -> &RsaMakers {
+        &self.0.rsa_makers
     }
 
     pub(super) fn materials(&self) -> MutexGuard<'_, MaterialCache> {
@@ -212,7 +219,7 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<DataKey, KeyringError> {
         let size = if bytes == 32 { DataKeySize::Aes256 } else { DataKeySize::Bytes(bytes) };
-        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), size).await
+        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), context, size).await
     }
 
     /// Opens a KMS ciphertext. `grant`: `kms:Decrypt` on the key's ARN.
@@ -225,7 +232,8 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<Decrypted, KeyringError> {
         let algorithm = ("encryptionAlgorithm", "SYMMETRIC_DEFAULT".into());
-        self.open(&Use::in_process(grant, key, context, algorithm, via_s3), ciphertext).await
+        let usage = Use::in_process(grant, key, context, algorithm, via_s3);
+        self.open(&usage, Sealing::symmetric(context), ciphertext).await
     }
 
     /// The owned key for SSE-S3, from a cache of bounded age or loaded and recorded.

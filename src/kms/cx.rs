@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::error::{KmsError, Refusal};
-use super::input::lower_camel;
+use super::shapes::UsedKey;
 use super::table::Row;
 use crate::audit::EventResource;
 use crate::auth::{Access, Grant, Resource};
-use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, ResolvedKey, Use};
+use crate::keyring::{Call, KeyRing, KeyringError, ResolvedKey, Use};
 use crate::names::{AccountId, Region};
+use crate::wire::lower_camel;
 
 /// One call.
 pub(super) struct Cx<'a> {
@@ -35,6 +36,10 @@ pub(super) struct Granted {
 }
 
 impl Granted {
+    pub(super) fn usage(&self, cx: &Cx<'_>, dry_run: bool) -> Use<'_> {
+        Use { grant: &self.grant, key: &self.key, call: cx.call.clone(), dry_run }
+    }
+
     /// The key's ARN, which is the `KeyId` of most answers.
     pub(super) fn arn(&self) -> Value {
         self.key.metadata.arn.as_str().into()
@@ -88,15 +93,10 @@ impl<'a> Cx<'a> {
         Ok(self.access.authorize(action, resource)?)
     }
 
-    /// A use of a key.
-    pub(super) fn usage<'u>(
-        &self,
-        grant: &'u Grant,
-        key: &'u ResolvedKey,
-        context: &'u EncryptionContext,
-        dry_run: bool,
-    ) -> Use<'u> {
-        Use { grant, key, context, call: self.call.clone(), dry_run }
+    /// The key that the row's operation is to use, with leave to.
+    pub(super) async fn used(&self, named: &UsedKey) -> Result<Granted, Refusal> {
+        let key = self.resolve(&named.key_id).await?;
+        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
     }
 
     /// The key that the row's operation is to manage, named by id or ARN, with leave to.
@@ -131,22 +131,29 @@ const SHOWN: &[&str] = &[
     "AliasName",
     "BypassPolicyLockoutSafetyCheck",
     "CustomKeyStoreId",
+    "CustomerMasterKeySpec",
     "Description",
     "DestinationEncryptionAlgorithm",
     "DestinationEncryptionContext",
     "DestinationKeyId",
     "DryRun",
+    "DryRunModifiers",
+    "EncapsulationAlgorithm",
     "EncryptionAlgorithm",
     "EncryptionContext",
     "ExpirationModel",
     "ImportType",
     "IncludeKeyMaterial",
+    "KeyAgreementAlgorithm",
     "KeyId",
     "KeyMaterialDescription",
     "KeyMaterialId",
+    "KeyPairSpec",
     "KeySpec",
     "KeyUsage",
     "Limit",
+    "MacAlgorithm",
+    "MessageType",
     "MultiRegion",
     "NumberOfBytes",
     "Origin",
@@ -156,6 +163,7 @@ const SHOWN: &[&str] = &[
     "PrimaryRegion",
     "ReplicaRegion",
     "RotationPeriodInDays",
+    "SigningAlgorithm",
     "SourceEncryptionAlgorithm",
     "SourceEncryptionContext",
     "SourceKeyId",

@@ -13,6 +13,7 @@ mod reply;
 mod shapes;
 mod table;
 mod tags;
+mod words;
 
 use std::sync::Arc;
 

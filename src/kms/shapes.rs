@@ -16,6 +16,13 @@ pub(super) struct ManagedKey {
     pub(super) key_id: String,
 }
 
+/// What every operation is given that uses one key: `KeyId`, `GrantTokens` and `DryRun`.
+pub(super) struct UsedKey {
+    /// In any of the four forms.
+    pub(super) key_id: String,
+    pub(super) dry_run: bool,
+}
+
 /// `Limit` and `Marker` of a listing.
 pub(super) struct Paging {
     pub(super) limit: usize,
@@ -25,6 +32,19 @@ pub(super) struct Paging {
 impl ManagedKey {
     pub(super) fn read(fields: &mut Fields) -> Self {
         Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS) }
+    }
+}
+
+impl UsedKey {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        let dry_run = fields.flag("DryRun");
+        Self { dry_run, ..Self::read_without_dry_run(fields) }
+    }
+
+    /// Of the operations that only tell something of a key: they have no `DryRun`.
+    pub(super) fn read_without_dry_run(fields: &mut Fields) -> Self {
+        fields.grant_tokens();
+        Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS), dry_run: false }
     }
 }
 

@@ -66,12 +66,12 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("CreateCustomKeyStore"),
     not_yet!("CreateGrant"),
     run!("CreateKey", create_key),
-    not_yet!("Decapsulate"),
+    run!("Decapsulate", decapsulate),
     run!("Decrypt", decrypt),
     run!("DeleteAlias", delete_alias),
     not_yet!("DeleteCustomKeyStore"),
     run!("DeleteImportedKeyMaterial", delete_imported_key_material),
-    not_yet!("DeriveSharedSecret"),
+    run!("DeriveSharedSecret", derive_shared_secret),
     not_yet!("DescribeCustomKeyStores"),
     run!("DescribeKey", describe_key),
     run!("DisableKey", disable_key),
@@ -79,19 +79,19 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("DisconnectCustomKeyStore"),
     run!("EnableKey", enable_key),
     run!("EnableKeyRotation", enable_key_rotation),
-    not_yet!("Encapsulate"),
+    run!("Encapsulate", encapsulate),
     run!("Encrypt", encrypt),
     run!("GenerateDataKey", generate_data_key),
-    not_yet!("GenerateDataKeyPair"),
-    not_yet!("GenerateDataKeyPairWithoutPlaintext"),
+    run!("GenerateDataKeyPair", generate_data_key_pair),
+    run!("GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext),
     run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext),
-    not_yet!("GenerateMac"),
+    run!("GenerateMac", generate_mac),
     run!("GenerateRandom", generate_random),
     run!("GetKeyLastUsage", get_key_last_usage),
     run!("GetKeyPolicy", get_key_policy),
     run!("GetKeyRotationStatus", get_key_rotation_status),
     run!("GetParametersForImport", get_parameters_for_import),
-    not_yet!("GetPublicKey"),
+    run!("GetPublicKey", get_public_key),
     run!("ImportKeyMaterial", import_key_material),
     run!("ListAliases", list_aliases),
     not_yet!("ListGrants"),
@@ -107,15 +107,15 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("RevokeGrant"),
     run!("RotateKeyOnDemand", rotate_key_on_demand),
     run!("ScheduleKeyDeletion", schedule_key_deletion),
-    not_yet!("Sign"),
+    run!("Sign", sign),
     run!("TagResource", tag_resource),
     run!("UntagResource", untag_resource),
     run!("UpdateAlias", update_alias),
     not_yet!("UpdateCustomKeyStore"),
     run!("UpdateKeyDescription", update_key_description),
     run!("UpdatePrimaryRegion", update_primary_region),
-    not_yet!("Verify"),
-    not_yet!("VerifyMac"),
+    run!("Verify", verify),
+    run!("VerifyMac", verify_mac),
 ];
 
 /// The row that `X-Amz-Target` names.
@@ -144,13 +144,15 @@ mod tests {
     #[test]
     fn what_is_served() {
         let served: Vec<_> = TABLE.iter().filter(|r| matches!(r.handler, Handler::Run(_))).map(|r| r.name).collect();
-        let expected = "CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DeleteImportedKeyMaterial \
-                        DescribeKey DisableKey DisableKeyRotation EnableKey EnableKeyRotation Encrypt \
-                        GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom GetKeyLastUsage \
-                        GetKeyPolicy GetKeyRotationStatus GetParametersForImport ImportKeyMaterial ListAliases \
-                        ListKeyPolicies ListKeyRotations ListKeys ListResourceTags PutKeyPolicy ReEncrypt \
-                        ReplicateKey RotateKeyOnDemand ScheduleKeyDeletion TagResource UntagResource UpdateAlias \
-                        UpdateKeyDescription UpdatePrimaryRegion";
+        let expected = "CancelKeyDeletion CreateAlias CreateKey Decapsulate Decrypt DeleteAlias \
+                        DeleteImportedKeyMaterial DeriveSharedSecret DescribeKey DisableKey DisableKeyRotation \
+                        EnableKey EnableKeyRotation Encapsulate Encrypt GenerateDataKey GenerateDataKeyPair \
+                        GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac \
+                        GenerateRandom GetKeyLastUsage GetKeyPolicy GetKeyRotationStatus GetParametersForImport \
+                        GetPublicKey ImportKeyMaterial ListAliases ListKeyPolicies ListKeyRotations ListKeys \
+                        ListResourceTags PutKeyPolicy ReEncrypt ReplicateKey RotateKeyOnDemand \
+                        ScheduleKeyDeletion Sign TagResource UntagResource UpdateAlias UpdateKeyDescription \
+                        UpdatePrimaryRegion Verify VerifyMac";
         assert_eq!(served.join(" "), expected);
     }
 }

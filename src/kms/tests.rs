@@ -218,7 +218,9 @@ async fn play(world: &mut World, step: &Value, at: &str) {
         world.compare(expected, calls[0], &format!("{at}.event"));
     }
     let text = calls[0].to_string();
-    for secret in [&body["Plaintext"], &body["CiphertextBlob"], &body["ImportToken"]].into_iter().filter_map(Value::as_str) {
+    for secret in
+        [&body["Plaintext"], &body["CiphertextBlob"], &body["ImportToken"]].into_iter().filter_map(Value::as_str)
+    {
         assert!(!text.contains(secret), "{at}: a secret is in the record");
     }
 }

@@ -280,6 +280,9 @@ impl From<KeyringError> for Error {
             | KeyringError::IncorrectKeyMaterial(_)
             | KeyringError::InvalidImportToken
             | KeyringError::ExpiredImportToken => Self::internal("S3 manages no KMS key"),
+            KeyringError::InvalidSignature | KeyringError::InvalidMac => {
+                Self::internal("S3 verifies nothing with a KMS key")
+            }
             KeyringError::Contention => Self::new(Code::SlowDown),
             KeyringError::Internal(detail) => Self::internal(detail),
         }

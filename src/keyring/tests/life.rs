@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::keyring::record::LastUseRecord;
+use crate::names::KeyKind;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR_MS: i64 = 365 * 86_400_000;
@@ -168,7 +169,7 @@ async fn nights_that_a_gateway_is_off_count() {
 async fn a_use_and_its_note_are_one_commit_and_uses_do_not_wait_for_each_other() {
     let t = Fixture::new(26).await;
     let key = t.create().await;
-    let row = crate::keyring::record::last_use_row(&key.metadata.arn);
+    let row = record::last_use_row(&key.metadata.arn);
     t.index.set_faults(Faults { fail_commit_in: Some(1), ..Faults::default() });
     assert!(t.data_key(&key).await.is_err());
     assert!(t.rows.load::<LastUseRecord>(&row).await.unwrap().is_none());
@@ -189,7 +190,7 @@ async fn a_destroyed_id_is_never_used_again() {
     assert_eq!(t.keyring.destroy_due_keys().await, Ok(1));
     let place = KeyPlace::of(&key.metadata);
     let mut batch = t.rows.batch();
-    let record = t.keyring.new_record(&place, String::new());
-    crate::keyring::manage::put_new_key(&mut batch, &place, &record);
+    let record = t.keyring.new_record(&place, String::new(), KeyKind::SYMMETRIC, None);
+    manage::put_new_key(&mut batch, &place, &record);
     assert!(t.rows.commit(batch).await.is_err());
 }
