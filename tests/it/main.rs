@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod edge;
+mod keys;
 mod manage;
 mod process;
 mod settings;

@@ -24,6 +24,7 @@ const GATEWAY: [u8; 16] = [7; 16];
 /// An opened object store and what lies under it.
 pub(crate) struct Stack {
     pub(crate) objects: Objects,
+    pub(crate) keyring: KeyRing,
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) store: FaultyStore,
@@ -56,14 +57,18 @@ impl Stack {
         let rows = Rows::new(Arc::clone(&index) as Arc<dyn strongroom::index::Index>, sealer);
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
-        let sse = Sse::new(keyring, sources.clone());
+        let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows, audit.clone(), store.blobs(), sse, sources.clone());
         objects.reopen_buckets().await.unwrap();
-        Self { objects, audit, index, store, sources, root }
+        Self { objects, keyring, audit, index, store, sources, root }
     }
 
     pub(crate) fn access(&self) -> Access {
-        system("test", region(), self.sources.now())
+        self.access_in(region())
+    }
+
+    pub(crate) fn access_in(&self, region: Region) -> Access {
+        system("test", region, self.sources.now())
     }
 
     pub(crate) fn grant(&self, action: &'static str, arn: String) -> Grant {
