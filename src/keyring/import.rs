@@ -27,6 +27,8 @@ use crate::sources::Timestamp;
 
 /// Imported material expires at most so long after the import.
 const VALIDITY_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// Imports into one key within a day: what was used of tokens is noted in the key's record for so long.
+const IMPORTS_PER_DAY_MAX: usize = 1000;
 /// Frozen: tags made with it name material in ciphertexts.
 const TAG_LABEL: &[u8] = b"strongroom imported material tag v1";
 
@@ -126,6 +128,11 @@ impl KeyRing {
             used.retain(|token| token.until_ms > now.0);
             if used.iter().any(|other| other.id == token.id) {
                 return Err(KeyringError::InvalidImportToken);
+            }
+            if used.len() >= IMPORTS_PER_DAY_MAX {
+                let text =
+                    format!("{} took {IMPORTS_PER_DAY_MAX} imports within a day, which is the limit.", place.arn());
+                return Err(KeyringError::LimitExceeded(text));
             }
             used.push(UsedToken { id: token.id, until_ms: token.valid_to.0 });
             let plain =
