@@ -118,9 +118,8 @@ impl KeyRing {
         key: &ResolvedKey,
         import: Import<'_>,
     ) -> Result<Imported, KeyringError> {
-        let now = self.sources().now();
         self.change_key(grant, "kms:ImportKeyMaterial", Operation::Import, call, key, |change| {
-            let (record, place) = (&mut change.record, change.place);
+            let (record, place, now) = (&mut change.record, change.place, change.now);
             check_importable(record, place)?;
             check_validity(import.valid_to, now)?;
             let token = open_token(&self.token_key(), &place.arn(), import.token, now)?;
@@ -203,7 +202,7 @@ impl KeyRing {
             let mut batch = self.rows().batch();
             batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
             put_key(&mut batch, place, Some(before), &record);
-            self.synchronize(&mut batch, before, &record, others);
+            self.synchronize(&mut batch, before, &record, &others);
             let Some(last) = events.pop() else { return Ok(false) };
             for event in &events {
                 self.audit().append(&mut batch, event);

@@ -65,6 +65,10 @@ pub(super) struct Change<'c, 'b> {
     pub(super) place: &'c KeyPlace,
     pub(super) record: KeyRecord,
     pub(super) batch: &'c mut RowBatch<'b>,
+    /// The time on the wall clock.
+    pub(super) now: Timestamp,
+    /// The same on the trusted clock: see [`super::clock`].
+    pub(super) trusted: Timestamp,
     /// The other members of its set of multi-Region keys. What they share is changed with it.
     pub(super) others: &'c [Member],
 }
@@ -219,7 +223,6 @@ impl KeyRing {
         key: &ResolvedKey,
         days: u32,
     ) -> Result<ScheduledDeletion, KeyringError> {
-        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
         self.change_key(grant, "kms:ScheduleKeyDeletion", Operation::ScheduleDeletion, call, key, |change| {
             let waits = change.record.multi_region.as_ref().is_some_and(|set| !set.replicas.is_empty())
                 && !change.record.is_replica(change.place);
@@ -228,7 +231,7 @@ impl KeyRing {
                 change.record.state = KeyState::PendingReplicaDeletion;
                 change.record.pending_window_days = Some(days);
             } else {
-                change.record.begin_waiting(days, now, trusted);
+                change.record.begin_waiting(days, change.now, change.trusted);
             }
             let (state, deletion) = (change.record.state, change.record.deletion_ms.map(Timestamp));
             shown["keyState"] = state.name().into();
@@ -313,7 +316,9 @@ impl KeyRing {
         let others = self.others(&place, &stored.value).await?;
         let mut batch = self.rows().batch();
         let before = stored.value.clone();
-        let mut change = Change { place: &place, record: stored.value, batch: &mut batch, others: &others };
+        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
+        let (record, others) = (stored.value, &others[..]);
+        let mut change = Change { place: &place, record, batch: &mut batch, now, trusted, others };
         let (value, response) = edit(&mut change)?;
         let record = change.record;
         batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);

@@ -129,7 +129,7 @@ impl KeyRing {
         batch: &mut RowBatch<'_>,
         before: &KeyRecord,
         after: &KeyRecord,
-        others: Vec<Member>,
+        others: &[Member],
     ) {
         let changed = !before.shares_with(after);
         for (place, stored) in others {
@@ -139,11 +139,11 @@ impl KeyRing {
             }
             let mut record = stored.value.clone();
             record.take_shared(after);
-            put_key(batch, &place, Some(&stored.value), &record);
+            put_key(batch, place, Some(&stored.value), &record);
             let access = system("multi-region", place.region.clone(), self.sources().now());
             let details = json!({ "keyId": place.key_id });
             self.audit()
-                .append(batch, &service_event(&access, "SynchronizeMultiRegionKey", &record.metadata(&place), details));
+                .append(batch, &service_event(&access, "SynchronizeMultiRegionKey", &record.metadata(place), details));
         }
     }
 
@@ -159,7 +159,6 @@ impl KeyRing {
     ) -> Result<Replica, KeyringError> {
         create_grant.assert_covers("kms:CreateKey", "*");
         let region = new.region.as_str();
-        let created_ms = self.sources().now().0;
         let made = self
             .change_key(grant, "kms:ReplicateKey", Operation::Replicate, call, key, |change| {
                 check_primary(&change.record, change.place)?;
@@ -170,7 +169,7 @@ impl KeyRing {
                     return Err(KeyringError::AlreadyExists(text));
                 }
                 set.replicas.push(region.to_owned());
-                let record = change.record.replica(created_ms, &new);
+                let record = change.record.replica(change.now.0, &new);
                 put_new_key(change.batch, &place, &record);
                 let metadata = record.metadata(&place);
                 let access = system("multi-region", place.region.clone(), self.sources().now());
@@ -197,6 +196,11 @@ impl KeyRing {
         replica_grant.assert_covers("kms:UpdatePrimaryRegion", &replica.arn());
         self.change_key(grant, "kms:UpdatePrimaryRegion", Operation::UpdatePrimary, call, key, |change| {
             check_primary(&change.record, change.place)?;
+            if *region == change.place.region {
+                // AWS's text is not recorded.
+                let text = format!("{} is in the primary Region {region} already.", change.place.arn());
+                return Err(KeyringError::Validation(text));
+            }
             let next = change.others.iter().find(|(place, _)| *place == replica);
             let Some((place, stored)) = next else {
                 return Err(KeyringError::NotFound(format!("Key '{}' does not exist", replica.arn())));

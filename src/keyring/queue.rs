@@ -91,31 +91,39 @@ pub(super) fn remove_key(batch: &mut RowBatch<'_>, place: &KeyPlace, record: &Ke
 
 impl KeyRing {
     /// Does what is due by the wall clock; what has to wait for the trusted clock too stays in the queue. Returns to
-    /// how many keys something was done. A key that fails stops the pass: the next one begins with it again.
+    /// how many keys something was done. A key that fails is left for the next
+    /// pass and holds up no other; what failed first is the answer.
     pub(super) async fn work_off(&self, due: Due) -> Result<usize, KeyringError> {
         let now = self.sources().now();
         let mut range =
             KeyRange { start: due.start().build(), end: Some(due.start().u64(order(now).saturating_add(1)).build()) };
-        let mut done = 0;
+        let (mut done, mut failed) = (0, None);
         loop {
             let entries = self.rows().list::<DueRecord>(&range, PAGE, Direction::Forward).await?;
             for (row, entry) in &entries {
-                let place = place_of(&entry.value)?;
-                let acted = match due {
-                    Due::Deletion => self.destroy_if_due(&place).await?,
-                    Due::Rotation => self.rotate_if_due(&place).await?,
-                    Due::Expiry => self.expire_if_due(&place).await?,
-                };
-                done += usize::from(acted);
-                if !acted {
-                    self.drop_stale(row, due, &place).await?;
+                match self.work_off_one(row, due, &entry.value).await {
+                    Ok(acted) => done += usize::from(acted),
+                    Err(error) => _ = failed.get_or_insert(error),
                 }
             }
             match entries.last() {
                 Some((last, _)) if entries.len() == PAGE => range.start = super::manage::after(last.to_vec()),
-                Some(_) | None => return Ok(done),
+                Some(_) | None => return failed.map_or(Ok(done), Err),
             }
         }
+    }
+
+    async fn work_off_one(&self, row: &[u8], due: Due, entry: &DueRecord) -> Result<bool, KeyringError> {
+        let place = place_of(entry)?;
+        let acted = match due {
+            Due::Deletion => self.destroy_if_due(&place).await?,
+            Due::Rotation => self.rotate_if_due(&place).await?,
+            Due::Expiry => self.expire_if_due(&place).await?,
+        };
+        if !acted {
+            self.drop_stale(row, due, &place).await?;
+        }
+        Ok(acted)
     }
 
     /// Removes an entry whose key waits for nothing there: versions before [`put_key`] left such.

@@ -144,13 +144,12 @@ impl KeyRing {
         key: &ResolvedKey,
         period_days: Option<u32>,
     ) -> Result<(), KeyringError> {
-        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
         self.change_key(grant, "kms:EnableKeyRotation", Operation::ConfigureRotation, call, key, |change| {
             check_automatic(&change.record, change.place, "EnableKeyRotation")?;
             let set = change.record.rotation.map(|rotation| rotation.period_days);
             let days = period_days.or(set).unwrap_or(ROTATION_PERIOD_DEFAULT_DAYS);
             if set != Some(days) {
-                change.record.rotation = Some(RotationRecord::starting(days, now, trusted));
+                change.record.rotation = Some(RotationRecord::starting(days, change.now, change.trusted));
             }
             Ok(((), serde_json::Value::Null))
         })
@@ -187,9 +186,8 @@ impl KeyRing {
     /// Gives the key new material; what older generations sealed still opens. With origin EXTERNAL the new material is
     /// that which was imported for it. The automatic schedule stays. Grant: `kms:RotateKeyOnDemand`.
     pub async fn rotate_on_demand(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
-        let now = self.sources().now();
         self.change_key(grant, "kms:RotateKeyOnDemand", Operation::Rotate, call, key, |change| {
-            let (record, place) = (&mut change.record, change.place);
+            let (record, place, now) = (&mut change.record, change.place, change.now);
             check_rotatable(record, place, "RotateKeyOnDemand")?;
             if record.is_replica(place) {
                 return Err(not_primary(place));
@@ -287,7 +285,7 @@ impl KeyRing {
             let mut batch = self.rows().batch();
             batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
             put_key(&mut batch, place, Some(before), &record);
-            self.synchronize(&mut batch, before, &record, others);
+            self.synchronize(&mut batch, before, &record, &others);
             if self.commit(batch, &event).await?.is_some() {
                 return Ok(true);
             }

@@ -76,6 +76,21 @@ async fn a_rotation_whose_commit_fails_is_whole_or_absent() {
 }
 
 #[tokio::test]
+async fn a_key_that_fails_holds_up_no_other() {
+    let t = Fixture::new(29).await;
+    let keys = [t.create().await, t.create().await];
+    for key in &keys {
+        t.schedule(key, 7).await.unwrap();
+    }
+    t.sources.advance(7 * DAY);
+    t.index.set_faults(Faults { fail_commit_in: Some(2), ..Faults::default() });
+    // The first commit is the clock's.
+    assert!(t.keyring.destroy_due_keys().await.is_err());
+    assert_eq!(t.count("DeleteKey").await, 1);
+    assert_eq!(t.keyring.destroy_due_keys().await, Ok(1));
+}
+
+#[tokio::test]
 async fn more_keys_than_a_page_that_wait_do_not_hold_up_others() {
     let t = Fixture::new(22).await;
     // Their deletion is scheduled under a clock that is a year slow: they stand at the head of the queue.
