@@ -155,9 +155,10 @@ fn audit_code(code: &str) -> &str {
     if code == "AccessDeniedException" { "AccessDenied" } else { code }
 }
 
-/// `additionalEventData` of a use.
-pub(super) fn material_details(material_id: &str) -> Details {
-    Details { response: Value::Null, additional: json!({ "keyMaterialId": material_id }) }
+/// `additionalEventData` of a use; asymmetric and HMAC keys have no material ids.
+pub(super) fn material_details(material_id: Option<&str>) -> Details {
+    let additional = material_id.map_or(Value::Null, |id| json!({ "keyMaterialId": id }));
+    Details { response: Value::Null, additional }
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ pub enum KeyringError {
     InvalidState(String),
     /// `InvalidCiphertextException`: which fault is never told.
     InvalidCiphertext,
+    /// `KMSInvalidSignatureException`: Verify never answers that a signature is not valid.
+    InvalidSignature,
+    /// `KMSInvalidMacException`: neither does VerifyMac.
+    InvalidMac,
     /// `IncorrectKeyException`.
     IncorrectKey,
     /// `AccessDeniedException`.
@@ -52,6 +56,8 @@ impl KeyringError {
             Self::Disabled(_) => "DisabledException",
             Self::PendingDeletion(_) | Self::InvalidState(_) => "KMSInvalidStateException",
             Self::InvalidCiphertext => "InvalidCiphertextException",
+            Self::InvalidSignature => "KMSInvalidSignatureException",
+            Self::InvalidMac => "KMSInvalidMacException",
             Self::IncorrectKey => "IncorrectKeyException",
             Self::Denied(_) => "AccessDeniedException",
             Self::Validation(_) => "ValidationException",
@@ -67,7 +73,7 @@ impl KeyringError {
         }
     }
 
-    /// The text for the client; none for `InvalidCiphertextException`, as AWS has none there.
+    /// The text for the client; none where something does not open or verify, as AWS has none there.
     pub fn message(&self) -> Option<String> {
         Some(match self {
             Self::NotFound(text)
@@ -81,7 +87,7 @@ impl KeyringError {
             | Self::Unsupported(text) => text.clone(),
             Self::Disabled(arn) => format!("{arn} is disabled."),
             Self::PendingDeletion(arn) => format!("{arn} is pending deletion."),
-            Self::InvalidCiphertext => return None,
+            Self::InvalidCiphertext | Self::InvalidSignature | Self::InvalidMac => return None,
             Self::IncorrectKey => {
                 "The key ID in the request does not identify a CMK that can perform this operation.".to_owned()
             }

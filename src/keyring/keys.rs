@@ -1,6 +1,6 @@
 //! What a key is to the outside, and its pure life cycle.
 
-use crate::names::{AccountId, Region};
+use crate::names::{AccountId, KeyKind, Region};
 use crate::sources::Timestamp;
 
 /// The state of a key (KMS developer guide, "Key states of AWS KMS keys"). Its numbers are part of the stored format.
@@ -50,8 +50,10 @@ pub struct KeyMetadata {
     pub description: String,
     /// `AWS` (managed) instead of `CUSTOMER`.
     pub aws_managed: bool,
-    /// 64 hexadecimal digits.
-    pub current_material_id: String,
+    /// Spec and usage.
+    pub kind: KeyKind,
+    /// 64 hexadecimal digits; of symmetric keys alone.
+    pub current_material_id: Option<String>,
 }
 
 /// What is to be done to or with a key, as far as its state decides on it.

@@ -10,12 +10,14 @@ use super::keys::Operation;
 use super::record::{DueRecord, KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, owner_tuple};
 use super::root::hex;
 use super::service::{KeyRing, ResolvedKey, check_managed, check_usable};
+use super::usage::wrong_spec;
 use super::{KeyMetadata, KeyState, KeyringError};
 use crate::auth::Grant;
-use crate::crypto::SecretKey;
+use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
-use crate::names::{AccountId, Region, iam_root_arn, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, Region, iam_root_arn, kms_key_arn};
 use crate::sources::Timestamp;
+use crate::wire::lower_camel;
 
 /// RotateKeyOnDemand may be called this often in a key's life.
 pub const ON_DEMAND_ROTATIONS_MAX: usize = 25;
@@ -33,6 +35,8 @@ pub struct NewKey {
     pub policy: Option<String>,
     /// At most 50: key, value.
     pub tags: Vec<(String, String)>,
+    /// Spec and usage.
+    pub kind: KeyKind,
 }
 
 /// A page of a listing.
@@ -59,12 +63,17 @@ pub(super) struct Change<'c, 'b> {
 }
 
 impl KeyRing {
-    /// Makes a symmetric key. Grant: `kms:CreateKey` on `*`.
+    /// Makes a key. Grant: `kms:CreateKey` on `*`.
     pub async fn create_key(&self, grant: &Grant, call: &Call, new: NewKey) -> Result<KeyMetadata, KeyringError> {
         grant.assert_covers("kms:CreateKey", "*");
         let region = &grant.access().facts().region;
         let place = KeyPlace::new(region, &grant.resource().owner, &self.new_key_id());
-        let record = KeyRecord { policy: new.policy, tags: new.tags, ..self.new_record(&place, new.description) };
+        let material = match self.make_material(new.kind.spec()).await {
+            Ok(material) => material,
+            Err(error) => return self.conclude_refused(event_of(grant, "CreateKey", call, Vec::new()), error).await,
+        };
+        let record = self.new_record(&place, new.description, new.kind, &material);
+        let record = KeyRecord { policy: new.policy, tags: new.tags, ..record };
         let metadata = record.metadata(&place);
         let mut event = event_of(grant, "CreateKey", call, vec![key_resource(&metadata)]);
         event.response = json!({ "keyMetadata": shown_metadata(&metadata) });
@@ -222,6 +231,10 @@ impl KeyRing {
     /// Gives the key new material; what older generations sealed still opens. Grant: `kms:RotateKeyOnDemand`.
     pub async fn rotate_on_demand(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
         self.change_key(grant, "kms:RotateKeyOnDemand", Operation::Rotate, call, key, |change| {
+            if !change.record.kind.is_symmetric() {
+                let text = wrong_spec(change.place, change.record.kind, "RotateKeyOnDemand");
+                return Err(KeyringError::Unsupported(text));
+            }
             let materials = &mut change.record.materials;
             let rotated = materials.iter().filter(|m| m.origin == MaterialOrigin::OnDemand).count();
             if rotated >= ON_DEMAND_ROTATIONS_MAX {
@@ -321,25 +334,37 @@ impl KeyRing {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
-    pub(super) fn new_record(&self, place: &KeyPlace, description: String) -> KeyRecord {
+    pub(super) fn new_record(
+        &self,
+        place: &KeyPlace,
+        description: String,
+        kind: KeyKind,
+        material: &KeyMaterial,
+    ) -> KeyRecord {
         KeyRecord {
             created_ms: self.sources().now().0,
             state: KeyState::Enabled,
             deletion_ms: None,
             description,
             aws_managed: false,
-            materials: vec![self.new_material(&place.key_id, MaterialOrigin::Initial)],
+            materials: vec![self.wrapped(&place.key_id, MaterialOrigin::Initial, material)],
             aliases: Vec::new(),
             policy: None,
             tags: Vec::new(),
+            kind,
         }
     }
 
+    /// A new generation of a symmetric key.
     pub(super) fn new_material(&self, key_id: &str, origin: MaterialOrigin) -> MaterialRecord {
+        self.wrapped(key_id, origin, &KeyMaterial::generate(KeySpec::SymmetricDefault, self.sources()))
+    }
+
+    fn wrapped(&self, key_id: &str, origin: MaterialOrigin, material: &KeyMaterial) -> MaterialRecord {
         let tag = self.sources().random();
-        let material = SecretKey::generate(self.sources());
-        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material, self.sources());
-        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped }
+        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material.to_bytes(), self.sources());
+        let public_key = material.public_key().map(|der| der.to_vec().into());
+        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped, public_key }
     }
 }
 
@@ -377,22 +402,26 @@ fn blank_response(event: crate::audit::Event) -> crate::audit::Event {
 
 /// What the trail shows of a new key.
 fn shown_metadata(metadata: &KeyMetadata) -> Value {
-    json!({
+    let (list, algorithms) = metadata.kind.algorithms();
+    let mut shown = json!({
         "aWSAccountId": metadata.account.as_str(),
         "keyId": metadata.key_id,
         "arn": metadata.arn,
         "creationDate": crate::wire::iso8601_seconds(metadata.created),
         "enabled": true,
         "description": metadata.description,
-        "keyUsage": "ENCRYPT_DECRYPT",
+        "keyUsage": metadata.kind.usage().as_str(),
         "keyState": metadata.state.name(),
         "origin": "AWS_KMS",
         "keyManager": if metadata.aws_managed { "AWS" } else { "CUSTOMER" },
-        "keySpec": "SYMMETRIC_DEFAULT",
-        "encryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
+        "keySpec": metadata.kind.spec().as_str(),
         "multiRegion": false,
-        "currentKeyMaterialId": metadata.current_material_id,
-    })
+    });
+    shown[lower_camel(list)] = algorithms.into();
+    if let Some(id) = &metadata.current_material_id {
+        shown["currentKeyMaterialId"] = id.as_str().into();
+    }
+    shown
 }
 
 /// The policy that a key gets from CreateKey without one (KMS developer guide, "Default key policy").

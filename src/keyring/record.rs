@@ -1,8 +1,13 @@
 //! What the index keeps of keys and aliases. Fields may be added, never renumbered.
 
+use minicbor::bytes::ByteVec;
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decoder, Encoder};
+
 use crate::crypto::Generation;
 use crate::index::{Record, Table, Tuple};
-use crate::names::{AccountId, Region, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, KeyUsage, Region, kms_key_arn};
 use crate::sources::Timestamp;
 
 use super::ciphertext::material_id;
@@ -48,6 +53,9 @@ pub(super) struct MaterialRecord {
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     pub(super) wrapped: Vec<u8>,
+    /// Of asymmetric keys, the DER SubjectPublicKeyInfo: GetPublicKey opens nothing.
+    #[n(20)]
+    pub(super) public_key: Option<ByteVec>,
 }
 
 /// A customer managed or AWS managed key.
@@ -79,6 +87,35 @@ pub(super) struct KeyRecord {
     /// Tags: key, value.
     #[n(8)]
     pub(super) tags: Vec<(String, String)>,
+    /// Absent in the rows of symmetric keys, the first kind there was.
+    #[n(20)]
+    pub(super) kind: KeyKind,
+}
+
+/// As `[spec, usage]`, in AWS's words.
+impl<C> minicbor::Encode<C> for KeyKind {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.array(2)?.str(self.spec().as_str())?.str(self.usage().as_str())?.ok()
+    }
+
+    fn is_nil(&self) -> bool {
+        *self == Self::SYMMETRIC
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for KeyKind {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let unknown = || DecodeError::message("no kind of key");
+        if d.array()? != Some(2) {
+            return Err(unknown());
+        }
+        let (spec, usage) = (KeySpec::parse(d.str()?), KeyUsage::parse(d.str()?));
+        spec.zip(usage).and_then(|(spec, usage)| Self::new(spec, usage)).ok_or_else(unknown)
+    }
+
+    fn nil() -> Option<Self> {
+        Some(Self::SYMMETRIC)
+    }
 }
 
 /// An alias.
@@ -214,11 +251,12 @@ impl KeyRecord {
             deletion: self.deletion_ms.map(Timestamp),
             description: self.description.clone(),
             aws_managed: self.aws_managed,
+            kind: self.kind,
             current_material_id: self
                 .materials
                 .last()
-                .map(|material| material_id(&place.key_id, &material.tag))
-                .unwrap_or_default(),
+                .filter(|_| self.kind.is_symmetric())
+                .map(|material| material_id(&place.key_id, &material.tag)),
         }
     }
 }
@@ -230,8 +268,13 @@ mod tests {
     /// As the first version wrote it; these bytes must be read for ever.
     #[test]
     fn golden() {
-        let material =
-            MaterialRecord { tag: [7; 16], created_ms: 5, origin: MaterialOrigin::OnDemand, wrapped: vec![1, 2] };
+        let material = MaterialRecord {
+            tag: [7; 16],
+            created_ms: 5,
+            origin: MaterialOrigin::OnDemand,
+            wrapped: vec![1, 2],
+            public_key: None,
+        };
         let key = KeyRecord {
             created_ms: 1_795_608_000_000,
             state: KeyState::PendingDeletion,
@@ -242,6 +285,7 @@ mod tests {
             aliases: vec!["alias/a".to_owned()],
             policy: Some("{}".to_owned()),
             tags: vec![("k".to_owned(), "v".to_owned())],
+            kind: KeyKind::SYMMETRIC,
         };
         let alias = AliasRecord { target_key_id: "id".to_owned(), created_ms: 1, updated_ms: 2 };
         let hex = |bytes: Vec<u8>| super::super::root::hex(&bytes);
@@ -249,11 +293,34 @@ mod tests {
         assert_eq!(key_hex, KEY);
         assert_eq!(alias_hex, ALIAS);
         assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&key).unwrap()).unwrap(), key);
+        let kind = KeyKind::new(KeySpec::P256, KeyUsage::KeyAgreement).unwrap();
+        let material = MaterialRecord { public_key: Some(vec![3].into()), ..key.materials[0].clone() };
+        let asymmetric = KeyRecord { kind, materials: vec![material], ..key };
+        assert_eq!(hex(minicbor::to_vec(&asymmetric).unwrap()), ASYMMETRIC);
+        assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&asymmetric).unwrap()).unwrap(), asymmetric);
+    }
+
+    #[test]
+    fn kinds_that_are_none() {
+        let mut record = minicbor::to_vec(("SYMMETRIC_DEFAULT", "SIGN_VERIFY")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        record = minicbor::to_vec(("RSA_2048", "SIGN_VERIFY", "x")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        for &spec in KeySpec::ALL {
+            for kind in spec.abilities().usages.iter().map(|usage| KeyKind::new(spec, *usage).unwrap()) {
+                assert_eq!(minicbor::decode::<KeyKind>(&minicbor::to_vec(kind).unwrap()).unwrap(), kind);
+            }
+        }
     }
 
     const KEY: &str = concat!(
         "891b000001a21293b60002016164f58184500707070707070707070707070707070705014201028167616c6961732f61",
         "627b7d8182616b6176",
+    );
+    const ASYMMETRIC: &str = concat!(
+        "951b000001a21293b60002016164f5819550070707070707070707070707070707070501420102f6f6f6f6f6f6f6f6f6f6f6",
+        "f6f6f6f6f641038167616c6961732f61627b7d8182616b6176f6f6f6f6f6f6f6f6f6f6f6826d4543435f4e4953545f5032",
+        "35366d4b45595f41475245454d454e54",
     );
     const ALIAS: &str = "836269640102";
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ciphertext::parse_ciphertext;
+use super::key_pair::RsaMakers;
 use super::keys::{Operation, StateRefusal, check_state};
 use super::marker::Markers;
 use super::material::MaterialCache;
@@ -18,7 +19,7 @@ use crate::index::{Rows, Stored};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
 use crate::sources::Sources;
 
-use super::usage::{DataKeySize, Use};
+use super::usage::{DataKeySize, Sealing, Use};
 
 /// An encryption context as KMS has it.
 pub type EncryptionContext = BTreeMap<String, String>;
@@ -40,8 +41,8 @@ pub struct DataKey {
     pub plaintext: SecretBytes,
     /// The same, as a KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// A new ciphertext.
@@ -49,8 +50,8 @@ pub struct DataKey {
 pub struct Encrypted {
     /// The KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// An opened ciphertext.
@@ -58,8 +59,8 @@ pub struct Encrypted {
 pub struct Decrypted {
     /// What it held.
     pub plaintext: SecretBytes,
-    /// The material that had sealed it.
-    pub material_id: String,
+    /// The material that had sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// The key module. Cheap to clone.
@@ -76,14 +77,15 @@ struct Parts {
     markers: Markers,
     materials: Mutex<MaterialCache>,
     owned: OwnedCache,
+    rsa_makers: RsaMakers,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
         let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
-        let (materials, owned) = (Mutex::default(), OwnedCache::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned }))
+        let (materials, owned, rsa_makers) = (Mutex::default(), OwnedCache::default(), RsaMakers::default());
+        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, rsa_makers }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -112,6 +114,10 @@ impl KeyRing {
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {
         &self.0.owned
+    }
+
+    pub(super) fn rsa_makers(&self) -> &RsaMakers {
+        &self.0.rsa_makers
     }
 
     pub(super) fn materials(&self) -> MutexGuard<'_, MaterialCache> {
@@ -196,7 +202,7 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<DataKey, KeyringError> {
         let size = if bytes == 32 { DataKeySize::Aes256 } else { DataKeySize::Bytes(bytes) };
-        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), size).await
+        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), context, size).await
     }
 
     /// Opens a KMS ciphertext. `grant`: `kms:Decrypt` on the key's ARN.
@@ -209,7 +215,8 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<Decrypted, KeyringError> {
         let algorithm = ("encryptionAlgorithm", "SYMMETRIC_DEFAULT".into());
-        self.open(&Use::in_process(grant, key, context, algorithm, via_s3), ciphertext).await
+        let usage = Use::in_process(grant, key, context, algorithm, via_s3);
+        self.open(&usage, Sealing::symmetric(context), ciphertext).await
     }
 
     /// The owned key for SSE-S3, from a cache of bounded age or loaded and recorded.

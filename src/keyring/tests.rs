@@ -132,7 +132,7 @@ async fn a_data_key_comes_back() {
     assert_eq!(t.since(0).await, ["CreateKey", "GenerateDataKey", "Decrypt"]);
     let event = &t.events().await[1];
     assert_eq!(event["requestParameters"]["keySpec"], "AES_256");
-    assert_eq!(event["additionalEventData"]["keyMaterialId"], made.material_id);
+    assert_eq!(event["additionalEventData"]["keyMaterialId"].as_str(), made.material_id.as_deref());
     assert_eq!(event["resources"][0]["ARN"], key.metadata.arn);
     let grant = t.on("kms:Decrypt", &key);
     let other = EncryptionContext::from([("a".to_owned(), "b".to_owned())]);

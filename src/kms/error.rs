@@ -82,6 +82,8 @@ impl From<KeyringError> for KmsError {
             | KeyringError::PendingDeletion(_)
             | KeyringError::InvalidState(_)
             | KeyringError::InvalidCiphertext
+            | KeyringError::InvalidSignature
+            | KeyringError::InvalidMac
             | KeyringError::IncorrectKey
             | KeyringError::Denied(_)
             | KeyringError::Validation(_)

@@ -9,7 +9,9 @@ mod input;
 mod json;
 mod ops;
 mod reply;
+mod shapes;
 mod table;
+mod words;
 
 use std::sync::Arc;
 

@@ -66,12 +66,12 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("CreateCustomKeyStore"),
     not_yet!("CreateGrant"),
     run!("CreateKey", create_key),
-    not_yet!("Decapsulate"),
+    run!("Decapsulate", decapsulate),
     run!("Decrypt", decrypt),
     run!("DeleteAlias", delete_alias),
     not_yet!("DeleteCustomKeyStore"),
     not_yet!("DeleteImportedKeyMaterial"),
-    not_yet!("DeriveSharedSecret"),
+    run!("DeriveSharedSecret", derive_shared_secret),
     not_yet!("DescribeCustomKeyStores"),
     run!("DescribeKey", describe_key),
     run!("DisableKey", disable_key),
@@ -79,19 +79,19 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("DisconnectCustomKeyStore"),
     run!("EnableKey", enable_key),
     not_yet!("EnableKeyRotation"),
-    not_yet!("Encapsulate"),
+    run!("Encapsulate", encapsulate),
     run!("Encrypt", encrypt),
     run!("GenerateDataKey", generate_data_key),
-    not_yet!("GenerateDataKeyPair"),
-    not_yet!("GenerateDataKeyPairWithoutPlaintext"),
+    run!("GenerateDataKeyPair", generate_data_key_pair),
+    run!("GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext),
     run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext),
-    not_yet!("GenerateMac"),
+    run!("GenerateMac", generate_mac),
     run!("GenerateRandom", generate_random),
     not_yet!("GetKeyLastUsage"),
     run!("GetKeyPolicy", get_key_policy),
     not_yet!("GetKeyRotationStatus"),
     not_yet!("GetParametersForImport"),
-    not_yet!("GetPublicKey"),
+    run!("GetPublicKey", get_public_key),
     not_yet!("ImportKeyMaterial"),
     run!("ListAliases", list_aliases),
     not_yet!("ListGrants"),
@@ -107,15 +107,15 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("RevokeGrant"),
     run!("RotateKeyOnDemand", rotate_key_on_demand),
     run!("ScheduleKeyDeletion", schedule_key_deletion),
-    not_yet!("Sign"),
+    run!("Sign", sign),
     not_yet!("TagResource"),
     not_yet!("UntagResource"),
     run!("UpdateAlias", update_alias),
     not_yet!("UpdateCustomKeyStore"),
     not_yet!("UpdateKeyDescription"),
     not_yet!("UpdatePrimaryRegion"),
-    not_yet!("Verify"),
-    not_yet!("VerifyMac"),
+    run!("Verify", verify),
+    run!("VerifyMac", verify_mac),
 ];
 
 /// The row that `X-Amz-Target` names.
@@ -144,10 +144,11 @@ mod tests {
     #[test]
     fn what_is_served() {
         let served: Vec<_> = TABLE.iter().filter(|r| matches!(r.handler, Handler::Run(_))).map(|r| r.name).collect();
-        let expected = "CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey \
-                        Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom GetKeyPolicy \
-                        ListAliases ListKeys ListResourceTags ReEncrypt RotateKeyOnDemand ScheduleKeyDeletion \
-                        UpdateAlias";
+        let expected = "CancelKeyDeletion CreateAlias CreateKey Decapsulate Decrypt DeleteAlias DeriveSharedSecret \
+                        DescribeKey DisableKey EnableKey Encapsulate Encrypt GenerateDataKey GenerateDataKeyPair \
+                        GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac \
+                        GenerateRandom GetKeyPolicy GetPublicKey ListAliases ListKeys ListResourceTags ReEncrypt \
+                        RotateKeyOnDemand ScheduleKeyDeletion Sign UpdateAlias Verify VerifyMac";
         assert_eq!(served.join(" "), expected);
     }
 }

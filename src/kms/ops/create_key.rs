@@ -1,4 +1,4 @@
-//! CreateKey: a new customer managed key. Symmetric ones only, so far; everything else is refused by its name.
+//! CreateKey: a new customer managed key of any spec.
 
 use std::collections::HashSet;
 
@@ -11,45 +11,23 @@ use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
 use crate::kms::json::parse_object;
 use crate::kms::reply::Reply;
+use crate::names::{KeyKind, KeySpec, KeyUsage};
 
 /// Tags of one key.
 const TAGS_MAX: usize = 50;
 /// Bytes of a key policy (AWS's quota; the model allows 131,072 characters, which answer another error).
 const POLICY_MAX_BYTES: usize = 32 * 1024;
 
-const SPECS: [&str; 20] = [
-    "SYMMETRIC_DEFAULT",
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "ECC_NIST_P256",
-    "ECC_NIST_P384",
-    "ECC_NIST_P521",
-    "ECC_SECG_P256K1",
-    "ECC_NIST_EDWARDS25519",
-    "HMAC_224",
-    "HMAC_256",
-    "HMAC_384",
-    "HMAC_512",
-    "SM2",
-    "ML_DSA_44",
-    "ML_DSA_65",
-    "ML_DSA_87",
-    "ML_KEM_512",
-    "ML_KEM_768",
-    "ML_KEM_1024",
-];
-const USAGES: [&str; 5] =
-    ["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "ENCAPSULATE_DECAPSULATE"];
 const ORIGINS: [&str; 4] = ["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 
 pub(in crate::kms) struct Input {
     description: String,
     policy: Option<String>,
     tags: Vec<(String, String)>,
-    spec: Option<&'static str>,
-    old_spec: Option<&'static str>,
-    usage: Option<&'static str>,
+    spec: Option<KeySpec>,
+    /// Under the name it had before.
+    old_spec: Option<KeySpec>,
+    usage: Option<KeyUsage>,
     origin: Option<&'static str>,
     multi_region: bool,
     key_store: bool,
@@ -65,9 +43,9 @@ impl Input {
             description: fields.text("Description", 0..=8192).unwrap_or_default(),
             policy: fields.text("Policy", 1..=131_072),
             tags: read_tags(fields),
-            spec: fields.word("KeySpec", &SPECS),
-            old_spec: fields.word("CustomerMasterKeySpec", &SPECS),
-            usage: fields.word("KeyUsage", &USAGES),
+            spec: fields.choice("KeySpec"),
+            old_spec: fields.choice("CustomerMasterKeySpec"),
+            usage: fields.choice("KeyUsage"),
             origin: fields.word("Origin", &ORIGINS),
             multi_region: fields.flag("MultiRegion"),
         }
@@ -75,35 +53,44 @@ impl Input {
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    check_kind(&input)?;
+    let kind = read_kind(&input)?;
+    check_origin(&input)?;
     check_tags(&input.tags)?;
     check_policy(input.policy.as_deref())?;
     let grant = cx.grant_on("kms:CreateKey", "*")?;
     if !input.tags.is_empty() {
         cx.grant_on("kms:TagResource", "*")?;
     }
-    let new = NewKey { description: input.description, policy: input.policy, tags: input.tags };
+    let new = NewKey { description: input.description, policy: input.policy, tags: input.tags, kind };
     let metadata = cx.keyring.create_key(&grant, &cx.call, new).await.map_err(Refusal::recorded)?;
     Ok(Reply::of([("KeyMetadata", render_metadata(&metadata))]))
 }
 
-fn check_kind(input: &Input) -> Result<(), KmsError> {
+/// Spec and usage; of the symmetric spec alone the usage needs no word.
+fn read_kind(input: &Input) -> Result<KeyKind, KmsError> {
     if input.spec.is_some() && input.old_spec.is_some() {
         return Err(KmsError::validation(
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is \
              deprecated.",
         ));
     }
-    let not_yet = |what: &str, value: &str| KmsError::unsupported(format!("{what} {value} is not supported yet."));
-    let spec = input.spec.or(input.old_spec).unwrap_or(SPECS[0]);
-    if spec != SPECS[0] {
-        return Err(not_yet("KeySpec", spec));
-    }
-    if let Some(usage) = input.usage.filter(|usage| *usage != USAGES[0]) {
-        return Err(KmsError::validation(format!("KeyUsage {usage} is not compatible with KeySpec {spec}")));
-    }
+    let spec = input.spec.or(input.old_spec).unwrap_or(KeySpec::SymmetricDefault);
+    let usage = match input.usage {
+        Some(usage) => usage,
+        None if spec == KeySpec::SymmetricDefault => KeyUsage::EncryptDecrypt,
+        None => {
+            return Err(KmsError::validation(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+            ));
+        }
+    };
+    let none = || KmsError::validation(format!("KeyUsage {usage} is not compatible with KeySpec {spec}"));
+    KeyKind::new(spec, usage).ok_or_else(none)
+}
+
+fn check_origin(input: &Input) -> Result<(), KmsError> {
     if let Some(origin) = input.origin.filter(|origin| *origin != ORIGINS[0]) {
-        return Err(not_yet("Origin", origin));
+        return Err(KmsError::unsupported(format!("Origin {origin} is not supported yet.")));
     }
     if input.key_store {
         return Err(KmsError::unsupported("Custom key stores are not supported yet."));

@@ -1,0 +1,57 @@
+//! GenerateDataKeyPair: a key pair for use outside, its private key in clear and sealed.
+
+use super::check_recipient;
+use crate::keyring::{DataKeyPair, EncryptionContext};
+use crate::kms::cx::{Cx, Granted};
+use crate::kms::error::{KmsError, Refusal};
+use crate::kms::input::Fields;
+use crate::kms::reply::{Reply, blob};
+use crate::kms::shapes::UsedKey;
+use crate::names::KeySpec;
+
+/// Also that of GenerateDataKeyPairWithoutPlaintext.
+pub(in crate::kms) struct Input {
+    pub(super) key: UsedKey,
+    pub(super) context: EncryptionContext,
+    spec: Option<KeySpec>,
+    recipient: bool,
+}
+
+impl Input {
+    pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
+        if !fields.has("KeyPairSpec") {
+            fields.fault("KeyPairSpec", "null", "Member must not be null");
+        }
+        Self {
+            key: UsedKey::read(fields),
+            context: fields.context("EncryptionContext"),
+            spec: fields.choice_among("KeyPairSpec", |spec: KeySpec| spec.abilities().data_key_pair),
+            recipient: fields.has("Recipient"),
+        }
+    }
+
+    /// The pair's spec.
+    pub(super) fn spec(&self) -> Result<KeySpec, KmsError> {
+        check_recipient(self.recipient)?;
+        self.spec.ok_or_else(|| KmsError::validation("KeyPairSpec is required."))
+    }
+}
+
+pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
+    let spec = input.spec()?;
+    let found = cx.used(&input.key).await?;
+    let usage = found.usage(cx, input.key.dry_run);
+    let made = cx.keyring.generate_pair(&usage, &input.context, spec).await.map_err(Refusal::recorded)?;
+    Ok(render_pair(&found, spec, &made).with_secret("PrivateKeyPlaintext", made.private_key))
+}
+
+/// What both operations tell.
+pub(super) fn render_pair(found: &Granted, spec: KeySpec, made: &DataKeyPair) -> Reply {
+    Reply::of([
+        ("PrivateKeyCiphertextBlob", blob(&made.private_ciphertext)),
+        ("PublicKey", blob(&made.public_key)),
+        ("KeyId", found.arn()),
+        ("KeyPairSpec", spec.as_str().into()),
+        ("KeyMaterialId", made.material_id.clone().into()),
+    ])
+}
