@@ -52,8 +52,10 @@ fn check_stream(name: &str, fixture: &Fixture, sources: &Sources) {
     let id = fixture.array("id");
     let part = u32::try_from(fixture.number("part")).expect("a part number");
     let plain: Vec<u8> = (0..fixture.number("plain-len")).map(|i| (i % 251).to_le_bytes()[0]).collect();
-    let (mut sealer, header) = StreamSealer::new(&keys, &id, part, sources.random());
-    let opener = StreamOpener::new(&keys, &id, part, &header).unwrap_or_else(|_| panic!("{name} has another header"));
+    let salt = sources.random();
+    let (mut sealer, header) = StreamSealer::new(&keys, &id, part, salt);
+    let opener =
+        StreamOpener::new(&keys, &id, part, &salt, &header).unwrap_or_else(|_| panic!("{name} has another header"));
 
     let count = usize::try_from(segment_count(plain.len() as u64)).expect("few segments");
     let mut sealed = header.to_vec();

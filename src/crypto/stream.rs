@@ -9,7 +9,7 @@
 //! | 7 | 1 | flags, 0; an unknown bit is refused |
 //! | 8 | 4 | part number, big endian; 0 = not multipart |
 //! | 12 | 4 | reserved, 0 |
-//! | 16 | 16 | salt, random for each attempt |
+//! | 16 | 16 | salt, random for each attempt: the blob's id |
 //! | 32 | 32 | key commitment |
 //! | 64 | … | segments of 65,536 plaintext bytes and 16 (suite 2: 32) more; the last may be shorter |
 //!
@@ -232,16 +232,17 @@ pub struct StreamOpener {
 }
 
 impl StreamOpener {
-    /// Checks the header: format, suite, part number, and in constant time the key commitment.
+    /// Checks the header: format, suite, part number, salt, and in constant time the key commitment. `salt` is the
+    /// attempt's as an authenticated place tells it: an earlier attempt of the same part would open as well.
     pub fn new(
         keys: &ObjectKeys,
         id: &SealingId,
         part_number: u32,
+        salt: &[u8; 16],
         header: &[u8; HEADER_BYTES],
     ) -> Result<Self, OpenError> {
         let (bound, commitment) = header.split_first_chunk::<BOUND_BYTES>().ok_or(OpenError)?;
-        let salt = bound.last_chunk::<SALT_BYTES>().ok_or(OpenError)?;
-        // All that a header may say besides its salt is known: so it is the one byte string that this makes.
+        // All that a header may say is known: so it is the one byte string that this makes.
         if *bound != bound_header(keys.suite(), part_number, salt) {
             return Err(OpenError);
         }

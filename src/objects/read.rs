@@ -218,7 +218,7 @@ impl Reader {
     /// `front`: the stream's first bytes, at least its header.
     fn segments(&self, piece: &Piece, span: &Span, front: &[u8]) -> Result<Segments, ObjectsError> {
         let header = front.first_chunk().ok_or_else(|| damaged("its header is cut"))?;
-        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, header)
+        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, &piece.id, header)
             .map_err(|_| damaged("its header does not open"))?;
         let count = u32::try_from(segment_count(piece.plain_len)).map_err(|_| damaged("a range out of bounds"))?;
         Ok(Segments {

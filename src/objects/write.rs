@@ -12,7 +12,7 @@ use super::{
 };
 use crate::auth::{BodyVerified, Grant, Payload};
 use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
-use crate::index::{RowBatch, Table};
+use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, hex, object_arn};
 use crate::sse::{ObjectRef, SealPlan};
 use crate::store::{BlobId, BlobWriter, Blobs, Buffer};
@@ -38,17 +38,27 @@ pub(super) struct Written {
     pub(super) place: Place,
     pub(super) sealed_crc: u64,
     pub(super) verified: BodyVerified,
-    inline: Option<Bytes>,
-    /// Keeps the sweeper off the blob until the commit has been tried.
-    _guard: Option<ActiveBlob>,
+    stored: Stored,
+}
+
+/// Where sealed bytes are until the commit.
+enum Stored {
+    /// To be committed with it.
+    Inline(Bytes),
+    /// In the store, announced.
+    Blob(ActiveBlob),
 }
 
 impl Written {
     /// Adds to the commit what makes these bytes reachable.
     pub(super) fn apply(&self, batch: &mut RowBatch<'_>) {
-        match &self.inline {
-            Some(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
-            None => batch.delete(Table::Pending, id_row(&self.id)),
+        match &self.stored {
+            Stored::Inline(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
+            Stored::Blob(announced) => {
+                // Were the row gone, a sweeper of another gateway would have given the blob up.
+                batch.expect_unchanged(Table::Pending, id_row(&self.id), &announced.pending);
+                batch.delete(Table::Pending, id_row(&self.id));
+            }
         }
     }
 }
@@ -56,10 +66,12 @@ impl Written {
 /// Ids of blobs that this process is writing.
 pub(super) type ActiveBlobs = Arc<Mutex<std::collections::HashSet<BlobId>>>;
 
-/// Marks a blob as being written, until dropped.
+/// Marks a blob as being written and keeps this process's sweeper off it, until dropped.
 struct ActiveBlob {
     id: BlobId,
     active: ActiveBlobs,
+    /// Its row in `Pending`.
+    pending: Stamp,
 }
 
 impl Drop for ActiveBlob {
@@ -142,17 +154,18 @@ impl Objects {
         if plain_len > PUT_MAX_BYTES {
             return Err(ObjectsError::TooLarge { proposed: plain_len, limit: PUT_MAX_BYTES });
         }
+        // The id is the salt too: it binds the bytes to the record that names them, and not only to object and part.
         let id: Id = self.sources.random();
-        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, self.sources.random());
+        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, id);
         if plain_len <= INLINE_MAX_BYTES {
             let capacity = usize::try_from(sealed_len(plain_len, keys.suite())).unwrap_or(0);
             let mut stream = Sealing::new(sealer, &header, Buffer::with_capacity(capacity));
             let verified = seal_all(&mut stream, payload, None).await?;
             let bytes = stream.buffer.freeze();
             let sealed_crc = crc64_nvme(0, &bytes);
-            return Ok(Written { id, place: Place::Inline, sealed_crc, verified, inline: Some(bytes), _guard: None });
+            return Ok(Written { id, place: Place::Inline, sealed_crc, verified, stored: Stored::Inline(bytes) });
         }
-        let guard = self.announce(id).await?;
+        let announced = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
         let mut stream = Sealing::new(sealer, &header, self.blobs.buffer());
         match seal_all(&mut stream, payload, Some((&self.blobs, &mut writer))).await {
@@ -161,7 +174,7 @@ impl Objects {
                 writer.write(stream.buffer.freeze()).await?;
                 writer.finish().await?;
                 let sealed_crc = stream.crc;
-                Ok(Written { id, place: Place::Blob, sealed_crc, verified, inline: None, _guard: Some(guard) })
+                Ok(Written { id, place: Place::Blob, sealed_crc, verified, stored: Stored::Blob(announced) })
             }
             Err(error) => {
                 writer.abort().await;
@@ -173,11 +186,11 @@ impl Objects {
     /// Notes durably that a blob is being written, so that it is swept if its commit never comes.
     async fn announce(&self, id: BlobId) -> Result<ActiveBlob, ObjectsError> {
         self.active.lock().expect("no holder panics").insert(id);
-        let guard = ActiveBlob { id, active: Arc::clone(&self.active) };
+        let mut announced = ActiveBlob { id, active: Arc::clone(&self.active), pending: Stamp::default() };
         let mut batch = self.rows.batch();
-        batch.put(id_row(&id), &Pending { since_ms: self.sources.now().0 });
+        announced.pending = batch.put_stamped(id_row(&id), &Pending { since_ms: self.sources.now().0 });
         self.rows.commit(batch).await?;
-        Ok(guard)
+        Ok(announced)
     }
 
     pub(super) fn info_of(

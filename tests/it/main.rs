@@ -6,6 +6,7 @@ mod cancel;
 mod edge;
 mod manage;
 mod process;
+mod races;
 mod settings;
 mod simulate;
 mod stack;

@@ -38,7 +38,7 @@ fn seal(suite: Suite, part_number: u32, salt: [u8; 16], plain: &[u8]) -> Vec<u8>
 /// Reads a range as a reader does: the header, then the segments of its span.
 fn read(suite: Suite, part_number: u32, plain_len: u64, range: PlainRange, blob: &[u8]) -> Result<Vec<u8>, OpenError> {
     let header = blob.first_chunk().ok_or(OpenError)?;
-    let opener = StreamOpener::new(&keys(suite), &ID, part_number, header)?;
+    let opener = StreamOpener::new(&keys(suite), &ID, part_number, &SALT, header)?;
     let span = span(range, plain_len, suite);
     let (start, end) = (usize::try_from(span.sealed.start).unwrap(), usize::try_from(span.sealed.end).unwrap());
     let mut sealed = blob.get(start..end).ok_or(OpenError)?.to_vec();
@@ -158,7 +158,7 @@ fn every_other_length_is_noticed() {
     for suite in SUITES {
         let blob = seal(suite, 0, SALT, b"some plaintext");
         let (header, segment) = blob.split_first_chunk().unwrap();
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, header).unwrap();
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, header).unwrap();
         for end in 0..segment.len() {
             assert_eq!(opener.open(0, true, &mut segment[..end].to_vec()), Err(OpenError), "cut at {end}");
         }
@@ -187,7 +187,7 @@ fn a_blob_cut_between_segments_is_noticed() {
 fn a_segment_opens_at_its_index_and_with_its_last_flag_only() {
     for suite in SUITES {
         let blob = seal(suite, 0, SALT, &pattern(2 * SEGMENT_BYTES));
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, blob.first_chunk().unwrap()).unwrap();
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, blob.first_chunk().unwrap()).unwrap();
         for (place, sealed) in blob[HEADER_BYTES..].chunks(suite.sealed_segment_bytes()).enumerate() {
             for index in [0, 1, 2, u32::MAX] {
                 for last in [false, true] {
@@ -226,12 +226,13 @@ fn segments_of_another_blob_are_noticed() {
 }
 
 #[test]
-fn a_header_opens_with_its_keys_id_and_part_only() {
+fn a_header_opens_with_its_keys_id_part_and_salt_only() {
     for suite in SUITES {
         let blob = seal(suite, 5, SALT, b"some plaintext");
         let header = blob.first_chunk().unwrap();
-        let opens = |keys: &ObjectKeys, id: &SealingId, part| StreamOpener::new(keys, id, part, header).is_ok();
+        let opens = |keys: &ObjectKeys, id: &SealingId, part| StreamOpener::new(keys, id, part, &SALT, header).is_ok();
         assert!(opens(&keys(suite), &ID, 5));
+        assert!(StreamOpener::new(&keys(suite), &ID, 5, &[9; 16], header).is_err(), "another attempt's salt");
         assert!(!opens(&keys(suite), &ID, 6));
         assert!(!opens(&keys(suite), &[1; 16], 5));
         assert!(!opens(&ObjectKeys::Single(key(8)), &ID, 5));
@@ -241,7 +242,7 @@ fn a_header_opens_with_its_keys_id_and_part_only() {
         assert_eq!(header_suite(header), Ok(suite));
     }
     let single = seal(Suite::Single, 5, SALT, b"");
-    assert!(StreamOpener::new(&keys(Suite::Double), &ID, 5, single.first_chunk().unwrap()).is_err());
+    assert!(StreamOpener::new(&keys(Suite::Double), &ID, 5, &SALT, single.first_chunk().unwrap()).is_err());
 }
 
 #[test]
@@ -274,7 +275,7 @@ fn sealing_and_opening_copy_nothing() {
         let place = buffer.as_ptr();
         sealer.seal(&mut buffer, 0, true);
         assert_eq!(buffer.as_ptr(), place);
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, &header).unwrap();
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, &header).unwrap();
         assert_eq!(opener.open(0, true, &mut buffer), Ok(100));
         assert_eq!((buffer.as_ptr(), &buffer[..100]), (place, &[1; 100][..]));
     }
