@@ -25,6 +25,7 @@ pub mod store;
 pub mod config;
 pub mod crypto;
 pub mod names;
+pub mod policy;
 pub mod sigv4;
 pub mod sources;
 pub mod wire;

@@ -128,3 +128,37 @@ impl KeyRing {
         made.await.map_err(|error| KeyringError::Internal(format!("making an RSA key: {error}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::keyring::tests::Fixture;
+
+    #[tokio::test]
+    async fn rsa_keys_wait_their_turn_and_others_do_not() {
+        let keyring = Fixture::new(70).await.keyring;
+        let turns = &keyring.rsa_makers().0;
+        let taken = Arc::clone(turns).try_acquire_many_owned(RSA_MAKERS_MAX as u32).expect("all are free");
+        let mut waiting = Box::pin(keyring.make_material(KeySpec::Rsa2048));
+        assert!((&mut waiting).now_or_never().is_none());
+        assert!(keyring.make_material(KeySpec::P256).now_or_never().is_some());
+        drop(taken);
+        assert_eq!(waiting.await.ok().map(|made| made.spec()), Some(KeySpec::Rsa2048));
+        assert_eq!(turns.available_permits(), RSA_MAKERS_MAX);
+    }
+
+    /// Who hangs up stops waiting, but what was begun keeps its turn until it ends.
+    #[tokio::test]
+    async fn a_caller_who_hangs_up_frees_no_turn_early() {
+        let keyring = Fixture::new(71).await.keyring;
+        let turns = &keyring.rsa_makers().0;
+        let mut begun = Box::pin(keyring.make_material(KeySpec::Rsa3072));
+        assert!((&mut begun).now_or_never().is_none());
+        drop(begun);
+        assert_eq!(turns.available_permits(), RSA_MAKERS_MAX - 1);
+        let all = turns.acquire_many(RSA_MAKERS_MAX as u32).await.expect("never closed");
+        assert_eq!(all.num_permits(), RSA_MAKERS_MAX);
+    }
+}

@@ -9,7 +9,7 @@ use crate::sources::Timestamp;
 
 /// Longest time that unwrapped material is held.
 pub(super) const MATERIAL_MAX_AGE: Duration = Duration::from_secs(300);
-/// Most generations held at once: from 32 bytes of a symmetric key to some 10 KiB of an RSA or ML-DSA one each.
+/// Most generations held at once: from 32 bytes of a symmetric key to a few tens of KiB of an RSA or ML-DSA one each.
 const MATERIALS_MAX: usize = 1024;
 
 /// Material by key and generation. What is dropped here is wiped as soon as no running use holds it.

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -25,6 +25,8 @@ const HEADER: &str = "strongroom-root-key v1";
 const ROOT_ID_LABEL: &[u8] = b"strongroom root id v1";
 /// Label of the Box around the store key. Frozen.
 const STORE_KEY_LABEL: &str = "strongroom store key v1";
+/// How the extension of a root key file begins while it is being made.
+const TEMPORARY: &str = "new-";
 /// A root key file is shorter than this, in bytes; more is not read.
 const FILE_MAX_BYTES: u64 = 1024;
 
@@ -97,7 +99,13 @@ impl StoreKey {
 /// Opens the store key under the root, or on an empty store makes both.
 pub async fn open_store_key(index: &dyn Index, root: &KeyFile, sources: &Sources) -> Result<StoreKey, RootError> {
     let sealed = index.get(Table::Meta, &store_key_row()).await.map_err(index_failed)?;
-    match (sealed, read_root(&root.path)?) {
+    let key = read_root(&root.path)?;
+    if key.is_some()
+        && let Err(error) = remove_copies(&root.path)
+    {
+        tracing::warn!(path = %root.path.display(), %error, "a second name of the root key file could not be removed");
+    }
+    match (sealed, key) {
         (Some(sealed), Some(key)) => unwrap_store_key(&root.path, &key, &sealed),
         (Some(_), None) => Err(RootError::Missing(format!(
             "the root key file {} is missing, and this store was made under a root key. Put the file back from its \
@@ -226,16 +234,41 @@ fn make_root(path: &Path, sources: &Sources) -> Result<RootKey, RootError> {
     let encoded = SecretBytes::new(STANDARD.encode(root.key.expose()).into_bytes());
     let head = format!("{HEADER} {}\n", hex(&root.id));
     let text = SecretBytes::new([head.as_bytes(), encoded.expose(), b"\n"].concat());
-    let temporary = path.with_extension(format!("new-{}", hex(&sources.random::<8>())));
+    let temporary = path.with_extension(format!("{TEMPORARY}{}", hex(&sources.random::<8>())));
     write_new(&temporary, text.expose()).map_err(|e| io_failed("write", &temporary, &e))?;
     // A hard link fails where the name exists; a rename would replace a key that another process just made.
     let linked = std::fs::hard_link(&temporary, path);
     let removed = std::fs::remove_file(&temporary);
     linked.map_err(|e| io_failed("make", path, &e))?;
     removed.map_err(|e| io_failed("remove", &temporary, &e))?;
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let directory = directory_of(path);
     File::open(directory).and_then(|d| d.sync_all()).map_err(|e| io_failed("sync", directory, &e))?;
     Ok(root)
+}
+
+/// Removes the temporary name that a crash in [`make_root`] has left beside the root key file's own. Nothing else: a
+/// file that is not this very one (same device and inode) may be the only copy of another key.
+fn remove_copies(path: &Path) -> io::Result<()> {
+    let own = std::fs::metadata(path)?;
+    if own.nlink() == 1 {
+        return Ok(());
+    }
+    let directory = directory_of(path);
+    let prefix = path.with_extension(TEMPORARY);
+    let Some(prefix) = prefix.file_name().map(|name| name.as_encoded_bytes()) else { return Ok(()) };
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let found = entry.metadata()?;
+        let same = found.is_file() && (found.dev(), found.ino()) == (own.dev(), own.ino());
+        if same && entry.file_name().as_encoded_bytes().starts_with(prefix) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {

@@ -103,10 +103,15 @@ impl Fields {
 
     /// As [`Self::choice`], and absence is a fault.
     pub(super) fn required_choice<T: Word>(&mut self, name: &str) -> T {
+        self.required_choice_among(name, |_| true)
+    }
+
+    /// As [`Self::choice_among`], and absence is a fault.
+    pub(super) fn required_choice_among<T: Word>(&mut self, name: &str, fits: impl Fn(T) -> bool) -> T {
         if !self.has(name) {
             self.missing(name);
         }
-        self.choice(name).unwrap_or(T::ALL[0])
+        self.choice_among(name, fits).unwrap_or(T::ALL[0])
     }
 
     /// A whole number.

@@ -4,6 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
+use super::HEADER_MAX_BYTES;
 use super::protocol::Protocol;
 use crate::wire::{ErrorCode, RequestId, Response, ResponseBody};
 
@@ -27,6 +28,8 @@ struct Error {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
+    /// Further elements.
+    more: String,
 }
 
 /// Renders a refusal in the protocol's own form.
@@ -53,10 +56,11 @@ pub(super) fn refuse(protocol: Protocol, refusal: Refusal, request_id: &RequestI
 fn xml(error: &Error, request_id: &RequestId) -> String {
     // Nothing here needs escaping: constants, an id of letters and digits, and base64.
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>{}\
          <RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>",
         error.code,
         error.message,
+        error.more,
         request_id.extended()
     )
 }
@@ -77,7 +81,11 @@ fn s3_error(refusal: Refusal) -> Error {
             (StatusCode::BAD_REQUEST, "InvalidRequest", "X-Amz-Target names a service that is not served here.")
         }
     };
-    Error { status, code, message }
+    let more = match refusal {
+        Refusal::HeaderTooLarge => format!("<MaxSizeAllowed>{HEADER_MAX_BYTES}</MaxSizeAllowed>"),
+        Refusal::SlowDown | Refusal::BadHost | Refusal::Internal | Refusal::UnknownTarget => String::new(),
+    };
+    Error { status, code, message, more }
 }
 
 fn json_error(refusal: Refusal) -> Error {
@@ -98,7 +106,7 @@ fn json_error(refusal: Refusal) -> Error {
             "X-Amz-Target names a service that is not served here; KMS is TrentService.",
         ),
     };
-    Error { status, code, message }
+    Error { status, code, message, more: String::new() }
 }
 
 /// Answers health checks. Their two paths stand ahead of all buckets, for GET and HEAD without a signature; everything

@@ -41,7 +41,7 @@ impl Protocol {
 
 /// The program behind the edge.
 pub fn gateway(app: &Arc<App>) -> Gateway {
-    let app = Arc::clone(app);
+    let (app, asked) = (Arc::clone(app), Arc::clone(app));
     let handler = move |request: crate::wire::Request| {
         let app = Arc::clone(&app);
         let protocol = Protocol::of(&request.head);
@@ -54,8 +54,7 @@ pub fn gateway(app: &Arc<App>) -> Gateway {
         };
         answer
     };
-    // An `App` exists only once its store key is open.
-    Gateway { handler: Arc::new(handler), ready: Arc::new(|| Ok(())) }
+    Gateway { handler: Arc::new(handler), ready: Arc::new(move || asked.ready()) }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cancel;
 mod edge;
 mod keys;
 mod manage;
 mod process;
+mod races;
 mod settings;
 mod simulate;
 mod stack;

@@ -3,7 +3,7 @@
 use super::check_recipient;
 use crate::keyring::{DataKeyPair, EncryptionContext};
 use crate::kms::cx::{Cx, Granted};
-use crate::kms::error::{KmsError, Refusal};
+use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, blob};
 use crate::kms::shapes::UsedKey;
@@ -13,36 +13,27 @@ use crate::names::KeySpec;
 pub(in crate::kms) struct Input {
     pub(super) key: UsedKey,
     pub(super) context: EncryptionContext,
-    spec: Option<KeySpec>,
-    recipient: bool,
+    pub(super) spec: KeySpec,
+    pub(super) recipient: bool,
 }
 
 impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
-        if !fields.has("KeyPairSpec") {
-            fields.fault("KeyPairSpec", "null", "Member must not be null");
-        }
         Self {
             key: UsedKey::read(fields),
             context: fields.context("EncryptionContext"),
-            spec: fields.choice_among("KeyPairSpec", |spec: KeySpec| spec.abilities().data_key_pair),
+            spec: fields.required_choice_among("KeyPairSpec", |spec: KeySpec| spec.abilities().data_key_pair),
             recipient: fields.has("Recipient"),
         }
-    }
-
-    /// The pair's spec.
-    pub(super) fn spec(&self) -> Result<KeySpec, KmsError> {
-        check_recipient(self.recipient)?;
-        self.spec.ok_or_else(|| KmsError::validation("KeyPairSpec is required."))
     }
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let spec = input.spec()?;
+    check_recipient(input.recipient)?;
     let found = cx.used(&input.key).await?;
     let usage = found.usage(cx, input.key.dry_run);
-    let made = cx.keyring.generate_pair(&usage, &input.context, spec).await.map_err(Refusal::recorded)?;
-    Ok(render_pair(&found, spec, &made).with_secret("PrivateKeyPlaintext", made.private_key))
+    let made = cx.keyring.generate_pair(&usage, &input.context, input.spec).await.map_err(Refusal::recorded)?;
+    Ok(render_pair(&found, input.spec, &made).with_secret("PrivateKeyPlaintext", made.private_key))
 }
 
 /// What both operations tell.
