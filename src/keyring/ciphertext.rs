@@ -52,12 +52,12 @@ pub(super) fn open_ciphertext(
     open_box(material, CIPHERTEXT_LABEL, &canonical(context), ciphertext).map_err(|_| KeyringError::InvalidCiphertext)
 }
 
-/// Wraps a generation of material under the store key.
+/// Wraps a generation of material, as its bytes to store, under the store key.
 pub(super) fn wrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
-    material: &SecretKey,
+    material: &SecretBytes,
     sources: &Sources,
 ) -> Vec<u8> {
     let header = BoxHeader { key_id: b"store".to_vec(), generation: store_key.generation() };
@@ -66,21 +66,24 @@ pub(super) fn wrap_material(
     seal_box(&seal, material.expose(), sources)
 }
 
-/// Unwraps a generation of material.
+/// Unwraps the bytes of a generation of material.
 pub(super) fn unwrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
     wrapped: &[u8],
-) -> Result<SecretKey, KeyringError> {
-    let damaged = || KeyringError::Internal(format!("the material of key {key_id} is damaged"));
+) -> Result<SecretBytes, KeyringError> {
+    let damaged = || damaged_material(key_id);
     let header = parse_box(wrapped).map_err(|_| damaged())?;
     if header.generation != store_key.generation() {
         return Err(damaged());
     }
-    let opened =
-        open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())?;
-    SecretKey::from_slice(opened.expose()).ok_or_else(damaged)
+    open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())
+}
+
+/// Stored material that can't be read: damage, not the caller's fault.
+pub(super) fn damaged_material(key_id: &str) -> KeyringError {
+    KeyringError::Internal(format!("the material of key {key_id} is damaged"))
 }
 
 /// The id that clients and the trail see of a generation: 64 hexadecimal digits that tell nothing of the material.
@@ -155,7 +158,7 @@ mod tests {
     fn material_is_bound_to_key_and_generation() {
         let sources = Sources::seeded(2, Timestamp(0));
         let store_key = StoreKey::for_tests(&sources);
-        let material = SecretKey::generate(&sources);
+        let material = SecretBytes::new(sources.random::<32>().to_vec());
         let wrapped = wrap_material(&store_key, "k1", &[1; 16], &material, &sources);
         let opened = unwrap_material(&store_key, "k1", &[1; 16], &wrapped).ok().unwrap();
         assert_eq!(opened.expose(), material.expose());

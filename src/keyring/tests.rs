@@ -9,10 +9,12 @@ use super::record::{KeyPlace, KeyRecord};
 use super::*;
 use crate::audit::{Audit, ChainSequencer};
 use crate::auth::{Access, Grant, Resource, system};
-use crate::crypto::Context;
+use crate::crypto::{Context, SecretKey};
 use crate::index::{Faults, MemoryIndex, RowSealer, Rows, Table};
 use crate::names::{AccountId, Region, kms_alias_arn};
 use crate::sources::{Sources, Timestamp};
+
+mod life;
 
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
@@ -25,6 +27,8 @@ pub(crate) struct Fixture {
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) sources: Sources,
+    /// Of the store key, to open the store again.
+    secret: ([u8; 32], [u8; 16]),
     rows: Rows,
     access: Access,
     account: AccountId,
@@ -35,7 +39,8 @@ impl Fixture {
     pub(crate) async fn new(seed: u64) -> Self {
         let sources = Sources::seeded(seed, START);
         let index = Arc::new(MemoryIndex::default());
-        let store_key = StoreKey::for_tests(&sources);
+        let secret = (sources.random(), sources.random());
+        let store_key = store_key(secret);
         let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
@@ -45,7 +50,13 @@ impl Fixture {
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
         let access = system("test", region.clone(), START);
         let account = AccountId::parse(ACCOUNT).unwrap();
-        Self { keyring, audit, index, sources, rows, access, account, region }
+        Self { keyring, audit, index, sources, secret, rows, access, account, region }
+    }
+
+    /// The process ends here and another one begins, over the same store.
+    fn restart(&mut self) {
+        let (rows, audit, sources) = (self.rows.clone(), self.audit.clone(), self.sources.clone());
+        self.keyring = KeyRing::new(rows, audit, store_key(self.secret), sources, self.region.clone());
     }
 
     /// All records so far.
@@ -117,6 +128,10 @@ impl Fixture {
     }
 }
 
+fn store_key((secret, generation): ([u8; 32], [u8; 16])) -> StoreKey {
+    StoreKey::of_parts(SecretKey::from_slice(&secret).unwrap(), generation)
+}
+
 #[tokio::test]
 async fn a_data_key_comes_back() {
     let t = Fixture::new(1).await;
@@ -132,7 +147,7 @@ async fn a_data_key_comes_back() {
     assert_eq!(t.since(0).await, ["CreateKey", "GenerateDataKey", "Decrypt"]);
     let event = &t.events().await[1];
     assert_eq!(event["requestParameters"]["keySpec"], "AES_256");
-    assert_eq!(event["additionalEventData"]["keyMaterialId"], made.material_id);
+    assert_eq!(event["additionalEventData"]["keyMaterialId"].as_str(), made.material_id.as_deref());
     assert_eq!(event["resources"][0]["ARN"], key.metadata.arn);
     let grant = t.on("kms:Decrypt", &key);
     let other = EncryptionContext::from([("a".to_owned(), "b".to_owned())]);
@@ -203,7 +218,7 @@ async fn deletion_waits_then_destroys() {
     t.alias("alias/gone", &key).await.unwrap();
     let made = t.data_key(&key).await.ok().unwrap();
     let deletion = t.schedule(&key, 7).await.unwrap().deletion;
-    assert_eq!(deletion, START.plus(Duration::from_secs(7 * 86_400)));
+    assert_eq!(deletion, Some(START.plus(Duration::from_secs(7 * 86_400))));
     t.schedule(&kept, 7).await.unwrap();
     t.keyring.cancel_deletion(&t.on("kms:CancelKeyDeletion", &kept), &Call::default(), &kept).await.unwrap();
     let pending = Some(KeyringError::PendingDeletion(key.metadata.arn.clone()));
