@@ -223,7 +223,8 @@ impl Objects {
     }
 
     /// Takes the mark off buckets whose deletion was cut off by a crash or could not take it back itself: they are as
-    /// before it. To be called at the start and now and then. A deletion that is under way meanwhile begins anew.
+    /// before it, but for unfinished uploads that it may have ended. To be called at the start and now and then. A
+    /// deletion that is under way meanwhile begins anew.
     pub async fn reopen_buckets(&self) -> Result<(), ObjectsError> {
         const PAGE: usize = 256;
         let mut range = KeyRange { start: Vec::new(), end: None };

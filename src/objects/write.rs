@@ -206,8 +206,8 @@ impl Objects {
     }
 }
 
-/// A stream on its way: plaintext goes in, sealed pieces come out. One copy of each byte, into the buffer in which it
-/// is sealed.
+/// A stream on its way: plaintext goes in, sealed pieces come out. A whole segment is sealed from where it lies into the
+/// buffer; of others each byte is copied once, into the buffer in which it is sealed.
 struct Sealing {
     sealer: StreamSealer,
     buffer: Buffer,
