@@ -101,6 +101,12 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// The root key file; default `root.key` inside `data_dir`.
     pub root_key_file: PathBuf,
+    /// The credential's file that systemd made for this process: `root_credential` in `CREDENTIALS_DIRECTORY`.
+    pub root_credential_file: Option<PathBuf>,
+    /// `root_credential`.
+    pub root_credential: String,
+    /// `STRONGROOM_ROOT_PASSPHRASE`; no flag and no key of the file has it.
+    pub root_passphrase: Option<SecretBytes>,
     /// Logs as JSON lines instead of text.
     pub log_json: bool,
     /// `tracing` filter, e.g. `info`.

@@ -49,6 +49,7 @@ pub fn render_redacted(config: &Config) -> String {
         put(key, text(&Span(span)));
     }
     put("root_key_file", text(&config.root_key_file.display()));
+    put("root_credential", text(&config.root_credential));
     put("log_json", Value::Boolean(config.log_json));
     put("log_filter", text(&config.log_filter));
     put("account", Value::Array(config.accounts.iter().map(account).collect()));

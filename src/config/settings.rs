@@ -111,6 +111,11 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_ROOT_KEY_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) root_key_file: Option<PathBuf>,
 
+    /// Name of the systemd credential that holds a root (LoadCredentialEncrypted=NAME in the unit)
+    #[arg(long, env = "STRONGROOM_ROOT_CREDENTIAL", value_name = "NAME", default_value = "strongroom-root")]
+    #[arg(hide_short_help = true)]
+    pub(super) root_credential: Option<String>,
+
     /// Log JSON lines instead of text
     #[arg(long, env = "STRONGROOM_LOG_JSON", value_name = "BOOL", default_value = "false", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -154,7 +159,9 @@ impl SettingsArgs {
             None => file::load_if_present(DEFAULT_FILE.as_ref())?,
         };
         let accounts = self.accounts_source(&from_file)?;
-        check::check(self.over(from_file), accounts, &environment::all())
+        let mut config = check::check(self.over(from_file), accounts, &environment::all())?;
+        config.root_passphrase = environment::root_passphrase();
+        Ok(config)
     }
 
     fn accounts_source(&self, from_file: &Settings) -> Result<AccountsSource, ConfigError> {
@@ -185,7 +192,7 @@ impl SettingsArgs {
         layer! {
             data_dir listen metrics_listen regions domains store store_options object_ownership tls trusted_proxies
             presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
-            keep_alive_timeout drain_timeout sweep_interval root_key_file log_json log_filter accounts_file
+            keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential log_json log_filter accounts_file
         }
     }
 }

@@ -10,8 +10,12 @@ mod hmac_key;
 mod import;
 mod key_material;
 mod legacy;
+mod passphrase;
+mod recipient;
 mod row;
 mod secret;
+mod shamir;
+mod store_key;
 mod stream;
 
 #[cfg(test)]
@@ -30,8 +34,12 @@ pub use digest::{
 pub use import::WrappingKey;
 pub use key_material::{BadKey, Encapsulated, KeyMaterial, MESSAGE_MAX_BYTES, UseError};
 pub use legacy::hmac_sha1;
+pub use passphrase::{ARGON2_MEMORY_MAX_KIB, ARGON2_MEMORY_MIN_KIB, Argon2Cost, passphrase_key};
+pub use recipient::{RECIPIENT_BYTES, Recipient, RecipientKey};
 pub use row::{ROW_OVERHEAD_BYTES, RowKey};
 pub use secret::{SecretBytes, SecretKey};
+pub use shamir::{SHARES_MAX, Share, combine_shares, split_secret};
+pub use store_key::{StoreKey, StoreKeyGeneration, UnwrapError};
 pub use stream::{
     HEADER_BYTES, ObjectKeys, PLAIN_MAX_BYTES, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, Span, StreamOpener,
     StreamSealer, Suite, header_suite, sealed_len, segment_count, span,

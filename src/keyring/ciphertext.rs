@@ -4,10 +4,10 @@
 //! open each other's.
 
 use super::KeyringError;
-use super::root::{StoreKey, hex};
+use super::root::hex;
 use super::service::EncryptionContext;
 use crate::crypto::{
-    BoxHeader, Context, Generation, SealBox, SecretBytes, SecretKey, Sha256, open_box, parse_box, seal_box,
+    BoxHeader, Context, Generation, SealBox, SecretBytes, SecretKey, Sha256, StoreKey, open_box, parse_box, seal_box,
 };
 use crate::sources::Sources;
 
@@ -60,10 +60,7 @@ pub(super) fn wrap_material(
     material: &SecretKey,
     sources: &Sources,
 ) -> Vec<u8> {
-    let header = BoxHeader { key_id: b"store".to_vec(), generation: store_key.generation() };
-    let context = &material_context(key_id, tag);
-    let seal = SealBox { key: store_key.key(), label: MATERIAL_LABEL, header: &header, context };
-    seal_box(&seal, material.expose(), sources)
+    store_key.wrap(MATERIAL_LABEL, &material_context(key_id, tag), material.expose(), sources)
 }
 
 /// Unwraps a generation of material.
@@ -74,13 +71,20 @@ pub(super) fn unwrap_material(
     wrapped: &[u8],
 ) -> Result<SecretKey, KeyringError> {
     let damaged = || KeyringError::Internal(format!("the material of key {key_id} is damaged"));
-    let header = parse_box(wrapped).map_err(|_| damaged())?;
-    if header.generation != store_key.generation() {
-        return Err(damaged());
-    }
-    let opened =
-        open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())?;
+    let opened = store_key.unwrap(MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())?;
     SecretKey::from_slice(opened.expose()).ok_or_else(damaged)
+}
+
+/// The same generation of material under the sealing generation of the store key; `None` if it is there already.
+pub(super) fn rewrap_material(
+    store_key: &StoreKey,
+    key_id: &str,
+    tag: &Generation,
+    wrapped: &[u8],
+    sources: &Sources,
+) -> Result<Option<Vec<u8>>, KeyringError> {
+    let again = store_key.rewrap(MATERIAL_LABEL, &material_context(key_id, tag), wrapped, sources);
+    again.map_err(|error| KeyringError::Internal(format!("the material of key {key_id} {}", error.text())))
 }
 
 /// The id that clients and the trail see of a generation: 64 hexadecimal digits that tell nothing of the material.
@@ -176,7 +180,7 @@ mod tests {
         let (id, tag) = ("1234abcd-12ab-34cd-56ef-1234567890ab", [3; 16]);
         let bound = context(&[("aws:s3:arn", "arn:aws:s3:::b/k"), ("a", "")]);
         let sealer = Sealer { key_id: id.to_owned(), generation: tag };
-        let store_key = StoreKey::of_parts(store, [4; 16]);
+        let store_key = StoreKey::new(store, [4; 16]);
         assert_eq!(parse_ciphertext(&bytes(CIPHERTEXT)), Ok(sealer));
         assert_eq!(open_ciphertext(&material, &bound, &bytes(CIPHERTEXT)).unwrap().expose(), b"plain");
         let opened = unwrap_material(&store_key, id, &tag, &bytes(WRAPPED)).ok().unwrap();

@@ -9,11 +9,11 @@ use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
 use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
-use super::root::StoreKey;
+use super::root::Rotation;
 use super::{KeyMetadata, KeyringError, OwnedKey};
 use crate::audit::Audit;
 use crate::auth::{Access, Denied, Grant};
-use crate::crypto::SecretBytes;
+use crate::crypto::{SecretBytes, StoreKey};
 use crate::index::{Rows, Stored};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
 use crate::sources::Sources;
@@ -76,14 +76,15 @@ struct Parts {
     markers: Markers,
     materials: Mutex<MaterialCache>,
     owned: OwnedCache,
+    rotation: Rotation,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
         let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
-        let (materials, owned) = (Mutex::default(), OwnedCache::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned }))
+        let (materials, owned, rotation) = (Mutex::default(), OwnedCache::default(), Rotation::default());
+        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, rotation }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -108,6 +109,10 @@ impl KeyRing {
 
     pub(super) fn markers(&self) -> &Markers {
         &self.0.markers
+    }
+
+    pub(super) fn rotation(&self) -> &Rotation {
+        &self.0.rotation
     }
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {

@@ -36,7 +36,7 @@ impl Fixture {
         let sources = Sources::seeded(seed, START);
         let index = Arc::new(MemoryIndex::default());
         let store_key = StoreKey::for_tests(&sources);
-        let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
+        let sealer = RowSealer::open(&*index, &store_key, &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
         index.start(Box::new(ChainSequencer::load(&*index, sealer, GATEWAY).await.unwrap()));

@@ -5,6 +5,7 @@
 mod edge;
 mod manage;
 mod process;
+mod roots;
 mod settings;
 mod simulate;
 mod stack;

@@ -25,6 +25,7 @@ const GATEWAY: [u8; 16] = [7; 16];
 pub(crate) struct Stack {
     pub(crate) objects: Objects,
     pub(crate) audit: Audit,
+    pub(crate) keyring: KeyRing,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) store: FaultyStore,
     pub(crate) sources: Sources,
@@ -49,17 +50,17 @@ impl Stack {
         let index = Arc::new(index);
         let key_file = KeyFile { path: root.path().join("root.key") };
         let store_key = open_store_key(&*index, &key_file, &sources).await.unwrap();
-        let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
+        let sealer = RowSealer::open(&*index, &store_key, &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.unwrap();
         index.start(Box::new(chain));
         let rows = Rows::new(Arc::clone(&index) as Arc<dyn strongroom::index::Index>, sealer);
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
-        let sse = Sse::new(keyring, sources.clone());
+        let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows, audit.clone(), store.blobs(), sse, sources.clone());
         objects.reopen_buckets().await.unwrap();
-        Self { objects, audit, index, store, sources, root }
+        Self { objects, audit, keyring, index, store, sources, root }
     }
 
     pub(crate) fn access(&self) -> Access {
