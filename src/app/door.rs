@@ -24,7 +24,7 @@ impl Door {
     /// A closed one.
     pub fn sealed(prepared: Prepared) -> Self {
         Self {
-            roots: Arc::new(unattended(&prepared.config)),
+            roots: Arc::new(unattended(&prepared.config, &prepared.sources)),
             app: OnceLock::new(),
             sealed: Mutex::new(Some(prepared)),
             opened: tokio::sync::watch::Sender::new(false),
@@ -35,7 +35,7 @@ impl Door {
     /// An open one.
     pub fn open(started: Started) -> Self {
         let door = Self {
-            roots: Arc::new(unattended(&started.app.config)),
+            roots: Arc::new(unattended(&started.app.config, &started.app.sources)),
             app: OnceLock::new(),
             sealed: Mutex::new(None),
             opened: tokio::sync::watch::Sender::new(false),
@@ -102,7 +102,8 @@ impl Door {
 
     /// Opens a sealed store with a root that needs nobody; `false`: none is there.
     pub async fn unseal_unattended(&self) -> Result<bool, StartError> {
-        let mut sealed = self.sealed.lock().await;
+        // Somebody else is at it, or it is open.
+        let Ok(mut sealed) = self.sealed.try_lock() else { return Ok(false) };
         let Some(prepared) = sealed.as_ref() else { return Ok(self.app().is_some()) };
         let Ok(store_key) = prepared.unlock().await? else { return Ok(false) };
         if let Some(prepared) = sealed.take() {

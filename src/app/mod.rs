@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use door::Door;
-pub use open::Prepared;
+pub use open::{Prepared, unattended};
 
 use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::DirectoryLock;
 use super::{App, StartError, Started, accounts, format};
@@ -11,7 +12,8 @@ use crate::config::Config;
 use crate::crypto::SecretBytes;
 use crate::index::{Batch, FjallIndex, Index, Precondition, RowSealer, Rows, Table, Tuple, Write};
 use crate::keyring::{
-    KeyFile, KeyRing, NewRoot, Opening, RootSecret, Roots, StoreKey, Unattended, create_store, open_store_key,
+    KeyFile, KeyRing, KeyService, NewRoot, Opening, RootChange, RootSecret, Roots, StoreKey, Token, Unattended,
+    create_store, open_store_key,
 };
 use crate::names::StoreUrl;
 use crate::objects::Objects;
@@ -24,9 +26,11 @@ use crate::store::{Blobs, open_store};
 pub struct Prepared {
     /// The settings.
     pub config: Config,
-    sources: Sources,
+    pub(super) sources: Sources,
     lock: DirectoryLock,
     index: Arc<FjallIndex>,
+    /// This process has made the store key.
+    is_new: AtomicBool,
 }
 
 impl Prepared {
@@ -36,7 +40,7 @@ impl Prepared {
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let index = Arc::new(FjallIndex::open(&config.data_dir.join("index"))?);
         format::check(&*index).await?;
-        Ok(Self { config, sources, lock, index })
+        Ok(Self { config, sources, lock, index, is_new: AtomicBool::new(false) })
     }
 
     /// The roots of the store; `None`: there is no store here yet.
@@ -47,9 +51,11 @@ impl Prepared {
     /// Opens the store key with a root that needs nobody, or on an empty store makes both it and a key file. `Err` of
     /// the texts that say why none is there: the store stays sealed.
     pub async fn unlock(&self) -> Result<Result<StoreKey, Vec<String>>, StartError> {
-        let unattended = unattended(&self.config);
+        let unattended = unattended(&self.config, &self.sources);
         let Some(roots) = self.roots().await? else {
-            return Ok(Ok(open_store_key(&*self.index, &unattended.key_file, &self.sources).await?));
+            let store_key = open_store_key(&*self.index, &unattended.key_file, &self.sources).await?;
+            self.is_new.store(true, Ordering::Relaxed);
+            return Ok(Ok(store_key));
         };
         let (opening, roots) = tokio::task::spawn_blocking(move || (unattended.open(&roots), roots))
             .await
@@ -73,12 +79,14 @@ impl Prepared {
 
     /// Makes the store key of an empty store under its first root.
     pub async fn create(&self, root: &NewRoot) -> Result<StoreKey, StartError> {
-        Ok(create_store(&*self.index, root, &self.sources).await?)
+        let store_key = create_store(&*self.index, root, &self.sources).await?;
+        self.is_new.store(true, Ordering::Relaxed);
+        Ok(store_key)
     }
 
     /// Puts the gateway together.
     pub async fn start(self, store_key: StoreKey) -> Result<Started, StartError> {
-        let Self { config, sources, lock, index } = self;
+        let Self { config, sources, lock, index, is_new } = self;
         format::note(&*index).await?;
         let sealer = Arc::new(RowSealer::open(&*index, &store_key, &sources).await?);
         let gateway = gateway_id(&*index, &sources).await?;
@@ -87,6 +95,9 @@ impl Prepared {
         let rows = Rows::new(index, sealer);
         let blobs = open_blobs(&config)?;
         let started = App::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
+        if is_new.into_inner() {
+            started.app.keyring.record_first_root(RootChange { uid: rustix::process::getuid().as_raw() }).await?;
+        }
         let reopened = started.app.objects.reopen_buckets().await;
         reopened.map_err(|error| StartError(format!("the buckets cannot be read: {error:?}")))?;
         Ok(started)
@@ -130,12 +141,24 @@ impl App {
 }
 
 /// Where the settings have roots looked for that need nobody.
-pub(super) fn unattended(config: &Config) -> Unattended {
+pub fn unattended(config: &Config, sources: &Sources) -> Unattended {
     let copy = |secret: &SecretBytes| SecretBytes::new(secret.expose().to_vec());
     Unattended {
         key_file: KeyFile { path: config.root_key_file.clone() },
         credential: config.root_credential_file.clone(),
         passphrase: config.root_passphrase.as_ref().map(copy),
+        token: config.root_token.as_ref().map(|token| Token {
+            module: token.module.clone(),
+            label: token.label.clone(),
+            pin_file: token.pin_file.clone(),
+        }),
+        key_service: config.root_kms.as_ref().map(|kms| KeyService {
+            endpoint: kms.endpoint.clone(),
+            region: kms.region.clone(),
+            credentials_file: kms.credentials_file.clone(),
+            ca_file: kms.ca_file.clone(),
+        }),
+        sources: sources.clone(),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn run(command: Init) -> Result<(), Failure> {
             "there is a store in {shown} already; see strongroom root status. Nothing was changed"
         )));
     }
-    let made = make_root(command.root, &command.means, &prepared.config, &sources)?;
+    let made = make_root(command.root, &command.means, &prepared.config, &sources).await?;
     made.hand_over()?;
     let store_key = prepared.create(&made.root).await?;
     let started = Box::pin(prepared.start(store_key)).await?;

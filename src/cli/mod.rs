@@ -27,6 +27,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::app::StartError;
 use crate::config::{ConfigError, misspelt_variables};
+use crate::keyring::RootError;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -143,6 +144,12 @@ impl From<ConfigError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         Self::Failed(error.0)
+    }
+}
+
+impl From<RootError> for Failure {
+    fn from(error: RootError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ use super::roots::Store;
 use super::secret_input::SecretInput;
 use super::{Failure, say};
 use crate::app::control::{Question, Status};
+use crate::app::unattended;
 use crate::config::{Config, SettingsArgs};
 use crate::crypto::{ARGON2_MEMORY_MAX_KIB, ARGON2_MEMORY_MIN_KIB, Argon2Cost, SecretBytes, passphrase_key};
 use crate::keyring::{KeyFile, Method, NewRoot, RootSecret, make_key_text, split};
@@ -87,6 +88,10 @@ pub(super) enum Kind {
     Passphrase,
     /// A credential that systemd decrypts for the service, e.g. with the TPM; the key goes to standard output
     SystemdCredential,
+    /// A key that a PKCS#11 token (HSM, smart card) makes and never gives out: root_token_module
+    Token,
+    /// A key of an AWS-KMS-compatible service (--kms-key): root_kms_endpoint
+    Kms,
     /// Shares for several people, of whom some together open the store; they go to standard output
     Shares,
 }
@@ -106,6 +111,9 @@ pub(super) struct Means {
     /// shares: how many open the store
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     threshold: u8,
+    /// kms: id, ARN or alias of the service's key
+    #[arg(long, value_name = "KEY")]
+    kms_key: Option<String>,
     /// passphrase: memory that each guess takes, in MiB
     #[arg(long, value_name = "MIB", default_value_t = Argon2Cost::default().memory_kib / 1024)]
     argon2_memory: u32,
@@ -159,18 +167,21 @@ pub(super) async fn run(command: RootCommand) -> Result<(), Failure> {
 
 async fn add(command: Add) -> Result<(), Failure> {
     let config = command.settings.load()?;
-    let made = make_root(command.kind, &command.means, &config, &Sources::system())?;
+    let made = make_root(command.kind, &command.means, &config, &Sources::system()).await?;
     let store = Store::find(config).await?;
     store.open(&command.means.input).await?;
     // Its keepers have it before the store counts on it.
     made.hand_over()?;
-    store.ask(Question::Add(made.root.clone())).await?;
+    if let Err(failure) = store.ask(Question::Add(made.root.clone())).await {
+        made.take_back();
+        return Err(failure);
+    }
     eprintln!("strongroom: added root {} ({})", made.name, made.root.id());
     Ok(())
 }
 
 /// Makes a root's secret and what opens it.
-pub(super) fn make_root(kind: Kind, means: &Means, config: &Config, sources: &Sources) -> Result<Made, Failure> {
+pub(super) async fn make_root(kind: Kind, means: &Means, config: &Config, sources: &Sources) -> Result<Made, Failure> {
     let (secret, method, keepsake) = match kind {
         Kind::KeyFile => {
             let path = means.file.clone().unwrap_or_else(|| config.root_key_file.clone());
@@ -191,9 +202,28 @@ pub(super) fn make_root(kind: Kind, means: &Means, config: &Config, sources: &So
             (secret, Method::Shares { threshold, count }, Keepsake::Printed(shares))
         }
         Kind::Passphrase => passphrase_root(means, config, sources)?,
+        Kind::Token => {
+            let token =
+                unattended(config, sources).token.ok_or_else(|| unset("root_token_module, root_token_pin_file"))?;
+            let (secret, key_id) = (RootSecret::generate(sources), sources.random());
+            let sealed = token.seal(&key_id, &secret, sources)?;
+            (secret, Method::Token { key_id, sealed }, Keepsake::None)
+        }
+        Kind::Kms => {
+            let service = unattended(config, sources).key_service;
+            let service = service.ok_or_else(|| unset("root_kms_endpoint, root_kms_credentials_file"))?;
+            let key_id = means.kms_key.clone().ok_or_else(|| Failure::Usage("give --kms-key".to_owned()))?;
+            let secret = RootSecret::generate(sources);
+            let sealed = service.seal(&key_id, &secret, sources).await?;
+            (secret, Method::Kms { key_id, sealed }, Keepsake::None)
+        }
     };
     let name = means.name.clone().unwrap_or_else(|| method.name().to_owned());
     Ok(Made { root: NewRoot::of(&secret, &name, method), name, keepsake })
+}
+
+fn unset(settings: &str) -> Failure {
+    Failure::Usage(format!("this kind of root needs the settings {settings}"))
 }
 
 fn passphrase_root(
@@ -244,6 +274,20 @@ impl Made {
                 }
                 Ok(out.flush()?)
             }
+        }
+    }
+}
+
+impl Made {
+    /// The store did not take the root: its file must not stay, for a server that finds it would call it a wrong one.
+    fn take_back(&self) {
+        match &self.keepsake {
+            Keepsake::None => {}
+            Keepsake::File(file, ..) => match std::fs::remove_file(&file.path) {
+                Ok(()) => eprintln!("strongroom: removed {} again", file.path.display()),
+                Err(error) => eprintln!("strongroom: remove {} yourself: {error}", file.path.display()),
+            },
+            Keepsake::Printed(_) => eprintln!("strongroom: what was printed opens nothing"),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Store {
     pub(super) async fn finish_rotation(&self) -> Result<(), Failure> {
         let Way::Stopped(door) = &self.way else { return Ok(()) };
         let app = door.app().ok_or_else(|| Failure::Failed("the store is sealed".to_owned()))?;
-        app.keyring.finish_rotation().await.map(drop).map_err(|error| Failure::Failed(error.to_string()))
+        app.keyring.finish_rotation().await.map(drop).map_err(Failure::from)
     }
 }
 

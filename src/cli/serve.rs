@@ -5,6 +5,7 @@ use std::io::{Write as _, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,6 +14,9 @@ use crate::app::{App, Door, Prepared};
 use crate::config::{Config, SettingsArgs};
 use crate::server::{self, Control, Metrics};
 use crate::sources::Sources;
+
+/// Time between two looks for a root that needs nobody, while the store is sealed.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serve S3 and KMS (what strongroom does when no command is given)
 ///
@@ -43,11 +47,14 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let mut told = tell(&door, &listening);
     let running = bound.serve(sources, server::gateway(&door), Metrics::new());
 
+    let mut retry = tokio::time::interval_at(tokio::time::Instant::now() + RETRY_INTERVAL, RETRY_INTERVAL);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = door.wait(), if !told => told = tell(&door, &listening),
+            // A token is plugged in again, a key service or a mount comes back.
+            _ = retry.tick(), if !told => drop(tokio::spawn(try_again(Arc::clone(&door)))),
         }
     }
     drop(control);
@@ -71,6 +78,12 @@ async fn open_door(config: Config, sources: Sources) -> Result<Door, Failure> {
             }
             Ok(Door::sealed(prepared))
         }
+    }
+}
+
+async fn try_again(door: Arc<Door>) {
+    if let Err(error) = door.unseal_unattended().await {
+        tracing::warn!(%error, "a root does not open the store");
     }
 }
 

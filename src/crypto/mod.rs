@@ -17,6 +17,7 @@ mod secret;
 mod shamir;
 mod store_key;
 mod stream;
+mod token;
 
 #[cfg(test)]
 mod fixture;
@@ -44,6 +45,7 @@ pub use stream::{
     HEADER_BYTES, ObjectKeys, PLAIN_MAX_BYTES, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, Span, StreamOpener,
     StreamSealer, Suite, header_suite, sealed_len, segment_count, span,
 };
+pub use token::{TokenAccess, TokenError, open_on_token, seal_on_token};
 
 /// Fills `out` from the system's random generator (through AWS-LC).
 pub fn fill_random(out: &mut [u8]) {

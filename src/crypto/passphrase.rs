@@ -1,6 +1,6 @@
 //! From a passphrase to a key: Argon2id, version 1.3 (RFC 9106), by RustCrypto's `argon2`.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 use super::{SecretBytes, SecretKey};
@@ -31,15 +31,20 @@ impl Default for Argon2Cost {
     }
 }
 
-/// The key that belongs to a passphrase; `None` if the cost is outside of what Argon2 or the limits here allow.
+/// The key that belongs to a passphrase; `None` if the cost is outside of what Argon2 or the limits here allow, or the
+/// machine has not that much memory.
 pub fn passphrase_key(passphrase: &SecretBytes, salt: &[u8; 16], cost: Argon2Cost) -> Option<SecretKey> {
     if cost.memory_kib > ARGON2_MEMORY_MAX_KIB || cost.passes > ROUNDS_MAX || cost.lanes > ROUNDS_MAX {
         return None;
     }
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).ok()?;
     let mut key = Zeroizing::new([0; 32]);
+    // Wiped afterwards: from the last blocks the key follows.
+    let mut memory = Zeroizing::new(Vec::new());
+    memory.try_reserve_exact(params.block_count()).ok()?;
+    memory.resize(params.block_count(), Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon2.hash_password_into(passphrase.expose(), salt, &mut key[..]).ok()?;
+    argon2.hash_password_into_with_memory(passphrase.expose(), salt, &mut key[..], &mut memory[..]).ok()?;
     SecretKey::from_slice(&key[..])
 }
 

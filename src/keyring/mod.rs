@@ -26,9 +26,9 @@ pub use keys::{KeyMetadata, KeyState};
 pub use manage::{NewKey, ON_DEMAND_ROTATIONS_MAX, PENDING_WINDOW_DEFAULT_DAYS, Page, ScheduledDeletion};
 pub use owned::OwnedKey;
 pub use root::{
-    KeyFile, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange, RootError,
-    RootId, RootSecret, Roots, Rotation, RotationStep, Unattended, combine, create_store, make_key_text,
-    open_store_key, parse_key_text, parse_share, passphrase_secret, split,
+    KeyFile, KeyService, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange,
+    RootError, RootId, RootSecret, Roots, Rotation, RotationStep, Token, Unattended, combine, create_store,
+    make_key_text, open_store_key, parse_key_text, parse_share, passphrase_secret, split,
 };
 
 pub use crate::crypto::StoreKey;

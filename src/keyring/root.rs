@@ -9,6 +9,7 @@
 //! addresses come from the settings, because the list can only be trusted once the store key has authenticated it.
 
 mod change;
+mod external;
 mod key_file;
 mod open;
 mod record;
@@ -22,13 +23,14 @@ use std::io;
 use std::path::Path;
 
 pub use change::{NewRoot, RootChange};
+pub use external::KeyService;
 pub use key_file::{KeyFile, make_key_text, parse_key_text};
 pub use open::{Roots, create_store, open_store_key};
 pub use record::{Method, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root};
 pub use rotate::{Rotation, RotationStep};
 pub use secret::{RootId, RootSecret};
 pub use shares::{ParsedShare, combine, parse_share, split};
-pub use unattended::{Opening, Unattended, passphrase_secret};
+pub use unattended::{Opening, Token, Unattended, passphrase_secret};
 
 use crate::index::IndexError;
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -246,6 +247,10 @@ def test_the_last_usable_root_stays(gateway):
     assert {root["name"]: root["usable"] for root in gateway.status()["roots"]} == {"key-file": True, "spare": False}
     refused = gateway.run("root", "remove", "key-file", check=False)
     assert refused.returncode == 1 and "the last usable root" in refused.stderr
+    # What the store did not take leaves no file behind.
+    taken = gateway.run("root", "add", "key-file", "--file", gateway.directory / "third.key", check=False)
+    assert taken.returncode == 1 and "there is a root key-file already" in taken.stderr
+    assert not (gateway.directory / "third.key").exists()
     gateway.stop()
     refused = gateway.run("root", "remove", "key-file", check=False)
     assert refused.returncode == 1 and "the last usable root" in refused.stderr
@@ -255,7 +260,7 @@ def test_the_last_usable_root_stays(gateway):
     refused = gateway.run("root", "remove", "spare", check=False)
     assert refused.returncode == 1 and "the last usable root" in refused.stderr
     gateway.stop()
-    assert [name for name, _ in gateway.events() if "Root" in name] == ["AddRoot", "RemoveRoot"]
+    assert [name for name, _ in gateway.events() if "Root" in name] == ["AddRoot", "AddRoot", "RemoveRoot"]
 
 
 def test_passphrases_are_in_no_command_line_no_log_and_no_record(gateway):
@@ -278,7 +283,7 @@ def test_passphrases_are_in_no_command_line_no_log_and_no_record(gateway):
 
 
 def test_no_core_dump_is_written(own_server):
-    limits = open(f"/proc/{own_server.process.pid}/limits").read()
+    limits = Path(f"/proc/{own_server.process.pid}/limits").read_text()
     (core,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
     assert core.split()[4:6] == ["0", "0"]
     own_server.process.send_signal(signal.SIGQUIT)
@@ -366,3 +371,123 @@ def test_a_rotation_that_is_killed_goes_on(gateway):
     assert len(generations) > 1
     gateway.stop()
     assert "chain whole" in gateway.run("audit", "verify").stdout
+
+
+SOFTHSM = next(iter(sorted(Path("/usr/lib").glob("**/libsofthsm2.so"))), None)
+PIN = "pin-4711-of-the-token"
+
+
+@pytest.fixture
+def token(gateway):
+    """The settings of a fresh SoftHSM2 token."""
+    assert SOFTHSM, "softhsm2 is not installed: run ./test, which installs what the tests need"
+    configuration = gateway.directory / "softhsm2.conf"
+    (gateway.directory / "tokens").mkdir()
+    configuration.write_text(f"directories.tokendir = {gateway.directory}/tokens\nlog.level = ERROR\n")
+    gateway.environment["SOFTHSM2_CONF"] = configuration
+    make = ["softhsm2-util", "--init-token", "--free", "--label", "strongroom", "--pin", PIN, "--so-pin", "so-pin-1"]
+    subprocess.run(make, env=clean_environment(SOFTHSM2_CONF=configuration), check=True, capture_output=True)
+    pin_file = gateway.directory / "pin"
+    pin_file.write_text(PIN + "\n")
+    pin_file.chmod(0o600)
+    gateway.environment["STRONGROOM_ROOT_TOKEN_MODULE"] = SOFTHSM
+    gateway.environment["STRONGROOM_ROOT_TOKEN_PIN_FILE"] = pin_file
+    return pin_file
+
+
+def test_a_token_opens_the_store(gateway, token):
+    init(gateway, "token")
+    gateway.start()
+    check = make_objects(gateway)
+    assert [(root["kind"], root["usable"]) for root in gateway.status()["roots"]] == [("token", True)]
+    refused = gateway.run("root", "remove", "token", check=False)
+    assert refused.returncode == 1 and "the last usable root" in refused.stderr
+    gateway.run("root", "rotate")
+    gateway.stop()
+    gateway.start()
+    check()
+    gateway.stop()
+    assert PIN not in gateway.log()
+
+    token.write_text("wrong")
+    gateway.start_sealed()
+    assert "the token does not take the PIN" in gateway.log()
+    gateway.stop()
+    token.chmod(0o644)
+    with pytest.raises(RuntimeError, match="can be read or changed by others"):
+        gateway.start()
+    gateway.process = None
+    token.chmod(0o600)
+    # Without its token the store is sealed, and opens by itself when the token is back.
+    token.write_text(PIN)
+    tokens, away = gateway.directory / "tokens", gateway.directory / "away"
+    tokens.rename(away)
+    tokens.mkdir()
+    gateway.start_sealed()
+    tokens.rmdir()
+    away.rename(tokens)
+    deadline = time.monotonic() + 30
+    while gateway.health("ready") != 200:
+        assert time.monotonic() < deadline, gateway.log()[-2000:]
+        time.sleep(0.2)
+    check()
+
+
+def test_the_key_on_the_token_never_leaves_it(gateway, token):
+    gateway.start()
+    gateway.run("root", "add", "token")
+    listed = subprocess.run(
+        ["softhsm2-util", "--show-slots"],
+        env=clean_environment(SOFTHSM2_CONF=gateway.environment["SOFTHSM2_CONF"]),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "strongroom" in listed
+    gateway.environment["STRONGROOM_ROOT_TOKEN_LABEL"] = "another"
+    refused = gateway.run("root", "add", "token", "--name", "second", check=False)
+    assert refused.returncode == 1 and "there is no token another; there is: strongroom" in refused.stderr
+    del gateway.environment["STRONGROOM_ROOT_TOKEN_MODULE"]
+    refused = gateway.run("root", "add", "token", "--name", "third", check=False)
+    assert refused.returncode == 2 and "go together" in refused.stderr
+
+
+def test_a_second_strongroom_is_the_key_service(gateway, tmp_path):
+    service = Roots(tmp_path / "service").start()
+    try:
+        kms = sdk.client(service, "kms")
+        key = kms.create_key()["KeyMetadata"]
+        credentials = gateway.directory / "kms.json"
+        text = {"access_key_id": sdk.MAIN.access_key, "secret_access_key": sdk.MAIN.secret_key}
+        credentials.write_text(json.dumps(text))
+        credentials.chmod(0o600)
+        gateway.environment["STRONGROOM_ROOT_KMS_ENDPOINT"] = service.endpoint
+        gateway.environment["STRONGROOM_ROOT_KMS_CREDENTIALS_FILE"] = credentials
+        refused = init(gateway, "kms", "--kms-key", "alias/none", check=False)
+        assert refused.returncode == 1 and "NotFoundException" in refused.stderr
+        init(gateway, "kms", "--kms-key", key["Arn"])
+        gateway.start()
+        check = make_objects(gateway)
+        assert [(root["kind"], root["usable"]) for root in gateway.status()["roots"]] == [("kms", True)]
+        gateway.stop()
+
+        kms.disable_key(KeyId=key["KeyId"])
+        gateway.start_sealed()
+        assert "Decrypt was refused with DisabledException" in gateway.log()
+        gateway.stop()
+        service.stop()
+        gateway.start_sealed()
+        # The service comes back and its key too: nobody has to come.
+        service.start()
+        kms.enable_key(KeyId=key["KeyId"])
+        deadline = time.monotonic() + 40
+        while gateway.health("ready") != 200:
+            assert time.monotonic() < deadline, gateway.log()[-2000:]
+            time.sleep(0.2)
+        check()
+        service.stop()
+        trail = service.run("audit", "export").stdout
+        assert '"strongroom":"root of trust v1"' in trail and '"errorCode":"DisabledException"' in trail
+    finally:
+        if service.process:
+            service.kill()

@@ -67,6 +67,7 @@ impl NewRoot {
 impl KeyRing {
     /// The roots of the store.
     pub async fn roots(&self) -> Result<Vec<Root>, RootError> {
+        let _list = self.rotation().list.lock().await;
         Ok(self.root_list().await?.list.roots)
     }
 
@@ -78,6 +79,7 @@ impl KeyRing {
 
     /// Adds a root; the change and its record are one commit.
     pub async fn add_root(&self, new: &NewRoot, by: RootChange) -> Result<(), RootError> {
+        let _list = self.rotation().list.lock().await;
         let StoredList { mut list, stored } = self.root_list().await?;
         if let Some(refusal) = refuse_addition(&list, new) {
             return Err(RootError::Refused(refusal));
@@ -88,12 +90,22 @@ impl KeyRing {
         self.commit_roots(stored, &list, &event).await
     }
 
+    /// Records the first root, which was there before the trail.
+    pub async fn record_first_root(&self, by: RootChange) -> Result<(), RootError> {
+        for root in self.roots().await? {
+            let event = self.root_event("AddRoot", root_details(&root, by))?;
+            self.record(&event).await.map_err(|error| RootError::Io(format!("{error:?}")))?;
+        }
+        Ok(())
+    }
+
     /// Removes the root of this name or id. `usable`: the roots that have just opened the store by themselves; one of
     /// them, or one that people bring, must remain.
     ///
     /// Who has copied the index before and still has the removed root's secret can open that copy. So that he can't
     /// open a later one, the store key has to be rotated.
     pub async fn remove_root(&self, wanted: &str, usable: &[RootId], by: RootChange) -> Result<Root, RootError> {
+        let _list = self.rotation().list.lock().await;
         let StoredList { mut list, stored } = self.root_list().await?;
         let at = find_root(&list.roots, wanted)?;
         let removed = list.roots.remove(at);
@@ -119,6 +131,7 @@ impl KeyRing {
         self.record(&event).await.map_err(|error| RootError::Io(format!("{error:?}")))
     }
 
+    /// The list, authenticated. The caller holds [`super::Rotation`]'s `list`.
     pub(super) async fn root_list(&self) -> Result<StoredList, RootError> {
         let stored = self.rows().engine().get(Table::Meta, &roots_row()).await?;
         let stored = stored.ok_or_else(super::record::damaged)?;

@@ -13,14 +13,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::RootError;
 use super::change::{RootChange, StoredList, seal_generations};
 use super::open::render_generations;
 use super::record::{GenerationTag, RootList};
 use crate::crypto::{StoreKey, StoreKeyGeneration};
-use crate::index::{CommitError, Direction, KeyRange, Table, TupleReader};
+use crate::index::{CommitError, Direction, KeyRange, RowBatch, Table, TupleReader};
 use crate::keyring::KeyRing;
 use crate::keyring::ciphertext::rewrap_material;
 use crate::keyring::record::{KeyRecord, MaterialRecord, OwnedRecord};
@@ -33,9 +35,15 @@ const PAGE: usize = 100;
 /// Rounds over all that is wrapped, after each of which something was left because it was being changed.
 const ROUNDS_MAX: usize = 20;
 
-/// What the process knows of a rotation. One task at a time works on it.
+/// What the process knows of a rotation.
 #[derive(Debug, Default)]
-pub struct Rotation(tokio::sync::Mutex<Option<u64>>);
+pub struct Rotation {
+    /// One task at a time works on it. When this process began it, on the monotonic clock, in nanoseconds.
+    begun: Mutex<Option<u64>>,
+    /// Held where the list is read or written: between the commit of a list and the store key in memory following it,
+    /// the list looks damaged.
+    pub(super) list: Mutex<()>,
+}
 
 /// How far a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +59,9 @@ pub enum RotationStep {
 impl KeyRing {
     /// Begins a rotation, or goes on with the one that is under way, up to the end of re-wrapping.
     pub async fn rotate_store_key(&self, by: RootChange) -> Result<RotationStep, RootError> {
-        let mut begun = self.rotation().0.lock().await;
-        let stored = self.root_list().await?;
-        if stored.list.generations.len() == 1 {
-            self.begin_rotation(stored, by).await?;
+        let mut begun = self.rotation().begun.lock().await;
+        if self.store_key().generations().len() == 1 {
+            self.begin_rotation(by).await?;
             *begun = Some(self.sources().monotonic_ns());
         }
         self.rewrap_all().await?;
@@ -64,7 +71,7 @@ impl KeyRing {
     /// Goes on with a rotation that is under way, and ends it as soon as that is safe. To be called every few minutes,
     /// and soon after a start.
     pub async fn continue_rotation(&self) -> Result<RotationStep, RootError> {
-        let begun = self.rotation().0.lock().await;
+        let begun = self.rotation().begun.lock().await;
         if self.store_key().generations().len() == 1 {
             return Ok(RotationStep::None);
         }
@@ -76,7 +83,7 @@ impl KeyRing {
 
     /// Ends a rotation at once. Only where nothing else uses the store: a command on a stopped server's data.
     pub async fn finish_rotation(&self) -> Result<RotationStep, RootError> {
-        let mut begun = self.rotation().0.lock().await;
+        let mut begun = self.rotation().begun.lock().await;
         if self.store_key().generations().len() == 1 {
             return Ok(RotationStep::None);
         }
@@ -85,7 +92,9 @@ impl KeyRing {
         self.retire().await
     }
 
-    async fn begin_rotation(&self, stored: StoredList, by: RootChange) -> Result<(), RootError> {
+    async fn begin_rotation(&self, by: RootChange) -> Result<(), RootError> {
+        let _list = self.rotation().list.lock().await;
+        let stored = self.root_list().await?;
         let next = Arc::new(StoreKeyGeneration::generate(self.sources()));
         // A handle of its own: the others must not seal under a generation that is not stored.
         let ahead = self.detached_store_key();
@@ -105,6 +114,7 @@ impl KeyRing {
         if left.rewrapped + left.conflicts > 0 {
             return Ok(RotationStep::Rewrapped);
         }
+        let _list = self.rotation().list.lock().await;
         let stored = self.root_list().await?;
         let ahead = self.detached_store_key();
         ahead.retire_older();
@@ -170,12 +180,7 @@ impl KeyRing {
     }
 
     /// Puts the row into the batch if an older generation wraps something in it.
-    fn rewrap_row(
-        &self,
-        batch: &mut crate::index::RowBatch<'_>,
-        row: &[u8],
-        sealed: bytes::Bytes,
-    ) -> Result<bool, RootError> {
+    fn rewrap_row(&self, batch: &mut RowBatch<'_>, row: &[u8], sealed: Bytes) -> Result<bool, RootError> {
         match WrappedRow::of(row) {
             WrappedRow::Key(key_id) => {
                 let mut stored = self.rows().open_value::<KeyRecord>(row, sealed)?;

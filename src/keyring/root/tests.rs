@@ -290,7 +290,7 @@ fn shares_are_read_as_people_type_them_and_slips_are_told() {
         Ok(secret.id())
     );
     assert_eq!(combined(&[&shares[0], &shares[1], &shares[2]]), Ok(secret.id()));
-    let slip = shares[0].replacen(|c| c == '1', "7", 1);
+    let slip = shares[0].replacen('1', "7", 1);
     for (typed, reason) in [
         (vec![&*shares[0]], "2 shares are needed, and 1 were given"),
         (vec![&*shares[0], &*shares[0]], "one share was given twice"),
