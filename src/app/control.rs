@@ -6,7 +6,7 @@
 //! answer     0 done or 1 refused (1) | length (4) | body; of a refusal its text
 //! ```
 //!
-//! The socket has mode 0600 in a directory of mode 0700: who can open it could read the key file too. A passphrase never
+//! The socket has mode 0600, and only the server's user and root are heard: who could read the key file too. A passphrase never
 //! crosses it; the command derives the root's secret, and the server compares.
 
 use std::io;

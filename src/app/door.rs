@@ -91,11 +91,14 @@ impl Door {
         let Some(prepared) = sealed.as_ref() else { return Err(StartError("the store is open already".to_owned())) };
         let store_key = prepared.unlock_with(secret).await?;
         let prepared = sealed.take().ok_or_else(|| StartError("the store is open already".to_owned()))?;
-        let started = Box::pin(prepared.start(store_key)).await.map_err(|error| {
+        let started = async {
+            let started = Box::pin(prepared.start(store_key)).await?;
+            started.app.keyring.record_unsealing(secret.id(), by).await?;
+            Ok(started)
+        };
+        let started = started.await.inspect_err(|error: &StartError| {
             tracing::error!(%error, "the store was unsealed and could not be opened; nothing is served until a new start");
-            error
         })?;
-        started.app.keyring.record_unsealing(secret.id(), by).await?;
         self.let_in(started);
         Ok(())
     }

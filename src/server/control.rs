@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::{getuid, umask};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -34,8 +36,11 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = through_directory(data_dir, |short| UnixListener::bind(short))?;
-        // The directory is its owner's alone, so nobody was faster than this.
+        // The directory may be one that the operator made and others can enter: the socket is never theirs to open.
+        let before = umask(Mode::RWXG | Mode::RWXO);
+        let bound = through_directory(data_dir, |short| UnixListener::bind(short));
+        umask(before);
+        let listener = bound?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
         let serving = tokio::spawn(serve(listener, Arc::clone(door)));
         Ok(Self { path, serving })
@@ -68,6 +73,9 @@ async fn serve(listener: UnixListener, door: Arc<Door>) {
 
 async fn exchange(mut stream: UnixStream, door: Arc<Door>) {
     let Ok(peer) = stream.peer_cred() else { return };
+    if ![0, getuid().as_raw()].contains(&peer.uid()) {
+        return;
+    }
     let by = RootChange { uid: peer.uid() };
     let answer = match timeout(QUESTION_TIMEOUT, read_question(&mut stream)).await {
         Ok(Ok(Some(question))) => {

@@ -88,8 +88,7 @@ impl KeyService {
         let failed = |error: String| RootError::Io(format!("the key service at {}: {error}", self.endpoint));
         let endpoint = Endpoint::parse(&self.endpoint, self.ca_file.as_deref()).map_err(failed)?;
         let headers = self.sign(endpoint.host_header(), operation, body.expose(), sources)?;
-        // hyper keeps no copy that outlives the request.
-        let answer = endpoint.post(headers, Bytes::copy_from_slice(body.expose())).await.map_err(failed)?;
+        let answer = endpoint.post(headers, Bytes::from_owner(Wiped(body))).await.map_err(failed)?;
         if answer.status.is_success() {
             return Ok(answer.body);
         }
@@ -132,6 +131,15 @@ impl KeyService {
 
     fn nonsense(&self) -> RootError {
         RootError::Io(format!("the key service at {} answered something else than it was asked for", self.endpoint))
+    }
+}
+
+/// A body that is wiped when it was sent. What hyper and TLS copy of it into their buffers is not.
+struct Wiped(SecretBytes);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
     }
 }
 
