@@ -26,6 +26,7 @@ pub mod client;
 pub mod config;
 pub mod crypto;
 pub mod names;
+pub mod policy;
 pub mod sigv4;
 pub mod sources;
 pub mod wire;

@@ -59,6 +59,14 @@ pub struct Started {
     pub new_credentials: Option<(String, String)>,
 }
 
+impl App {
+    /// Whether requests can be served, else one word that says why not. After `index-failed` reads may still work;
+    /// writes come back with a restart, and the log tells what happened.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        self.rows.engine().failure().map_or(Ok(()), |_| Err("index-failed"))
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -14,13 +14,13 @@ mod tests;
 mod v2;
 mod v4;
 
-use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
 use http::request::Parts;
 
 use super::payload::{ContentHash, Promises};
 use super::{Access, Caller, CallerKind, Directory, Identity, Payload, PayloadError, RequestFacts, SignatureKind};
-use crate::crypto::sha256;
+use crate::crypto::{SecretBytes, sha256};
 use crate::names::Region;
 use crate::sigv4::{ALGORITHM, ALGORITHM_V4A, ChunkSigner, EMPTY_SHA256, Params, hex};
 use crate::wire::{Edge, Request};
@@ -49,12 +49,12 @@ pub struct Authenticated {
 }
 
 /// An authenticated request whose body was read to verify its signature.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "the body may be a secret")]
 pub struct Collected {
     /// Caller and facts.
     pub access: Access,
-    /// The body, whole.
-    pub body: Bytes,
+    /// The body, whole. It may be what is to be encrypted, so it is wiped after use.
+    pub body: SecretBytes,
     /// The head.
     pub head: Parts,
 }
@@ -114,21 +114,21 @@ pub async fn authenticate_collected(
     settings: &AuthSettings,
 ) -> Result<Collected, CollectError> {
     let Request { head, edge, mut body } = request;
-    let mut whole = BytesMut::new();
+    let declared = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut whole = SecretBytes::with_capacity(declared.map_or(0, |length: usize| length.min(limit)));
     let broken =
         |error: Box<dyn std::error::Error + Send + Sync>| CollectError::Payload(PayloadError::of_body(&*error));
     while let Some(data) = body.next().await.transpose().map_err(broken)? {
-        if whole.len() + data.len() > limit {
+        if whole.expose().len() + data.len() > limit {
             return Err(CollectError::TooLarge);
         }
-        whole.extend_from_slice(&data);
+        whole.extend(&data);
     }
-    let body = whole.freeze();
-    let body_sha256 = Some(hex(&sha256(&body)));
+    let body_sha256 = Some(hex(&sha256(whole.expose())));
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256 };
     let verified = context.verify().map_err(CollectError::Auth)?;
     let access = access(verified.caller, &head, &edge, verified.region, verified.kind);
-    Ok(Collected { access, body, head })
+    Ok(Collected { access, body: whole, head })
 }
 
 fn access(caller: Caller, head: &Parts, edge: &Edge, region: Region, kind: SignatureKind) -> Access {
@@ -230,7 +230,7 @@ fn authorization_argument(message: &str, scheme: String) -> AuthError {
 }
 
 /// Signers of presigned URLs move `x-amz-*` headers into the query, and S3 takes them there as if they had been sent
-/// as headers. Not so checksums: the SDK for JavaScript puts there the checksum of an empty body, since it does not
+/// as headers. Not so the values of checksums: the SDK for JavaScript puts there the checksum of an empty body, since it does not
 /// know the one to come. A header that was sent (and, being `x-amz-*`, signed) goes first.
 fn move_parameters_to_headers(head: &mut Parts) {
     let params = Params::parse(head.uri.query().unwrap_or_default());
@@ -249,7 +249,9 @@ fn move_parameters_to_headers(head: &mut Parts) {
                 | "x-amz-user-agent"
                 | "x-amz-sdk-checksum-algorithm"
         );
-        if own || !name.starts_with("x-amz-") || name.starts_with("x-amz-checksum-") {
+        let checksum = name.strip_prefix("x-amz-checksum-");
+        let is_value = checksum.is_some_and(|what| !matches!(what, "algorithm" | "mode" | "type"));
+        if own || is_value || !name.starts_with("x-amz-") {
             continue;
         }
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
-use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, Md5, Sha256};
+use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, Md5, Sha256, crc64_nvme};
 use crate::sigv4::{ChunkedError, Decoder, hex};
 use crate::wire::RequestBody;
 pub(super) use promises::ContentHash;
@@ -159,8 +159,10 @@ enum Progress {
 struct Digests {
     sha256: Option<Sha256>,
     md5: Option<Md5>,
+    /// CRC-64/NVME so far.
+    crc64_nvme: Option<u64>,
     other: Option<Digester>,
-    /// Of which of the three the checksum is.
+    /// Of which of the four the checksum is.
     checksum: Option<ChecksumAlgorithm>,
 }
 
@@ -169,6 +171,7 @@ struct Digests {
 pub struct BodyVerified {
     plain_len: u64,
     md5: Option<[u8; 16]>,
+    crc64_nvme: Option<u64>,
     checksum: Option<Checksum>,
 }
 
@@ -214,10 +217,22 @@ impl Payload {
         self.plain_len.is_some()
     }
 
+    /// Whether the client named a digest of the body that it will be checked against: Content-MD5, or a checksum in
+    /// header or trailer. (`x-amz-content-sha256` does not count with AWS.)
+    pub fn is_digest_named(&self) -> bool {
+        self.content_md5.is_some() || self.promise.is_some()
+    }
+
     /// Asks for the MD5 of the data as well (for an ETag). Before the first [`Self::next`].
     pub fn want_md5(&mut self) {
         assert!(self.taken_bytes == 0, "digests are asked for before the data comes");
         self.digests.md5.get_or_insert_default();
+    }
+
+    /// Asks for the CRC-64/NVME of the data, whatever checksum the client sent. Before the first [`Self::next`].
+    pub fn want_crc64_nvme(&mut self) {
+        assert!(self.taken_bytes == 0, "digests are asked for before the data comes");
+        self.digests.crc64_nvme.get_or_insert(0);
     }
 
     /// The algorithm that the client named in header or trailer, if any.
@@ -269,7 +284,7 @@ impl Payload {
             return Err(PayloadError::Incomplete);
         }
         let trailing = self.trailing_checksum(trailers)?;
-        let Digests { sha256, md5, other, checksum: algorithm } = std::mem::take(&mut self.digests);
+        let Digests { sha256, md5, crc64_nvme, other, checksum: algorithm } = std::mem::take(&mut self.digests);
         let (sha256, md5) = (sha256.map(Sha256::finish), md5.map(Md5::finish));
         if let (Some(provided), Some(computed)) = (&self.sha256, &sha256) {
             let computed = hex(computed);
@@ -287,6 +302,9 @@ impl Payload {
             (Some(algorithm), Some(other)) if other.algorithm() == algorithm => Some(other.finish()),
             (Some(ChecksumAlgorithm::Sha256), _) => sha256.map(|v| (ChecksumAlgorithm::Sha256, v.to_vec())).map(named),
             (Some(ChecksumAlgorithm::Md5), _) => md5.map(|v| (ChecksumAlgorithm::Md5, v.to_vec())).map(named),
+            (Some(ChecksumAlgorithm::Crc64Nvme), _) => {
+                crc64_nvme.map(|v| (ChecksumAlgorithm::Crc64Nvme, v.to_be_bytes().to_vec())).map(named)
+            }
             _ => None,
         };
         let promised = match &self.promise {
@@ -298,7 +316,7 @@ impl Payload {
             Some(promised) if checksum.as_ref() != Some(promised) => {
                 Err(PayloadError::ChecksumMismatch { algorithm: promised.algorithm })
             }
-            _ => Ok(BodyVerified { plain_len: self.taken_bytes, md5, checksum }),
+            _ => Ok(BodyVerified { plain_len: self.taken_bytes, md5, crc64_nvme, checksum }),
         }
     }
 
@@ -419,6 +437,9 @@ impl Digests {
             ChecksumAlgorithm::Md5 => {
                 self.md5.get_or_insert_default();
             }
+            ChecksumAlgorithm::Crc64Nvme => {
+                self.crc64_nvme.get_or_insert(0);
+            }
             other => self.other = Some(Digester::new(other)),
         }
     }
@@ -429,6 +450,9 @@ impl Digests {
         }
         if let Some(digest) = &mut self.md5 {
             digest.update(data);
+        }
+        if let Some(crc) = &mut self.crc64_nvme {
+            *crc = crc64_nvme(*crc, data);
         }
         if let Some(digest) = &mut self.other {
             digest.update(data);
@@ -445,6 +469,11 @@ impl BodyVerified {
     /// MD5 of the data, if it was asked for or the client sent one.
     pub fn md5(&self) -> Option<[u8; 16]> {
         self.md5
+    }
+
+    /// CRC-64/NVME of the data, if it was asked for or is the checksum.
+    pub fn crc64_nvme(&self) -> Option<u64> {
+        self.crc64_nvme
     }
 
     /// The checksum: the client's, verified, or the one asked for.

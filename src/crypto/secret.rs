@@ -50,6 +50,22 @@ impl SecretBytes {
         Self(Zeroizing::new(bytes))
     }
 
+    /// Bytes that come piece by piece: none yet, room for `capacity`.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self::new(Vec::with_capacity(capacity))
+    }
+
+    /// Appends a copy of `more`. Where there is no room the bytes move, and are wiped where they were.
+    pub fn extend(&mut self, more: &[u8]) {
+        let needed = self.0.len() + more.len();
+        if needed > self.0.capacity() {
+            let mut moved = Self::with_capacity(needed.max(2 * self.0.capacity()));
+            moved.0.extend_from_slice(&self.0);
+            *self = moved;
+        }
+        self.0.extend_from_slice(more);
+    }
+
     /// The bytes.
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -74,6 +90,18 @@ mod tests {
         fn wiped<T: ZeroizeOnDrop>(_: &T) {}
         wiped(&*SecretKey::from_slice(&[1; 32]).unwrap().0);
         wiped(&SecretBytes::new(vec![1]).0);
+    }
+
+    #[test]
+    fn bytes_that_come_in_pieces() {
+        let mut bytes = SecretBytes::with_capacity(3);
+        let kept = bytes.0.as_ptr();
+        bytes.extend(b"abc");
+        assert_eq!((bytes.expose(), bytes.0.as_ptr()), (&b"abc"[..], kept), "what has room does not move");
+        for _ in 0..100 {
+            bytes.extend(b"de");
+        }
+        assert_eq!(bytes.expose(), [&b"abc"[..], &b"de".repeat(100)].concat());
     }
 
     #[test]

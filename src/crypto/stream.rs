@@ -9,7 +9,7 @@
 //! | 7 | 1 | flags, 0; an unknown bit is refused |
 //! | 8 | 4 | part number, big endian; 0 = not multipart |
 //! | 12 | 4 | reserved, 0 |
-//! | 16 | 16 | salt, random for each attempt |
+//! | 16 | 16 | salt, random for each attempt: the blob's id |
 //! | 32 | 32 | key commitment |
 //! | 64 | … | segments of 65,536 plaintext bytes and 16 (suite 2: 32) more; the last may be shorter |
 //!
@@ -28,7 +28,6 @@
 //! sealing is AWS-LC's and the outer one RustCrypto's, so that a fault in one implementation leaves the other; their
 //! keys differ even if one object key were given twice. The layout never changes; `fixtures/crypto/` holds its bytes.
 
-use bytes::{Bytes, BytesMut};
 use zeroize::Zeroizing;
 
 use super::cipher::{Gcm, NONCE_BYTES, SecondGcm, TAG_BYTES};
@@ -216,7 +215,7 @@ impl StreamSealer {
     /// fewer only in the last, and none only in an empty blob); they are sealed in place and the tag is appended, for
     /// which [`Self::overhead`] bytes of spare capacity save a copy. The caller says `last` once, with the last.
     /// Panics if the caller breaks one of these rules: what it wrote could not be read back.
-    pub fn seal(&mut self, buffer: &mut BytesMut, start: usize, last: bool) {
+    pub fn seal(&mut self, buffer: &mut Vec<u8>, start: usize, last: bool) {
         let index = self.next.expect("no segment follows the last");
         let plain_len = buffer.len() - start;
         assert!(plain_len <= SEGMENT_BYTES && (last || plain_len == SEGMENT_BYTES), "a segment of {plain_len} bytes");
@@ -233,16 +232,17 @@ pub struct StreamOpener {
 }
 
 impl StreamOpener {
-    /// Checks the header: format, suite, part number, and in constant time the key commitment.
+    /// Checks the header: format, suite, part number, salt, and in constant time the key commitment. `salt` is the
+    /// attempt's as an authenticated place tells it: an earlier attempt of the same part would open as well.
     pub fn new(
         keys: &ObjectKeys,
         id: &SealingId,
         part_number: u32,
+        salt: &[u8; 16],
         header: &[u8; HEADER_BYTES],
     ) -> Result<Self, OpenError> {
         let (bound, commitment) = header.split_first_chunk::<BOUND_BYTES>().ok_or(OpenError)?;
-        let salt = bound.last_chunk::<SALT_BYTES>().ok_or(OpenError)?;
-        // All that a header may say besides its salt is known: so it is the one byte string that this makes.
+        // All that a header may say is known: so it is the one byte string that this makes.
         if *bound != bound_header(keys.suite(), part_number, salt) {
             return Err(OpenError);
         }
@@ -250,16 +250,16 @@ impl StreamOpener {
         if constant_time_eq(commitment, &expected) { Ok(Self { layers }) } else { Err(OpenError) }
     }
 
-    /// Opens segment `index`, `sealed` being all of its bytes with tag, in place; returns the plaintext.
+    /// Opens segment `index`, `sealed` being all of its bytes with tag, in place; returns the length of the plaintext,
+    /// which lies at the front. After an error the bytes are worthless.
     /// `last` follows from the authenticated length in the index (see [`segment_count`]), never from the bytes at hand.
-    pub fn open(&self, index: u32, last: bool, mut sealed: BytesMut) -> Result<Bytes, OpenError> {
+    pub fn open(&self, index: u32, last: bool, sealed: &mut [u8]) -> Result<usize, OpenError> {
         let plain_len = sealed.len().checked_sub(self.layers.suite().overhead()).ok_or(OpenError)?;
         if plain_len > SEGMENT_BYTES || (!last && plain_len < SEGMENT_BYTES) {
             return Err(OpenError);
         }
-        self.layers.open(nonce(index, last), &mut sealed)?;
-        sealed.truncate(plain_len);
-        Ok(sealed.freeze())
+        self.layers.open(nonce(index, last), sealed)?;
+        Ok(plain_len)
     }
 }
 
@@ -327,7 +327,7 @@ impl Layers {
         }
     }
 
-    fn seal(&self, nonce: [u8; NONCE_BYTES], buffer: &mut BytesMut, start: usize) {
+    fn seal(&self, nonce: [u8; NONCE_BYTES], buffer: &mut Vec<u8>, start: usize) {
         match self {
             Self::Single(cipher) => {
                 let tag = cipher.seal_in_place(nonce, &mut buffer[start..]);

@@ -246,6 +246,9 @@ pub trait Index: Send + Sync + 'static {
     /// Applies `batch`, all or nothing; it is durable and visible when this returns `Ok`. A future that is dropped
     /// before its end does not take the batch back: it may be applied or not.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), CommitError>>;
+
+    /// Why this engine takes no more commits until it is opened again, if that is so. Reads may go on.
+    fn failure(&self) -> Option<String>;
 }
 
 #[cfg(test)]

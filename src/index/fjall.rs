@@ -43,7 +43,8 @@ const PATIENCE_YIELDS: u32 = 20;
 /// in [`Index::commit`].
 const QUEUE_MAX_KIB: u32 = 16 << 10;
 /// Free space, in bytes, that is kept back on the disk: a journal or a flush that does not fit ends all commits until
-/// a restart, so ordinary writes are refused before. Small disks keep back a 16th instead.
+/// a restart, so ordinary writes are refused before. All memtables together are a quarter of it. Small disks keep back
+/// an eighth instead, which on less than some 300 MB is no promise: see [`Engine::notice_poison`].
 const SPACE_RESERVE_BYTES: u64 = 128 << 20;
 
 /// An index in a directory.
@@ -102,11 +103,6 @@ impl FjallIndex {
         let _ = self.queue().send(Message::Start(sequencer));
     }
 
-    /// Why this index takes no more commits and has to be opened again, if that is so; for the health page.
-    pub fn failure(&self) -> Option<&str> {
-        self.engine.failure.get().map(String::as_str)
-    }
-
     fn queue(&self) -> &mpsc::UnboundedSender<Message> {
         self.queue.as_ref().expect("only drop takes the queue")
     }
@@ -149,6 +145,10 @@ impl Index for FjallIndex {
             self.queue().send(Message::Commit(request)).map_err(|_| ended(()))?;
             answered.await.map_err(|_| ended(()))?
         })
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.engine.failure.get().cloned()
     }
 }
 
@@ -221,11 +221,19 @@ impl Engine {
         batch.commit()
     }
 
+    /// fjall's own threads flush and compact. One that fails, for want of space or by a bad disk, ends all commits, and
+    /// fjall says so to the next commit only: where none is tried, this asks.
+    fn notice_poison(&self) {
+        if let Err(error) = self.database.persist(PersistMode::Buffer) {
+            let _ = self.failure.set(error.to_string());
+        }
+    }
+
     fn space(&self) -> Space {
         match rustix::fs::statvfs(&self.directory) {
             Ok(disk) => Space {
                 free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize),
-                reserve_bytes: SPACE_RESERVE_BYTES.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 16),
+                reserve_bytes: SPACE_RESERVE_BYTES.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 8),
             },
             // A file system that does not tell is believed to be large.
             Err(_) => Space { free_bytes: u64::MAX, reserve_bytes: 0 },
@@ -290,6 +298,9 @@ impl Committer {
             return;
         }
         let space = self.engine.space();
+        if requests.iter().any(|request| space.refuses(&request.batch).is_some()) {
+            self.engine.notice_poison();
+        }
         let mut group = Group::default();
         let mut waiting = Vec::with_capacity(requests.len());
         for Request { batch, answer, room, .. } in requests.drain(..) {
@@ -325,11 +336,12 @@ struct Space {
 }
 
 impl Space {
-    /// Whether a batch must not be written now. A batch that deletes may use half of the reserve, so that a full store
-    /// can be emptied.
+    /// Whether a batch must not be written now. Half of the reserve is for what a full store must still be able to do:
+    /// to be opened (its epoch key), to be read (records of key uses), and to be emptied (deletes; marks on buckets).
     fn refuses(self, batch: &Batch) -> Option<IndexError> {
-        let deletes = batch.writes.iter().any(|write| matches!(write, Write::Delete(..)));
-        let kept_back = if deletes { self.reserve_bytes / 2 } else { self.reserve_bytes };
+        let needed = |write: &Write| matches!(write, Write::Delete(..) | Write::Put(Table::Meta | Table::Bucket, ..));
+        let spared = batch.writes.is_empty() || batch.writes.iter().any(needed);
+        let kept_back = if spared { self.reserve_bytes / 2 } else { self.reserve_bytes };
         (self.free_bytes < kept_back).then(|| {
             let (free, kept_back) = (self.free_bytes >> 10, kept_back >> 10);
             IndexError::Full(format!("{free} KiB are free on its disk, {kept_back} KiB are kept back"))

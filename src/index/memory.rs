@@ -162,6 +162,10 @@ impl Index for MemoryIndex {
             self.state().commit(batch)
         })
     }
+
+    fn failure(&self) -> Option<String> {
+        self.state().closed.map(str::to_owned)
+    }
 }
 
 #[cfg(test)]
@@ -216,13 +220,16 @@ mod tests {
         runtime().block_on(async {
             let index = MemoryIndex::new(Box::new(CountingLog::default()));
             index.set_faults(Faults { lose_answer_in: Some(1), ..Faults::default() });
+            assert_eq!(index.failure(), None);
             assert!(matches!(index.commit(appending()).await, Err(CommitError::Engine(IndexError::Engine(_)))));
             assert!(matches!(
                 index.commit(put(Table::Object, b"l", b"v")).await,
                 Err(CommitError::Engine(IndexError::Engine(_)))
             ));
 
+            assert!(index.failure().is_some());
             let reopened = index.crash();
+            assert_eq!(reopened.failure(), None);
             assert_eq!(reopened.get(Table::Object, b"k").await.unwrap().as_deref(), Some(b"v".as_slice()));
             assert_eq!(reopened.get(Table::Object, b"l").await.unwrap(), None);
             reopened.commit(put(Table::Object, b"l", b"v")).await.unwrap();

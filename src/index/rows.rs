@@ -103,8 +103,14 @@ pub struct RowBatch<'a> {
 impl RowBatch<'_> {
     /// Inserts or replaces a record.
     pub fn put<R: Record>(&mut self, key: Vec<u8>, record: &R) {
+        self.put_stamped(key, record);
+    }
+
+    /// As [`Self::put`]; returns the version that the row will have.
+    pub fn put_stamped<R: Record>(&mut self, key: Vec<u8>, record: &R) -> Stamp {
         let sealed = self.sealer.seal(R::TABLE, &key, &encode(record));
-        self.put_sealed(R::TABLE, key, sealed);
+        self.put_sealed(R::TABLE, key, sealed.clone());
+        Stamp(sealed)
     }
 
     /// Inserts bytes that are sealed already ([`Table::Inline`], [`Table::Meta`]). The index may keep the very buffer

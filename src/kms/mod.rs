@@ -80,7 +80,7 @@ impl Service<'_> {
         let Some(account) = access.caller().account().cloned() else {
             return Err(KmsError::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
         };
-        let members = json::parse_object(&body);
+        let members = json::parse_object(body.expose());
         let request = members.as_ref().map(|members| shown_parameters(row, members)).unwrap_or_default();
         let cx = Cx::new(self.keyring, &access, &account, row, Call { request, via_s3: false });
         let outcome = match members {

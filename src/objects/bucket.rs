@@ -3,8 +3,10 @@
 //! What changes a bucket takes the event that the trail gets of it and commits both together; what it returns then is
 //! the proof. Calls that fail leave no record here: their error is recorded by who answers the caller.
 
-use super::record::{BucketRecord, Current, Noncurrent, OwnedBucket, UploadRecord, bucket_row, owner_row};
-use super::{Bucket, Objects, ObjectsError, Versioning};
+use super::record::{
+    BucketRecord, Current, Noncurrent, OwnedBucket, OwnershipRecord, UploadRecord, bucket_row, owner_row,
+};
+use super::{Bucket, ObjectOwnership, Objects, ObjectsError, Versioning};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
@@ -23,6 +25,8 @@ pub struct NewBucket {
     pub owner: AccountId,
     /// Its Region.
     pub region: Region,
+    /// Its object ownership.
+    pub ownership: ObjectOwnership,
 }
 
 /// Which buckets to list.
@@ -61,6 +65,7 @@ impl Objects {
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
             closing: false,
+            ownership: Some(OwnershipRecord::Controls(new.ownership)),
         };
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
@@ -125,7 +130,8 @@ impl Objects {
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
     ///
     /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
-    /// judged; then the row goes, with the record of it, or the mark is taken back.
+    /// judged; then the row goes, with the record of it, or the mark is taken back. Dropped between its commits it
+    /// leaves the mark, as a crash does, until [`Objects::reopen_buckets`]: a caller's hanging up must not drop it.
     pub async fn delete_bucket(
         &self,
         grant: &Grant,
@@ -196,6 +202,18 @@ impl Objects {
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
         self.reconfigure(grant, name, event, |record| record.encryption = encryption.clone()).await
+    }
+
+    /// Sets the object ownership, or deletes its controls. `grant`: `s3:PutBucketOwnershipControls`.
+    pub async fn set_ownership(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+        ownership: Option<ObjectOwnership>,
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
+        grant.assert_covers("s3:PutBucketOwnershipControls", &bucket_arn(name));
+        self.reconfigure(grant, name, event, |record| record.ownership = Some(OwnershipRecord::new(ownership))).await
     }
 
     /// Takes the mark off buckets whose deletion was cut off by a crash or could not take it back itself: they are as

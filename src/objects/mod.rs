@@ -30,8 +30,8 @@ pub use read::ByteStream;
 pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
-    BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, PartSpan, UploadId,
-    VersionId, Versioning, WriteCondition,
+    BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership,
+    PartSpan, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
 

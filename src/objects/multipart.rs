@@ -211,6 +211,7 @@ impl Objects {
         if md5 {
             payload.want_md5();
         }
+        payload.want_crc64_nvme();
         plan_part_checksum(upload, &mut payload)?;
         let written = self.write_stream(&keys, &upload.holder_id, part_number, payload).await?;
         let checksum = written.verified.checksum();
@@ -222,7 +223,7 @@ impl Objects {
             bytes: PartBytes { id: written.id, place: written.place, sealed_crc: written.sealed_crc },
             checksum: checksum.map(|c| ChecksumRecord::new(c, ChecksumKind::FullObject, None)),
             md5: written.verified.md5().filter(|_| md5),
-            plain_crc: written.plain_crc,
+            plain_crc: written.verified.crc64_nvme().expect("it was asked for"),
         };
         let row = part_row(&upload.id.0, part_number);
         for _ in 0..COMMIT_TRIES {

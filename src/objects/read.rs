@@ -1,27 +1,22 @@
 //! Reading an object: by segments, in bounded memory; nothing leaves before its tag is checked.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
 use super::record::{Current, Id, NullPointer, ObjectRecord, PartRecord, Place, id_row, object_row, version_row};
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, PartSpan, VersionId};
 use crate::auth::Grant;
 use crate::crypto::{
-    HEADER_BYTES, ObjectKeys, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, StreamOpener, Suite, sealed_len, span,
+    HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener, sealed_len, segment_count, span,
 };
 use crate::index::Table;
 use crate::names::{ObjectKey, object_arn};
 use crate::sources::Timestamp;
-use crate::store::Blobs;
-
-/// Segments that one read of the store fetches: below the store's own chunk size, so that one read is one piece.
-const SEGMENTS_PER_READ: u32 = 7;
-/// Reads of the store that are under way while the one before is opened and sent.
-const READ_AHEAD: usize = 2;
+use crate::store::{CHUNK_SEGMENTS, PieceLens, PieceReader};
 
 /// Plaintext, in order; every byte's segment was authenticated before it came out.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ObjectsError>>;
@@ -117,13 +112,7 @@ impl Objects {
     ) -> Result<ByteStream, ObjectsError> {
         assert_eq!(grant.resource().arn, object_arn(&info.bucket, &info.key), "the grant is for another object");
         let pieces = self.pieces(info, range).await?;
-        let reader = Reader {
-            objects: self.clone(),
-            keys: Arc::new(keys),
-            sealing_id: info.content.sealing_id,
-            pieces,
-            open: None,
-        };
+        let reader = Reader { objects: self.clone(), keys, sealing_id: info.content.sealing_id, pieces, open: None };
         let mut plain = stream::unfold(Some(reader), step).boxed();
         // The first chunk is waited for: its errors can still be answered.
         match plain.next().await {
@@ -156,7 +145,7 @@ impl Objects {
 /// What is left to read.
 struct Reader {
     objects: Objects,
-    keys: Arc<ObjectKeys>,
+    keys: ObjectKeys,
     sealing_id: SealingId,
     pieces: VecDeque<Piece>,
     open: Option<ByteStream>,
@@ -183,125 +172,111 @@ async fn step(reader: Option<Reader>) -> Option<(Result<Bytes, ObjectsError>, Op
 }
 
 impl Reader {
+    /// The plaintext of one sealed stream.
     async fn start(&mut self, piece: Piece) -> Result<ByteStream, ObjectsError> {
-        let suite = self.keys.suite();
-        let sealed = match piece.place {
-            Place::Inline => {
-                let row = self.objects.rows.engine().get(Table::Inline, &id_row(&piece.id)).await?;
-                Sealed::Inline(row.ok_or_else(|| damaged("its bytes are missing from the index"))?)
-            }
-            Place::Blob => Sealed::Blob(self.objects.blobs.clone(), piece.id),
-            Place::Parts => return Err(damaged("a part that has parts")),
-        };
-        if matches!(&sealed, Sealed::Inline(b) if b.len() as u64 != sealed_len(piece.plain_len, suite)) {
+        match piece.place {
+            Place::Inline => self.start_inline(&piece).await,
+            Place::Blob => self.start_blob(&piece).await,
+            Place::Parts => Err(damaged("a part that has parts")),
+        }
+    }
+
+    async fn start_inline(&mut self, piece: &Piece) -> Result<ByteStream, ObjectsError> {
+        let row = self.objects.rows.engine().get(Table::Inline, &id_row(&piece.id)).await?;
+        let mut sealed = BytesMut::from(row.ok_or_else(|| damaged("its bytes are missing from the index"))?);
+        if sealed.len() as u64 != sealed_len(piece.plain_len, self.keys.suite()) {
             return Err(damaged("its inline bytes have the wrong length"));
         }
-        let header = sealed.fetch(SealedRange { start: 0, end: HEADER_BYTES as u64 }).await?;
-        let header: [u8; HEADER_BYTES] = header[..].try_into().map_err(|_| damaged("its header is cut"))?;
-        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, &header)
+        let span = span(piece.range, piece.plain_len, self.keys.suite());
+        let mut segments = self.segments(piece, &span, &sealed)?;
+        let at = usize::try_from(span.sealed.start).map_err(|_| damaged("a range out of bounds"))?;
+        let plain = segments.open(&mut sealed, at)?;
+        Ok(slices(sealed.freeze(), plain).boxed())
+    }
+
+    /// Where the range begins at the front, the header comes with the first segments.
+    async fn start_blob(&mut self, piece: &Piece) -> Result<ByteStream, ObjectsError> {
+        let blobs = &self.objects.blobs;
+        let span = span(piece.range, piece.plain_len, self.keys.suite());
+        let each = CHUNK_SEGMENTS as usize * self.keys.suite().sealed_segment_bytes();
+        let header = SealedRange { start: 0, end: HEADER_BYTES as u64 };
+        if span.first_segment > 0 {
+            let header = blobs.read(piece.id, header).next().await.transpose()?.unwrap_or_default();
+            let segments = self.segments(piece, &span, &header)?;
+            let pieces = blobs.read_pieces(piece.id, span.sealed, PieceLens { first: each, rest: each });
+            return Ok(segments.open_pieces(pieces));
+        }
+        let range = SealedRange { start: 0, end: span.sealed.end };
+        let lens = PieceLens { first: HEADER_BYTES + each, rest: each };
+        let mut pieces = blobs.read_pieces(piece.id, range, lens);
+        let Some(mut first) = pieces.next().await.transpose()? else { return Ok(stream::empty().boxed()) };
+        let mut segments = self.segments(piece, &span, &first)?;
+        let plain = segments.open(&mut first, HEADER_BYTES)?;
+        Ok(slices(first.freeze(), plain).chain(segments.open_pieces(pieces)).boxed())
+    }
+
+    /// `front`: the stream's first bytes, at least its header.
+    fn segments(&self, piece: &Piece, span: &Span, front: &[u8]) -> Result<Segments, ObjectsError> {
+        let header = front.first_chunk().ok_or_else(|| damaged("its header is cut"))?;
+        let opener = StreamOpener::new(&self.keys, &self.sealing_id, piece.part_number, &piece.id, header)
             .map_err(|_| damaged("its header does not open"))?;
-        Ok(opened(Arc::new(opener), sealed, &piece, suite))
+        let count = u32::try_from(segment_count(piece.plain_len)).map_err(|_| damaged("a range out of bounds"))?;
+        Ok(Segments {
+            opener,
+            sealed_bytes: self.keys.suite().sealed_segment_bytes(),
+            next: span.first_segment,
+            last: count - 1,
+            skip: span.skip_bytes,
+            left: span.take_bytes,
+        })
     }
 }
 
-/// The plaintext of one piece, segment by segment.
-fn opened(opener: Arc<StreamOpener>, sealed: Sealed, piece: &Piece, suite: Suite) -> ByteStream {
-    let whole = span(piece.range, piece.plain_len, suite);
-    let last_segment = span(PlainRange { start: 0, end: piece.plain_len }, piece.plain_len, suite).end_segment - 1;
-    let segment_bytes = (SEGMENT_BYTES + suite_overhead(suite)) as u64;
-    let first = whole.first_segment;
-    let reads = (first..whole.end_segment).step_by(SEGMENTS_PER_READ as usize).map(move |from| {
-        let to = (from + SEGMENTS_PER_READ).min(whole.end_segment);
-        let start = whole.sealed.start + u64::from(from - first) * segment_bytes;
-        let end = (start + u64::from(to - from) * segment_bytes).min(whole.sealed.end);
-        let (sealed, opener) = (sealed.clone(), Arc::clone(&opener));
-        async move {
-            let bytes = sealed.fetch(SealedRange { start, end }).await?;
-            open_segments(&opener, bytes, from, last_segment, suite)
-        }
-    });
-    let mut skip = whole.skip_bytes;
-    let mut left = whole.take_bytes;
-    stream::iter(reads)
-        .buffered(READ_AHEAD)
-        .map(|opened| match opened {
-            Ok(segments) => segments.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        })
-        .flat_map(stream::iter)
-        .map(move |segment: Result<Bytes, ObjectsError>| {
-            let mut plain = segment?;
-            let dropped = skip.min(plain.len());
-            let mut plain = plain.split_off(dropped);
-            skip -= dropped;
-            plain.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            left -= plain.len() as u64;
-            Ok(plain)
-        })
-        .boxed()
+/// These ranges of `opened`, one after the other.
+fn slices(opened: Bytes, ranges: Vec<Range<usize>>) -> impl Stream<Item = Result<Bytes, ObjectsError>> {
+    stream::iter(ranges.into_iter().map(move |range| Ok(opened.slice(range))))
 }
 
-fn open_segments(
-    opener: &StreamOpener,
-    bytes: Bytes,
-    from: u32,
+/// The segments of a sealed stream, opened in order.
+struct Segments {
+    opener: StreamOpener,
+    /// Bytes of a full sealed segment.
+    sealed_bytes: usize,
+    next: u32,
     last: u32,
-    suite: Suite,
-) -> Result<Vec<Bytes>, ObjectsError> {
-    let mut rest: BytesMut = bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
-    let mut out = Vec::with_capacity(SEGMENTS_PER_READ as usize);
-    let mut index = from;
-    while !rest.is_empty() {
-        let take = rest.len().min(SEGMENT_BYTES + suite_overhead(suite));
-        let plain = opener
-            .open(index, index == last, rest.split_to(take))
-            .map_err(|_| damaged(&format!("segment {index} does not open")))?;
-        out.push(plain);
-        index += 1;
-    }
-    Ok(out)
+    /// Plaintext bytes before the range.
+    skip: usize,
+    /// Plaintext bytes of the range that are still to come.
+    left: u64,
 }
 
-/// Bytes that a suite adds to a segment.
-fn suite_overhead(suite: Suite) -> usize {
-    match suite {
-        Suite::Single => 16,
-        Suite::Double => 32,
-    }
-}
-
-/// Where a sealed stream is read from.
-#[derive(Clone)]
-enum Sealed {
-    Inline(Bytes),
-    Blob(Blobs, Id),
-}
-
-impl Sealed {
-    /// Exactly the bytes of `range`.
-    async fn fetch(&self, range: SealedRange) -> Result<Bytes, ObjectsError> {
-        let wanted = usize::try_from(range.end - range.start).map_err(|_| damaged("a range out of bounds"))?;
-        match self {
-            Self::Inline(bytes) => {
-                let start = usize::try_from(range.start).map_err(|_| damaged("a range out of bounds"))?;
-                bytes
-                    .get(start..start + wanted)
-                    .map(|part| bytes.slice_ref(part))
-                    .ok_or_else(|| damaged("its inline bytes are cut"))
-            }
-            Self::Blob(blobs, id) => {
-                let mut chunks = blobs.read(*id, range);
-                let first = chunks.next().await.transpose()?.unwrap_or_default();
-                if first.len() == wanted {
-                    return Ok(first);
-                }
-                let mut all = BytesMut::from(&first[..]);
-                while let Some(more) = chunks.next().await.transpose()? {
-                    all.extend_from_slice(&more);
-                }
-                if all.len() == wanted { Ok(all.freeze()) } else { Err(damaged("its blob is cut")) }
-            }
+impl Segments {
+    /// Opens the segments that `sealed` holds from `at` on, in place. Says where the plaintext lies that is wanted.
+    fn open(&mut self, sealed: &mut [u8], mut at: usize) -> Result<Vec<Range<usize>>, ObjectsError> {
+        let mut wanted = Vec::with_capacity(CHUNK_SEGMENTS as usize);
+        while at < sealed.len() {
+            let end = sealed.len().min(at + self.sealed_bytes);
+            let plain_len = self
+                .opener
+                .open(self.next, self.next == self.last, &mut sealed[at..end])
+                .map_err(|_| damaged(&format!("segment {} does not open", self.next)))?;
+            let skip = std::mem::take(&mut self.skip).min(plain_len);
+            let take = usize::try_from(self.left).unwrap_or(usize::MAX).min(plain_len - skip);
+            self.left -= take as u64;
+            wanted.push(at + skip..at + skip + take);
+            self.next += 1;
+            at = end;
         }
+        Ok(wanted)
+    }
+
+    fn open_pieces(mut self, pieces: PieceReader) -> ByteStream {
+        let opened = pieces.map(move |piece| {
+            let mut piece = piece?;
+            let plain = self.open(&mut piece, 0)?;
+            Ok::<_, ObjectsError>(slices(piece.freeze(), plain))
+        });
+        opened.try_flatten().boxed()
     }
 }
 

@@ -2,7 +2,9 @@
 
 use minicbor::{Decode, Encode};
 
-use super::types::{Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, VersionId, Versioning};
+use super::types::{
+    Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, VersionId, Versioning,
+};
 use crate::crypto::{Checksum, ChecksumAlgorithm};
 use crate::index::{Record, Stamp, Table, Tuple};
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
@@ -30,6 +32,25 @@ pub(super) struct BucketRecord {
     /// A delete is under way: no write may begin.
     #[n(6)]
     pub(super) closing: bool,
+    /// None in rows from before there was a choice: then `BucketOwnerEnforced`.
+    #[n(7)]
+    pub(super) ownership: Option<OwnershipRecord>,
+}
+
+/// A bucket's object ownership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(super) enum OwnershipRecord {
+    #[n(0)]
+    Controls(#[n(0)] ObjectOwnership),
+    /// The controls were deleted.
+    #[n(1)]
+    Deleted,
+}
+
+impl OwnershipRecord {
+    pub(super) fn new(ownership: Option<ObjectOwnership>) -> Self {
+        ownership.map_or(Self::Deleted, Self::Controls)
+    }
 }
 
 impl Record for BucketRecord {
@@ -360,8 +381,17 @@ impl BucketRecord {
             created: Timestamp(self.created_ms),
             versioning: self.versioning,
             encryption: self.encryption.clone(),
+            ownership: self.ownership(),
             stamp,
         })
+    }
+
+    fn ownership(&self) -> Option<ObjectOwnership> {
+        match self.ownership {
+            None => Some(ObjectOwnership::BucketOwnerEnforced),
+            Some(OwnershipRecord::Controls(ownership)) => Some(ownership),
+            Some(OwnershipRecord::Deleted) => None,
+        }
     }
 }
 
@@ -398,8 +428,49 @@ impl ObjectRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALGORITHMS, algorithm_number, algorithm_of};
-    use crate::crypto::ChecksumAlgorithm;
+    use super::*;
+
+    /// A bucket's row as it was before object ownership.
+    #[derive(Encode)]
+    struct FirstBucketRecord {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        id: Id,
+        #[n(1)]
+        owner: String,
+        #[n(2)]
+        region: String,
+        #[n(3)]
+        created_ms: i64,
+        #[n(4)]
+        versioning: Versioning,
+        #[n(5)]
+        encryption: BucketDefault,
+        #[n(6)]
+        closing: bool,
+    }
+
+    #[test]
+    fn a_bucket_from_before_object_ownership_has_acls_off() {
+        let old = FirstBucketRecord {
+            id: [7; 16],
+            owner: "111122223333".to_owned(),
+            region: "us-east-1".to_owned(),
+            created_ms: 5,
+            versioning: Versioning::Enabled,
+            encryption: BucketDefault::default(),
+            closing: false,
+        };
+        let read: BucketRecord = minicbor::decode(&minicbor::to_vec(&old).unwrap()).unwrap();
+        assert_eq!(
+            (read.ownership(), read.id, read.closing),
+            (Some(ObjectOwnership::BucketOwnerEnforced), [7; 16], false)
+        );
+        for ownership in ObjectOwnership::ALL.into_iter().map(Some).chain([None]) {
+            let record = BucketRecord { ownership: Some(OwnershipRecord::new(ownership)), ..read.clone() };
+            let again: BucketRecord = minicbor::decode(&minicbor::to_vec(&record).unwrap()).unwrap();
+            assert_eq!(again.ownership(), ownership);
+        }
+    }
 
     #[test]
     fn every_algorithm_has_its_number() {

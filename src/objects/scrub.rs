@@ -1,8 +1,9 @@
 //! Scrub: every stored byte against the index, without changing anything.
 //!
 //! Each stream's length and CRC are compared with the index (that needs no key, so it holds for SSE-C and for disabled
-//! KMS keys too); objects under SSE-S3 are opened as well, segment by segment. Holders of shared contents are counted,
-//! and blobs that nothing refers to are found. Keeps about 60 bytes a blob and content in memory.
+//! KMS keys too); objects under SSE-S3 are opened as well, segment by segment. Every sealed row of the index is opened.
+//! Holders of shared contents are counted, and blobs that nothing refers to are found. Keeps about 60 bytes a blob and
+//! content in memory.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,6 +22,19 @@ use crate::sse::{Mode, ObjectRef, suite_of};
 
 /// Rows read at once.
 const PAGE: usize = 512;
+
+/// Tables that no other pass reads from end to end: it is checked that their rows open. The rows of `Inline` and `Meta`
+/// are sealed otherwise.
+const OTHER_TABLES: [Table; 8] = [
+    Table::Account,
+    Table::NullVersion,
+    Table::Upload,
+    Table::Layout,
+    Table::Key,
+    Table::Alias,
+    Table::Audit,
+    Table::BucketOwner,
+];
 
 /// Something that is not as the index says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +67,7 @@ pub struct ScrubReport {
     pub bytes_read: u64,
     /// What is wrong.
     pub damage: Vec<Damage>,
-    /// Blobs that nothing refers to: no data is lost, only space.
+    /// Blobs, and sealed bytes in the index, that nothing refers to: no data is lost, only space.
     pub orphans: Vec<String>,
 }
 
@@ -94,16 +108,11 @@ impl Objects {
         scrub.uploaded_parts().await?;
         scrub.holders().await?;
         scrub.expected_leftovers().await?;
-        scrub.orphans();
-        Ok(scrub.report)
-    }
-
-    async fn page<R: Record>(&self, range: &mut KeyRange) -> Result<Vec<(Vec<u8>, Stored<R>)>, ObjectsError> {
-        let rows = self.rows.list::<R>(range, PAGE, Direction::Forward).await?;
-        if let Some((last, _)) = rows.last() {
-            range.start = [&last[..], &[0]].concat();
+        for table in OTHER_TABLES {
+            scrub.other_rows(table).await?;
         }
-        Ok(rows.into_iter().map(|(key, stored)| (key.to_vec(), stored)).collect())
+        scrub.orphans().await?;
+        Ok(scrub.report)
     }
 }
 
@@ -111,18 +120,46 @@ fn everything() -> KeyRange {
     KeyRange { start: Vec::new(), end: None }
 }
 
+type OpenedRow<R> = (Vec<u8>, Stored<R>);
+
 impl Scrub<'_> {
     fn damaged(&mut self, place: &str, what: impl Into<String>) {
         self.report.damage.push(Damage { place: place.to_owned(), what: what.into() });
     }
 
+    /// The next rows of a table; none: it is done. A row that does not open is damage, and the scrub goes on behind it.
+    async fn page<R: Record>(&mut self, range: &mut KeyRange) -> Result<Option<Vec<OpenedRow<R>>>, ObjectsError> {
+        let rows = self.objects.rows.engine().scan(R::TABLE, range, PAGE, Direction::Forward).await?;
+        let Some((last, _)) = rows.last() else { return Ok(None) };
+        range.start = [&last[..], &[0]].concat();
+        let mut opened = Vec::with_capacity(rows.len());
+        for (row, sealed) in rows {
+            match self.objects.rows.open_value::<R>(&row, sealed) {
+                Ok(stored) => opened.push((row.to_vec(), stored)),
+                Err(error) => self.damaged("the index", error.to_string()),
+            }
+        }
+        Ok(Some(opened))
+    }
+
+    async fn other_rows(&mut self, table: Table) -> Result<(), ObjectsError> {
+        let mut range = everything();
+        loop {
+            let rows = self.objects.rows.engine().scan(table, &range, PAGE, Direction::Forward).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            range.start = [&last[..], &[0]].concat();
+            for (row, sealed) in rows {
+                if let Err(error) = self.objects.rows.sealer().open_row(table, &row, &sealed) {
+                    self.damaged("the index", error.0);
+                }
+            }
+        }
+    }
+
     async fn buckets(&mut self) -> Result<HashMap<Id, Bucket>, ObjectsError> {
         let (mut range, mut out) = (everything(), HashMap::new());
         loop {
-            let rows = self.objects.page::<super::record::BucketRecord>(&mut range).await?;
-            if rows.is_empty() {
-                return Ok(out);
-            }
+            let Some(rows) = self.page::<super::record::BucketRecord>(&mut range).await? else { return Ok(out) };
             for (key, stored) in rows {
                 let name = TupleReader::new(&key).bytes().and_then(|n| String::from_utf8(n).ok());
                 let name = name.and_then(|n| BucketName::parse(&n).ok());
@@ -280,10 +317,7 @@ impl Scrub<'_> {
     async fn uploaded_parts(&mut self) -> Result<(), ObjectsError> {
         let mut range = everything();
         loop {
-            let rows = self.objects.page::<PartRecord>(&mut range).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
+            let Some(rows) = self.page::<PartRecord>(&mut range).await? else { return Ok(()) };
             for (_, part) in rows {
                 let PartRecord { number, bytes, .. } = part.value;
                 self.report.parts += 1;
@@ -295,11 +329,7 @@ impl Scrub<'_> {
     /// The count of each shared content is the number of versions that hold it.
     async fn holders(&mut self) -> Result<(), ObjectsError> {
         let (mut range, mut counted) = (everything(), HashMap::new());
-        loop {
-            let rows = self.objects.page::<RefCount>(&mut range).await?;
-            if rows.is_empty() {
-                break;
-            }
+        while let Some(rows) = self.page::<RefCount>(&mut range).await? {
             let read = |row: &[u8]| TupleReader::new(row).id::<16>();
             counted.extend(rows.into_iter().filter_map(|(row, count)| Some((read(&row)?, count.value.holders))));
         }
@@ -322,11 +352,7 @@ impl Scrub<'_> {
     /// Blobs that wait for the sweeper are no orphans.
     async fn expected_leftovers(&mut self) -> Result<(), ObjectsError> {
         let mut range = everything();
-        loop {
-            let rows = self.objects.page::<Garbage>(&mut range).await?;
-            if rows.is_empty() {
-                break;
-            }
+        while let Some(rows) = self.page::<Garbage>(&mut range).await? {
             for (_, garbage) in rows {
                 match garbage.value {
                     Garbage::Part(part) => drop(self.known.insert(part.id)),
@@ -340,19 +366,26 @@ impl Scrub<'_> {
             }
         }
         let mut range = everything();
-        loop {
-            let rows = self.objects.page::<Pending>(&mut range).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
+        while let Some(rows) = self.page::<Pending>(&mut range).await? {
             self.known.extend(rows.into_iter().filter_map(|(row, _)| TupleReader::new(&row).id::<16>()));
         }
+        Ok(())
     }
 
-    fn orphans(&mut self) {
-        let orphans = self.blobs.keys().filter(|id| !self.known.contains(*id)).map(|id| crate::names::hex(id));
+    async fn orphans(&mut self) -> Result<(), ObjectsError> {
+        let mut found: Vec<Id> = self.blobs.keys().copied().collect();
+        let mut range = everything();
+        loop {
+            // Up to 32 KiB each: some megabytes at once.
+            let rows = self.objects.rows.engine().scan(Table::Inline, &range, PAGE, Direction::Forward).await?;
+            let Some((last, _)) = rows.last() else { break };
+            range.start = [&last[..], &[0]].concat();
+            found.extend(rows.iter().filter_map(|(row, _)| TupleReader::new(row).id::<16>()));
+        }
+        let orphans = found.iter().filter(|id| !self.known.contains(*id)).map(|id| crate::names::hex(id));
         self.report.orphans.extend(orphans);
         self.report.orphans.sort();
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::record::{Content, Garbage, Id, PartBytes, Pending, Place, garbage_row, id_row};
+use super::versions::READER_GRACE;
 use super::{Objects, ObjectsError};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Table, TupleReader};
 use crate::sources::Timestamp;
@@ -117,7 +118,8 @@ impl Objects {
                 let mut batch = self.rows.batch();
                 batch.expect_unchanged(Table::Pending, key.to_vec(), &pending.stamp);
                 batch.delete(Table::Pending, key.to_vec());
-                batch.put(garbage_row(self.sources.now(), &id), &Garbage::Part(part));
+                // Not at once: what a dropped writer had handed to the store may still arrive there.
+                batch.put(garbage_row(self.sources.now().plus(READER_GRACE), &id), &Garbage::Part(part));
                 match self.rows.commit(batch).await {
                     Ok(()) | Err(CommitError::Conflict) => {}
                     Err(error) => return Err(error.into()),

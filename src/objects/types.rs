@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::Stamp;
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
@@ -22,6 +23,49 @@ pub enum Versioning {
     Suspended,
 }
 
+/// Who owns the objects that others write into a bucket, and whether ACLs count there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum ObjectOwnership {
+    /// The bucket's owner owns all; ACLs are off.
+    #[n(0)]
+    BucketOwnerEnforced,
+    /// The bucket's owner owns what is written with the ACL `bucket-owner-full-control`.
+    #[n(1)]
+    BucketOwnerPreferred,
+    /// Whoever writes owns.
+    #[n(2)]
+    ObjectWriter,
+}
+
+impl ObjectOwnership {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter];
+
+    /// As S3 names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ownership| ownership.name() == name)
+    }
+}
+
+impl From<Ownership> for ObjectOwnership {
+    fn from(setting: Ownership) -> Self {
+        match setting {
+            Ownership::BucketOwnerEnforced => Self::BucketOwnerEnforced,
+            Ownership::BucketOwnerPreferred => Self::BucketOwnerPreferred,
+            Ownership::ObjectWriter => Self::ObjectWriter,
+        }
+    }
+}
+
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
@@ -39,6 +83,8 @@ pub struct Bucket {
     pub versioning: Versioning,
     /// Default encryption.
     pub encryption: BucketDefault,
+    /// Object ownership; none once its controls were deleted: then as [`ObjectOwnership::ObjectWriter`].
+    pub ownership: Option<ObjectOwnership>,
     /// The version of the row that this was read from: a write commits only while the bucket is as it was.
     pub(crate) stamp: Stamp,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::record::{BodyRecord, ChecksumRecord, Content, Id, Pending, Place, id_row};
 use super::versions::{NewVersion, check_write_condition};
@@ -12,14 +12,10 @@ use super::{
 };
 use crate::auth::{BodyVerified, Grant, Payload};
 use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
-use crate::index::{RowBatch, Table};
+use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, hex, object_arn};
 use crate::sse::{ObjectRef, SealPlan};
-use crate::store::{BlobId, BlobWriter};
-
-/// Sealed bytes are handed to the store in pieces of about so many bytes: seven segments, below the store's own
-/// chunk size, so that one write becomes one piece.
-const PIECE_BYTES: usize = 7 * (SEGMENT_BYTES + 32) + 64;
+use crate::store::{BlobId, BlobWriter, Blobs, Buffer};
 
 /// An object to be written.
 #[expect(missing_debug_implementations, reason = "the plan may hold a secret")]
@@ -42,19 +38,27 @@ pub(super) struct Written {
     pub(super) place: Place,
     pub(super) sealed_crc: u64,
     pub(super) verified: BodyVerified,
-    /// CRC-64/NVME of the plaintext.
-    pub(super) plain_crc: u64,
-    inline: Option<Bytes>,
-    /// Keeps the sweeper off the blob until the commit has been tried.
-    _guard: Option<ActiveBlob>,
+    stored: Stored,
+}
+
+/// Where sealed bytes are until the commit.
+enum Stored {
+    /// To be committed with it.
+    Inline(Bytes),
+    /// In the store, announced.
+    Blob(ActiveBlob),
 }
 
 impl Written {
     /// Adds to the commit what makes these bytes reachable.
     pub(super) fn apply(&self, batch: &mut RowBatch<'_>) {
-        match &self.inline {
-            Some(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
-            None => batch.delete(Table::Pending, id_row(&self.id)),
+        match &self.stored {
+            Stored::Inline(bytes) => batch.put_sealed(Table::Inline, id_row(&self.id), bytes.clone()),
+            Stored::Blob(announced) => {
+                // Were the row gone, a sweeper of another gateway would have given the blob up.
+                batch.expect_unchanged(Table::Pending, id_row(&self.id), &announced.pending);
+                batch.delete(Table::Pending, id_row(&self.id));
+            }
         }
     }
 }
@@ -62,10 +66,12 @@ impl Written {
 /// Ids of blobs that this process is writing.
 pub(super) type ActiveBlobs = Arc<Mutex<std::collections::HashSet<BlobId>>>;
 
-/// Marks a blob as being written, until dropped.
+/// Marks a blob as being written and keeps this process's sweeper off it, until dropped.
 struct ActiveBlob {
     id: BlobId,
     active: ActiveBlobs,
+    /// Its row in `Pending`.
+    pending: Stamp,
 }
 
 impl Drop for ActiveBlob {
@@ -148,41 +154,27 @@ impl Objects {
         if plain_len > PUT_MAX_BYTES {
             return Err(ObjectsError::TooLarge { proposed: plain_len, limit: PUT_MAX_BYTES });
         }
+        // The id is the salt too: it binds the bytes to the record that names them, and not only to object and part.
         let id: Id = self.sources.random();
-        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, self.sources.random());
+        let (sealer, header) = StreamSealer::new(keys, sealing_id, part_number, id);
         if plain_len <= INLINE_MAX_BYTES {
             let capacity = usize::try_from(sealed_len(plain_len, keys.suite())).unwrap_or(0);
-            let mut stream = Sealing::new(sealer, &header, capacity);
+            let mut stream = Sealing::new(sealer, &header, Buffer::with_capacity(capacity));
             let verified = seal_all(&mut stream, payload, None).await?;
-            let bytes = stream.take();
+            let bytes = stream.buffer.freeze();
             let sealed_crc = crc64_nvme(0, &bytes);
-            return Ok(Written {
-                id,
-                place: Place::Inline,
-                sealed_crc,
-                plain_crc: stream.plain_crc,
-                verified,
-                inline: Some(bytes),
-                _guard: None,
-            });
+            return Ok(Written { id, place: Place::Inline, sealed_crc, verified, stored: Stored::Inline(bytes) });
         }
-        let guard = self.announce(id).await?;
+        let announced = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
-        let mut stream = Sealing::new(sealer, &header, PIECE_BYTES);
-        match seal_all(&mut stream, payload, Some(&mut writer)).await {
+        let mut stream = Sealing::new(sealer, &header, self.blobs.buffer());
+        match seal_all(&mut stream, payload, Some((&self.blobs, &mut writer))).await {
             Ok(verified) => {
-                stream.flush(&mut writer).await?;
+                stream.crc = crc64_nvme(stream.crc, &stream.buffer);
+                writer.write(stream.buffer.freeze()).await?;
                 writer.finish().await?;
                 let sealed_crc = stream.crc;
-                Ok(Written {
-                    id,
-                    place: Place::Blob,
-                    sealed_crc,
-                    plain_crc: stream.plain_crc,
-                    verified,
-                    inline: None,
-                    _guard: Some(guard),
-                })
+                Ok(Written { id, place: Place::Blob, sealed_crc, verified, stored: Stored::Blob(announced) })
             }
             Err(error) => {
                 writer.abort().await;
@@ -194,11 +186,11 @@ impl Objects {
     /// Notes durably that a blob is being written, so that it is swept if its commit never comes.
     async fn announce(&self, id: BlobId) -> Result<ActiveBlob, ObjectsError> {
         self.active.lock().expect("no holder panics").insert(id);
-        let guard = ActiveBlob { id, active: Arc::clone(&self.active) };
+        let mut announced = ActiveBlob { id, active: Arc::clone(&self.active), pending: Stamp::default() };
         let mut batch = self.rows.batch();
-        batch.put(id_row(&id), &Pending { since_ms: self.sources.now().0 });
+        announced.pending = batch.put_stamped(id_row(&id), &Pending { since_ms: self.sources.now().0 });
         self.rows.commit(batch).await?;
-        Ok(guard)
+        Ok(announced)
     }
 
     pub(super) fn info_of(
@@ -216,19 +208,16 @@ impl Objects {
 /// is sealed.
 struct Sealing {
     sealer: StreamSealer,
-    buffer: BytesMut,
+    buffer: Buffer,
     /// Where the open segment begins in `buffer`.
     open: usize,
     crc: u64,
-    plain_crc: u64,
-    capacity: usize,
 }
 
 impl Sealing {
-    fn new(sealer: StreamSealer, header: &[u8], capacity: usize) -> Self {
-        let mut buffer = BytesMut::with_capacity(capacity);
+    fn new(sealer: StreamSealer, header: &[u8], mut buffer: Buffer) -> Self {
         buffer.extend_from_slice(header);
-        Self { sealer, open: buffer.len(), buffer, crc: 0, plain_crc: 0, capacity }
+        Self { sealer, open: buffer.len(), buffer, crc: 0 }
     }
 
     /// Room in the open segment.
@@ -241,22 +230,17 @@ impl Sealing {
         self.open = self.buffer.len();
     }
 
-    /// Whether another whole segment fits into the buffer.
+    /// Whether the buffer has no room for another whole segment.
     fn is_full(&self) -> bool {
-        self.buffer.len() + SEGMENT_BYTES + self.sealer.overhead() > self.capacity
+        self.buffer.len() + SEGMENT_BYTES + self.sealer.overhead() > self.buffer.capacity()
     }
 
-    fn take(&mut self) -> Bytes {
+    /// Hands the segments that are closed to the store and goes on in a fresh buffer.
+    async fn flush(&mut self, blobs: &Blobs, writer: &mut BlobWriter) -> Result<(), ObjectsError> {
+        let piece = std::mem::replace(&mut self.buffer, blobs.buffer());
         self.open = 0;
-        self.buffer.split().freeze()
-    }
-
-    async fn flush(&mut self, writer: &mut BlobWriter) -> Result<(), ObjectsError> {
-        let piece = self.take();
         self.crc = crc64_nvme(self.crc, &piece);
-        writer.write(piece).await?;
-        self.buffer.reserve(self.capacity);
-        Ok(())
+        Ok(writer.write(piece.freeze()).await?)
     }
 }
 
@@ -264,16 +248,15 @@ impl Sealing {
 async fn seal_all(
     stream: &mut Sealing,
     mut payload: Payload,
-    mut writer: Option<&mut BlobWriter>,
+    mut to: Option<(&Blobs, &mut BlobWriter)>,
 ) -> Result<BodyVerified, ObjectsError> {
     while let Some(chunk) = payload.next().await? {
-        stream.plain_crc = crc64_nvme(stream.plain_crc, &chunk);
         let mut rest = &chunk[..];
         while !rest.is_empty() {
             if stream.room() == 0 {
                 stream.close_segment(false);
-                if let Some(writer) = writer.as_deref_mut().filter(|_| stream.is_full()) {
-                    stream.flush(writer).await?;
+                if let Some((blobs, writer)) = to.as_mut().filter(|_| stream.is_full()) {
+                    stream.flush(blobs, writer).await?;
                 }
             }
             let (now, later) = rest.split_at(rest.len().min(stream.room()));

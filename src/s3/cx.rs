@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
+use super::table::Action;
 
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
@@ -51,8 +52,10 @@ pub(crate) enum CxBody {
 pub(crate) struct Cx {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
-    /// The row's action on the target, allowed.
-    pub(crate) grant: Grant,
+    /// The row's action, for rows whose handler asks for each object.
+    pub(crate) action: Action,
+    /// The row's action on the target, allowed; none where it is asked for object by object.
+    pub(crate) grant: Option<Grant>,
     pub(crate) head: http::request::Parts,
     pub(crate) query: Query,
     pub(crate) request_id: RequestId,
@@ -61,6 +64,14 @@ pub(crate) struct Cx {
 }
 
 impl Cx {
+    /// Proof that the row's action on its target is allowed, for rows that have it so.
+    pub(crate) fn grant(&self) -> &Grant {
+        match &self.grant {
+            Some(grant) => grant,
+            None => unreachable!("the row's action is asked for object by object"),
+        }
+    }
+
     /// The bucket, for rows whose target is an existing bucket or an object.
     pub(crate) fn bucket(&self) -> &Bucket {
         match &self.addressed {

@@ -1,5 +1,6 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
+mod acl_headers;
 mod address;
 mod checksum_headers;
 mod code;

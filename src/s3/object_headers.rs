@@ -34,9 +34,6 @@ const STANDARD: &str = "STANDARD";
 const STORAGE_CLASSES: [&str; 6] =
     [STANDARD, "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
 
-/// The canned ACLs that say what is so anyway where the bucket's owner owns all.
-const OWNER_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
-
 /// All that is stored with a new object or upload.
 pub(crate) fn parse(headers: &HeaderMap) -> Result<ObjectMeta, Error> {
     let standard = |name: HeaderName| joined(headers, name.as_str()).filter(|value| !value.is_empty());
@@ -81,9 +78,8 @@ fn tags(headers: &HeaderMap) -> Result<Tags, Error> {
     single(headers, TAGGING)?.map_or(Ok(Tags::new()), object_tags::parse_header)
 }
 
-/// Refuses, as AWS does on buckets without ACLs, Object Lock or appends, the headers that ask for them.
+/// Refuses, as AWS does on buckets without Object Lock or appends, the headers that ask for them.
 pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Error> {
-    refuse_acl(headers)?;
     if headers.keys().any(|name| name.as_str().starts_with("x-amz-object-lock-")) {
         return Err(Error::invalid_request("Bucket is missing Object Lock Configuration"));
     }
@@ -91,21 +87,6 @@ pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Error> {
         return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
     }
     Ok(())
-}
-
-fn refuse_acl(headers: &HeaderMap) -> Result<(), Error> {
-    let acl = filled(headers, "x-amz-acl")?;
-    let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    if acl.is_some() && grants {
-        return Err(Error::invalid_request("Specifying both Canned ACLs and Header Grants is not allowed"));
-    }
-    match acl {
-        None if !grants => Ok(()),
-        Some(acl) if OWNER_ACLS.contains(&acl) => Ok(()),
-        Some("public-read" | "public-read-write" | "authenticated-read" | "aws-exec-read" | "bucket-owner-read")
-        | None => Err(Error::new(Code::AccessControlListNotSupported)),
-        Some(acl) => Err(Error::invalid_argument("", "x-amz-acl", acl)),
-    }
 }
 
 /// `Content-Encoding` as it is stored: `aws-chunked` is of the way here, not of the object.
@@ -281,12 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_not_had_is_refused() {
-        let acl = Code::AccessControlListNotSupported;
         let cases = [
-            ("x-amz-acl", "public-read", acl),
-            ("x-amz-acl", "bucket-owner-read", acl),
-            ("x-amz-acl", "nobody", Code::InvalidArgument),
-            ("x-amz-grant-read", "id=x", acl),
             ("x-amz-object-lock-mode", "GOVERNANCE", Code::InvalidRequest),
             ("x-amz-object-lock-legal-hold", "OFF", Code::InvalidRequest),
             ("x-amz-write-offset-bytes", "0", Code::NotImplemented),
@@ -299,10 +275,6 @@ mod tests {
         for (name, value, expected) in cases {
             assert_eq!(code(&[(name, value)]), expected, "{name}: {value}");
         }
-        for acl in OWNER_ACLS {
-            assert!(refuse_unsupported(&sample(&[("x-amz-acl", acl)])).is_ok());
-        }
-        assert_eq!(code(&[("x-amz-acl", "private"), ("x-amz-grant-read", "id=x")]), Code::InvalidRequest);
     }
 
     #[test]

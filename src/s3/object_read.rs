@@ -149,12 +149,13 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Looks the object up, and checks the customer's key, the conditions and the range. Opens nothing.
+    /// Looks the object up, and checks the customer's key, the way here, the conditions and the range. Opens nothing.
     pub(crate) async fn locate(cx: &Cx, input: &ReadInput<'_>) -> Result<Self, Error> {
         let objects = &cx.app.objects;
-        let found = objects.head(&cx.grant, cx.bucket(), cx.key(), input.version).await;
+        let found = objects.head(cx.grant(), cx.bucket(), cx.key(), input.version).await;
         let info = found.map_err(|error| absent(cx, error, cx.bucket()))?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
+        objects.sse().check_transport(&cx.access, &info.envelope)?;
         input.conditions.check_read(&info, cx.app.sources.now())?;
         let wanted = match input.wanted {
             Wanted::Range(..) if !conditions::range_applies(input.if_range, &info.etag, info.modified) => Wanted::Whole,

@@ -10,7 +10,7 @@ use super::fields;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
-use super::table::{Body, Handler, Row, SEALING_OPERATIONS, Target};
+use super::table::{Body, Handler, On, Row, SEALING_OPERATIONS, Target};
 use super::trail;
 use crate::app::App;
 use crate::audit::Recorded;
@@ -97,7 +97,8 @@ impl Asked {
             | Code::BucketAlreadyExists
             | Code::BucketAlreadyOwnedByYou
             | Code::BucketNotEmpty
-            | Code::InvalidBucketName => error.supply("BucketName", bucket),
+            | Code::InvalidBucketName
+            | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
                 error.supply("Key", key);
@@ -176,8 +177,11 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         Body::Stream => CxBody::Stream(Box::new(Mutex::new(payload))),
         Body::None => collect(payload, IGNORED_BODY_BYTES).await?,
         Body::Small(limit) => collect(payload, limit).await?,
+        Body::Checked(_) if !payload.is_digest_named() => return Err(digest_missing()),
+        Body::Checked(limit) => collect(payload, limit).await?,
     };
-    let cx = Cx { app: Arc::clone(app), access, grant, head, query, request_id, addressed, body };
+    let action = row.action;
+    let cx = Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, body };
     match handler {
         Handler::Answer(run) => Ok((run(cx).await?, None)),
         Handler::Change(run) => {
@@ -213,6 +217,11 @@ fn refuse_version(row: &Row, query: &Query) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Older answers of AWS name Content-MD5 alone.
+fn digest_missing() -> Error {
+    Error::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
 async fn collect(payload: crate::auth::Payload, limit: usize) -> Result<CxBody, Error> {
@@ -282,8 +291,11 @@ fn check_region(bucket: &Bucket, access: &Access) -> Result<(), Error> {
         .header("x-amz-bucket-region", bucket.region.as_str()))
 }
 
-fn authorize(row: &Row, addressed: &Addressed, access: &Access, query: &Query) -> Result<Grant, Error> {
-    let action = if query.has("versionId") { row.action.versioned } else { row.action.plain };
+fn authorize(row: &Row, addressed: &Addressed, access: &Access, query: &Query) -> Result<Option<Grant>, Error> {
+    if row.action.on == On::EachObject {
+        return Ok(None);
+    }
+    let action = row.action.of(query.has("versionId"));
     let own_account = || access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied));
     let resource = match addressed {
         Addressed::Service => Resource { arn: "*".to_owned(), owner: own_account()? },
@@ -291,7 +303,7 @@ fn authorize(row: &Row, addressed: &Addressed, access: &Access, query: &Query) -
         Addressed::Bucket(bucket) => Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() },
         Addressed::Object(bucket, key) => Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
     };
-    Ok(access.authorize(action, resource)?)
+    Ok(Some(access.authorize(action, resource)?))
 }
 
 #[cfg(test)]

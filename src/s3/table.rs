@@ -55,11 +55,28 @@ impl Condition {
     }
 }
 
-/// The IAM action; with `versionId` in the query some have another.
+/// The IAM action; where a version is named some have another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Action {
     pub(crate) plain: &'static str,
     pub(crate) versioned: &'static str,
+    pub(crate) on: On,
+}
+
+impl Action {
+    /// The action on one version, or on none in particular.
+    pub(crate) fn of(&self, names_version: bool) -> &'static str {
+        if names_version { self.versioned } else { self.plain }
+    }
+}
+
+/// What the action has to be allowed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    /// The row's target, before the handler runs.
+    Target,
+    /// Each object that the body names, which the handler asks for one by one: there is no grant before it does.
+    EachObject,
 }
 
 /// What happens to the request's body before the handler runs.
@@ -69,6 +86,9 @@ pub(crate) enum Body {
     None,
     /// Read whole and verified: at most so many bytes.
     Small(usize),
+    /// As `Small`, and refused unless the client sent Content-MD5 or a checksum of it: what the list says must not be
+    /// damaged.
+    Checked(usize),
     /// Left to the handler.
     Stream,
 }
@@ -120,11 +140,15 @@ const fn on_header(query: &'static [&'static str], header: &'static str) -> Cond
 }
 
 const fn act(action: &'static str) -> Action {
-    Action { plain: action, versioned: action }
+    Action { plain: action, versioned: action, on: On::Target }
 }
 
 const fn act2(plain: &'static str, versioned: &'static str) -> Action {
-    Action { plain, versioned }
+    Action { plain, versioned, on: On::Target }
+}
+
+const fn act_each(plain: &'static str, versioned: &'static str) -> Action {
+    Action { plain, versioned, on: On::EachObject }
 }
 
 const fn served(
@@ -172,9 +196,11 @@ impl Row {
         self.target != Object && !DATA_EVENTS.contains(&self.name)
     }
 
-    /// It may be about a version that `versionId` names: those that then have another action, and one more.
+    /// It may be about a version that `versionId` names: those that then have another action, and one more. What asks
+    /// for each object finds the versions in its body.
     pub(crate) fn takes_version(&self) -> bool {
-        self.action.plain != self.action.versioned || self.name == "UpdateObjectEncryption"
+        let versioned = self.action.on == On::Target && self.action.plain != self.action.versioned;
+        versioned || self.name == "UpdateObjectEncryption"
     }
 
     /// It changes nothing.
@@ -200,16 +226,19 @@ pub(crate) static TABLE: &[Row] = &[
     served("CreateBucket", PUT, Bucket, on(&[]), act("s3:CreateBucket"), Body::Small(BODY_CREATE_BUCKET), change!(create_bucket)),
     served("DeleteBucket", DELETE, Bucket, on(&[]), act("s3:DeleteBucket"), Body::None, change!(delete_bucket)),
     served("DeleteBucketEncryption", DELETE, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::None, change!(delete_bucket_encryption)),
-    served("DeleteObjects", POST, Bucket, on(&["delete"]), act("s3:DeleteObject"), Body::Small(BODY_DELETE_OBJECTS), run!(delete_objects)),
+    served("DeleteBucketOwnershipControls", DELETE, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls"), Body::None, change!(delete_bucket_ownership_controls)),
+    served("DeleteObjects", POST, Bucket, on(&["delete"]), act_each("s3:DeleteObject", "s3:DeleteObjectVersion"), Body::Checked(BODY_DELETE_OBJECTS), run!(delete_objects)),
     served("GetBucketEncryption", GET, Bucket, on(&["encryption"]), act("s3:GetEncryptionConfiguration"), Body::None, run!(get_bucket_encryption)),
     served("GetBucketLocation", GET, Bucket, on(&["location"]), act("s3:GetBucketLocation"), Body::None, run!(get_bucket_location)),
+    served("GetBucketOwnershipControls", GET, Bucket, on(&["ownershipControls"]), act("s3:GetBucketOwnershipControls"), Body::None, run!(get_bucket_ownership_controls)),
     served("GetBucketVersioning", GET, Bucket, on(&["versioning"]), act("s3:GetBucketVersioning"), Body::None, run!(get_bucket_versioning)),
     served("HeadBucket", HEAD, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(head_bucket)),
     served("ListMultipartUploads", GET, Bucket, on(&["uploads"]), act("s3:ListBucketMultipartUploads"), Body::None, run!(list_multipart_uploads)),
     served("ListObjectVersions", GET, Bucket, on(&["versions"]), act("s3:ListBucketVersions"), Body::None, run!(list_object_versions)),
     served("ListObjects", GET, Bucket, on(&[]), act("s3:ListBucket"), Body::None, run!(list_objects)),
     served("ListObjectsV2", GET, Bucket, on(&["list-type=2"]), act("s3:ListBucket"), Body::None, run!(list_objects_v2)),
-    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_encryption)),
+    served("PutBucketEncryption", PUT, Bucket, on(&["encryption"]), act("s3:PutEncryptionConfiguration"), Body::Checked(BODY_SMALL), change!(put_bucket_encryption)),
+    served("PutBucketOwnershipControls", PUT, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls"), Body::Small(BODY_SMALL), change!(put_bucket_ownership_controls)),
     served("PutBucketVersioning", PUT, Bucket, on(&["versioning"]), act("s3:PutBucketVersioning"), Body::Small(BODY_SMALL), change!(put_bucket_versioning)),
     refused("CreateBucketMetadataConfiguration", POST, Bucket, on(&["metadataConfiguration"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
@@ -222,7 +251,6 @@ pub(crate) static TABLE: &[Row] = &[
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
-    refused("DeleteBucketOwnershipControls", DELETE, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls")),
     refused("DeleteBucketPolicy", DELETE, Bucket, on(&["policy"]), act("s3:DeleteBucketPolicy")),
     refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     refused("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging")),
@@ -241,7 +269,6 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration")),
     refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
-    refused("GetBucketOwnershipControls", GET, Bucket, on(&["ownershipControls"]), act("s3:GetBucketOwnershipControls")),
     refused("GetBucketPolicy", GET, Bucket, on(&["policy"]), act("s3:GetBucketPolicy")),
     refused("GetBucketPolicyStatus", GET, Bucket, on(&["policyStatus"]), act("s3:GetBucketPolicyStatus")),
     refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
@@ -265,7 +292,6 @@ pub(crate) static TABLE: &[Row] = &[
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
     refused("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
     refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
-    refused("PutBucketOwnershipControls", PUT, Bucket, on(&["ownershipControls"]), act("s3:PutBucketOwnershipControls")),
     refused("PutBucketPolicy", PUT, Bucket, on(&["policy"]), act("s3:PutBucketPolicy")),
     refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     refused("PutBucketRequestPayment", PUT, Bucket, on(&["requestPayment"]), act("s3:PutBucketRequestPayment")),
@@ -291,7 +317,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("ListParts", GET, Object, on(&["uploadId"]), act("s3:ListMultipartUploadParts"), Body::None, run!(list_parts)),
     served("PutObject", PUT, Object, on(&[]), act("s3:PutObject"), Body::Stream, run!(put_object)),
     served("PutObjectTagging", PUT, Object, on(&["tagging"]), act2("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), Body::Small(BODY_SMALL), run!(put_object_tagging)),
-    served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Small(BODY_SMALL), run!(update_object_encryption)),
+    served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Checked(BODY_SMALL), run!(update_object_encryption)),
     served("UploadPart", PUT, Object, on(&["partNumber", "uploadId"]), act("s3:PutObject"), Body::Stream, run!(upload_part)),
     served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(upload_part_copy)),
     refused("DeleteObjectAnnotation", DELETE, Object, on(&["annotation", "annotationName"]), act("s3:DeleteObjectAnnotation")),

@@ -15,7 +15,7 @@ use crate::names::{AccountId, BucketName, bucket_arn};
 
 /// The event of a change that was authorized and is about to be made.
 pub(super) fn change(row: &'static Row, cx: &Cx) -> Event {
-    let owner = &cx.grant.resource().owner;
+    let owner = &cx.grant().resource().owner;
     let recipient = cx.access.caller().account().unwrap_or(owner);
     event(row, &cx.access, cx.addressed.bucket_name().map(BucketName::as_str), owner, recipient)
 }

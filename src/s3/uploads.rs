@@ -35,7 +35,7 @@ pub(crate) async fn named(cx: &Cx) -> Result<Upload, Error> {
 /// other.
 pub(crate) async fn part_keys(cx: &Cx, upload: &Upload, customer: Option<&CustomerKey>) -> Result<ObjectKeys, Error> {
     check_part_encryption(upload.envelope.mode, customer.is_some())?;
-    cx.app.objects.upload_keys(&cx.grant, upload, customer).await.map_err(|error| match error {
+    cx.app.objects.upload_keys(cx.grant(), upload, customer).await.map_err(|error| match error {
         ObjectsError::Sse(SseError::WrongCustomerKey) => {
             Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
         }

@@ -4,6 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
+use super::HEADER_MAX_BYTES;
 use super::protocol::Protocol;
 use crate::wire::{ErrorCode, RequestId, Response, ResponseBody};
 
@@ -29,6 +30,8 @@ struct Error {
     status: StatusCode,
     code: &'static str,
     message: &'static str,
+    /// Further elements.
+    more: String,
 }
 
 /// Renders a refusal in the protocol's own form.
@@ -55,10 +58,11 @@ pub(super) fn refuse(protocol: Protocol, refusal: Refusal, request_id: &RequestI
 fn xml(error: &Error, request_id: &RequestId) -> String {
     // Nothing here needs escaping: constants, an id of letters and digits, and base64.
     format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>{}\
          <RequestId>{request_id}</RequestId><HostId>{}</HostId></Error>",
         error.code,
         error.message,
+        error.more,
         request_id.extended()
     )
 }
@@ -83,7 +87,13 @@ fn s3_error(refusal: Refusal) -> Error {
             (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Service is unable to handle request.")
         }
     };
-    Error { status, code, message }
+    let more = match refusal {
+        Refusal::HeaderTooLarge => format!("<MaxSizeAllowed>{HEADER_MAX_BYTES}</MaxSizeAllowed>"),
+        Refusal::SlowDown | Refusal::BadHost | Refusal::Internal | Refusal::UnknownTarget | Refusal::Sealed => {
+            String::new()
+        }
+    };
+    Error { status, code, message, more }
 }
 
 fn json_error(refusal: Refusal) -> Error {
@@ -110,7 +120,7 @@ fn json_error(refusal: Refusal) -> Error {
             "The request has failed due to a temporary failure of the server.",
         ),
     };
-    Error { status, code, message }
+    Error { status, code, message, more: String::new() }
 }
 
 /// Answers health checks. Their two paths stand ahead of all buckets, for GET and HEAD without a signature; everything

@@ -20,8 +20,9 @@ use super::tls;
 use crate::wire::TlsInfo;
 
 /// The largest buffer for reading HTTP/1.1, in bytes: also hyper's own limit on a header, far above ours so that the
-/// refusal is ours and names a request id.
-const READ_BUFFER_MAX_BYTES: usize = 256 * 1024;
+/// refusal is ours and names a request id. What hyper refuses by itself it answers without a body, and nothing can be
+/// put in its place: a head that is none (400), a target of 65,535 bytes and more (414), and what is beyond this (431).
+const READ_BUFFER_MAX_BYTES: usize = 128 * 1024;
 /// Header fields beyond which hyper itself answers 431.
 const PARSED_FIELDS_MAX: usize = 4 * HEADER_MAX_FIELDS;
 /// Concurrent requests on one HTTP/2 connection.

@@ -43,7 +43,7 @@ impl Protocol {
 pub fn gateway(door: &Arc<Door>) -> Gateway {
     let ready = {
         let door = Arc::clone(door);
-        move || door.app().map(|_| ()).ok_or("sealed")
+        move || door.app().ok_or("sealed")?.ready()
     };
     let door = Arc::clone(door);
     let handler = move |request: crate::wire::Request| {

@@ -20,7 +20,7 @@ pub const MAX_CHUNK_BYTES: u64 = 5 << 30;
 /// The longest size line or trailing header, in bytes. A signed size line takes about 100.
 pub const MAX_LINE_BYTES: usize = 1024;
 
-/// The most bytes after the last chunk. S3 reads over what follows the trailing headers; so does this, up to here.
+/// The most bytes of trailing headers, the empty line after them included. Nothing may follow it.
 pub const MAX_TRAILING_BYTES: usize = 8 * 1024;
 
 /// Name of the trailing header that signs the others.
@@ -33,7 +33,7 @@ pub enum ChunkedError {
     Framing(&'static str),
     /// The body ended inside a chunk or line, or without a last chunk.
     Truncated,
-    /// A trailing header is malformed, or its signature is missing.
+    /// A trailing header is malformed, or its signature is missing, or something follows the end.
     Trailer,
     /// The signature of a chunk or of the trailing headers is wrong.
     Signature,
@@ -98,10 +98,9 @@ impl Decoder {
                         self.end_trailer_line()?;
                     }
                 }
-                State::Over => {
-                    self.count_trailing(input.len())?;
-                    input.clear();
-                }
+                // Nobody vouches for what follows the empty line, and no client is known that sends anything there. S3
+                // says of a trailing header in that place that it is malformed; of other bytes nothing is recorded.
+                State::Over => return Err(ChunkedError::Trailer),
             }
         }
         Ok(None)

@@ -11,4 +11,4 @@ pub use customer::{CustomerKey, InvalidCustomerKey};
 pub use envelope::{Envelope, ObjectRef};
 pub use error::SseError;
 pub use mode::{BucketDefault, Mode, Requested};
-pub use service::{SealPlan, Sse, suite_of};
+pub use service::{SealPlan, Sse, alias_without_prefix, suite_of};

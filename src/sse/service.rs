@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bucket_keys::BucketKeys;
 use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError};
-use crate::auth::{Access, Grant, Resource, SignatureKind};
+use crate::auth::{Access, CallerKind, Grant, Resource, SignatureKind};
 use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
     seal_box,
@@ -141,7 +141,10 @@ impl Sse {
         require_kms_transport(access)?;
         let account = access.caller().account().unwrap_or(owner);
         let asked = key.unwrap_or(S3_ALIAS);
-        let key = self.keyring.resolve(access, account, &access.facts().region, asked).await;
+        let key = match alias_without_prefix(asked) {
+            Some(message) => Err(KeyringError::NotFound(message)),
+            None => self.keyring.resolve(access, account, &access.facts().region, asked).await,
+        };
         let wanted = Wanted { action: "kms:GenerateDataKey", event: "GenerateDataKey", key: asked };
         let (key, grant) = self.admit(access, account, &wanted, key).await?;
         Ok(How::Kms(Box::new(KmsPlan { double, grant, key, context, bucket_key })))
@@ -330,10 +333,27 @@ impl Sse {
         }
     }
 
+    /// Checks that a request may be about an object of this mode, without opening anything: for HEAD, which AWS refuses
+    /// as it does GET where Signature Version 4 or TLS are wanted.
+    pub fn check_transport(&self, access: &Access, envelope: &Envelope) -> Result<(), SseError> {
+        match envelope.mode {
+            Mode::SseKms | Mode::DsseKms => require_kms_transport(access),
+            Mode::SseC => require_confidential(access, "Customer provided keys"),
+            Mode::SseS3 => Ok(()),
+        }
+    }
+
     fn seal(&self, key: &SecretKey, label: &str, context: &Context, plain: &SecretBytes) -> Vec<u8> {
         let header = BoxHeader { key_id: Vec::new(), generation: [0; 16] };
         seal_box(&SealBox { key, label, header: &header, context }, plain.expose(), &self.sources)
     }
+}
+
+/// What to answer where a KMS key is named `aws/…`: `aws/s3` is how consoles show the alias `alias/aws/s3`, and no name
+/// of a key. AWS's text, and what was meant.
+pub fn alias_without_prefix(asked: &str) -> Option<String> {
+    let hint = || format!("Invalid keyId '{asked}'. An alias is named with its prefix: 'alias/{asked}'");
+    asked.starts_with("aws/").then(hint)
 }
 
 /// What a wrapping is bound to, each field by its length: never a joined path.
@@ -367,10 +387,11 @@ fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseEr
     if access.facts().confidential { Ok(()) } else { Err(SseError::NotConfidential(what)) }
 }
 
-/// SSE-KMS wants TLS and Signature Version 4.
+/// SSE-KMS wants TLS and Signature Version 4. The program's own jobs sign nothing.
 fn require_kms_transport(access: &Access) -> Result<(), SseError> {
     require_confidential(access, "AWS KMS managed keys")?;
     match access.facts().signature {
+        _ if matches!(access.caller().kind(), CallerKind::System { .. }) => Ok(()),
         SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
         SignatureKind::V2Query | SignatureKind::Anonymous => Err(SseError::NeedsSignatureV4),
     }

@@ -2,27 +2,20 @@
 
 use std::fmt::Write as _;
 use std::future::ready;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::{Path, PathPart};
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use tokio::sync::Semaphore;
 
+use super::buffer::{BLOB_CHUNK_BYTES, Buffer, Pool};
 use super::directory::Directory;
+use super::reader::{BlobReader, PieceLens, PieceReader, Pieces, read_file, read_store};
 use super::writer::{BlobWriter, Bounds};
 use super::{StoreError, writer};
 use crate::crypto::SealedRange;
-
-/// How much of a blob is in one buffer on its way to or from a local file, in bytes. With one buffer being filled and
-/// one in flight this bounds the memory of a transfer.
-pub const BLOB_CHUNK_BYTES: usize = 512 * 1024;
-
-/// Chunks of a file in memory for one reader: the one it has and the one being read.
-const READ_CHUNKS: usize = 2;
 
 /// The random id of a blob.
 pub type BlobId = [u8; 16];
@@ -51,6 +44,7 @@ struct Inner {
     directory: Option<Directory>,
     /// KiB that writers may hold for an upstream.
     room: Arc<Semaphore>,
+    pool: Pool,
 }
 
 impl Blobs {
@@ -66,7 +60,7 @@ impl Blobs {
 
     fn build(store: Arc<dyn ObjectStore>, prefix: Path, transfer: Transfer, directory: Option<Directory>) -> Self {
         let room = Arc::new(Semaphore::new(writer::UPSTREAM_ROOM_KIB));
-        Self(Arc::new(Inner { store, prefix, transfer, directory, room }))
+        Self(Arc::new(Inner { store, prefix, transfer, directory, room, pool: Pool::default() }))
     }
 
     /// Starts a blob of exactly `sealed_len` bytes. On a disk that has no room for it beside a reserve, this is
@@ -80,20 +74,33 @@ impl Blobs {
         BlobWriter::start(Arc::clone(&self.0.store), self.path(id), self.0.transfer, sealed_len, bounds).await
     }
 
-    /// Reads a range of a blob: chunks in order, with read-ahead of one chunk. Dropping the stream stops the reading.
+    /// Reads a range of a blob: chunks in order, of which one is read ahead. Dropping the stream stops the reading.
     ///
     /// The stream ends after its first error. A range that reaches beyond the blob is an error, at the latest where the
     /// bytes end; an empty range is an empty stream, whatever the blob.
     pub fn read(&self, id: BlobId, range: SealedRange) -> BlobReader {
+        let lens = PieceLens { first: BLOB_CHUNK_BYTES, rest: BLOB_CHUNK_BYTES };
+        self.read_pieces(id, range, lens).map_ok(Buffer::freeze).boxed()
+    }
+
+    /// Like [`Self::read`], in pieces of exactly the lengths asked for (the last may be shorter), each in a buffer of
+    /// its own to be worked on in place.
+    pub fn read_pieces(&self, id: BlobId, range: SealedRange, lens: PieceLens) -> PieceReader {
         let range = range.start..range.end.max(range.start);
         if range.is_empty() {
             return stream::empty().boxed();
         }
-        let (store, path) = (Arc::clone(&self.0.store), self.path(id));
-        match self.0.transfer {
-            Transfer::Chunks => read_chunks(store, path, range),
-            Transfer::Requests => read_request(store, path, range),
+        let (path, pool) = (self.path(id), self.0.pool.clone());
+        let pieces = Pieces::new(range, lens);
+        match &self.0.directory {
+            Some(directory) => read_file(directory.path(path.as_ref()), pieces, pool),
+            None => read_store(Arc::clone(&self.0.store), path, self.0.transfer, pieces, pool),
         }
+    }
+
+    /// An empty buffer with room for [`BLOB_CHUNK_BYTES`], for what is to be written.
+    pub fn buffer(&self) -> Buffer {
+        self.0.pool.empty()
     }
 
     /// Deletes a blob, with what unfinished writers left of it in a directory; deleting what is absent is no error.
@@ -129,64 +136,6 @@ impl Blobs {
         }
         self.0.prefix.clone().join(PathPart::from(&name[..2])).join(PathPart::from(name.as_str()))
     }
-}
-
-/// The chunks of a range.
-pub type BlobReader = BoxStream<'static, Result<Bytes, StoreError>>;
-
-/// By ranges: a file read as a stream comes in pieces of 8 KiB, at twenty times the cost.
-fn read_chunks(store: Arc<dyn ObjectStore>, path: Path, range: Range<u64>) -> BlobReader {
-    let starts = range.clone().step_by(BLOB_CHUNK_BYTES);
-    let chunks = starts.map(move |start| {
-        let chunk = start..range.end.min(start + BLOB_CHUNK_BYTES as u64);
-        let (store, path) = (Arc::clone(&store), path.clone());
-        async move {
-            // One call to the file system's threads; `get_range` makes two.
-            let bytes = store.get_ranges(&path, std::slice::from_ref(&chunk)).await?.pop().unwrap_or_default();
-            if bytes.len() as u64 != chunk.end - chunk.start {
-                return Err(cut_short(&path, chunk.start + bytes.len() as u64));
-            }
-            Ok(bytes)
-        }
-    });
-    let chunks = stream::iter(chunks).buffered(READ_CHUNKS);
-    chunks
-        .scan(false, |failed, chunk| {
-            let item = (!*failed).then_some(chunk);
-            *failed = matches!(item, Some(Err(_)));
-            ready(item)
-        })
-        .boxed()
-}
-
-/// By one request, whose body waits in the connection until it is wanted.
-fn read_request(store: Arc<dyn ObjectStore>, path: Path, range: Range<u64>) -> BlobReader {
-    let opened = async move {
-        let options = GetOptions::new().with_range(Some(range.clone()));
-        let result = store.get_opts(&path, options).await?;
-        if result.range != range {
-            return Err(cut_short(&path, result.range.end));
-        }
-        Ok(stream::try_unfold((result.into_stream(), range.start), move |(mut chunks, at)| {
-            let (path, end) = (path.clone(), range.end);
-            async move {
-                match chunks.try_next().await? {
-                    Some(chunk) if chunk.len() as u64 <= end - at => {
-                        let next = at + chunk.len() as u64;
-                        Ok(Some((chunk, (chunks, next))))
-                    }
-                    Some(_) => Err(StoreError::Failed(format!("{path}: more bytes came than were asked for"))),
-                    None if at == end => Ok(None),
-                    None => Err(cut_short(&path, at)),
-                }
-            }
-        }))
-    };
-    stream::once(opened).try_flatten().boxed()
-}
-
-fn cut_short(path: &Path, at: u64) -> StoreError {
-    StoreError::Failed(format!("{path}: the bytes end at {at}, more were asked for"))
 }
 
 /// The id of the blob that lies at `location`, if one does.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StoreError;
 
-/// Free space, in bytes, that blobs leave on the disk; small disks an eighth instead. Twice what the index keeps back.
+/// Free space, in bytes, that blobs leave on the disk; small disks a quarter instead. Twice what the index keeps back.
 const SPACE_RESERVE_BYTES: u64 = 256 << 20;
 
 /// A directory of blobs: `ab/ab…` with a directory for each first byte, so that none grows too large.
@@ -57,6 +57,11 @@ impl Directory {
         &self.root
     }
 
+    /// Where the blob of this path below the root lies.
+    pub(super) fn path(&self, blob: &str) -> PathBuf {
+        self.root.join(blob)
+    }
+
     /// Promises space to a writer, if the disk has it beside the reserve and what was promised to others.
     pub(super) fn promise(&self, bytes: u64) -> Result<Promise, StoreError> {
         let others = self.promised.fetch_add(bytes, Ordering::Relaxed);
@@ -64,7 +69,7 @@ impl Directory {
         // A file system that does not tell is believed to be large.
         let Ok(disk) = rustix::fs::statvfs(&self.root) else { return Ok(promise) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let reserve = SPACE_RESERVE_BYTES.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 8);
+        let reserve = SPACE_RESERVE_BYTES.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 4);
         if free < reserve.saturating_add(others).saturating_add(bytes) {
             let text = format!("{free} bytes are free, {reserve} kept back, {others} promised, {bytes} asked for");
             return Err(StoreError::Full(text));
@@ -74,7 +79,7 @@ impl Directory {
 
     /// Removes a blob (by its path below the root) and what unfinished writers left of it, durably. Blocks.
     pub(super) fn delete(&self, blob: &str) -> io::Result<()> {
-        let path = self.root.join(blob);
+        let path = self.path(blob);
         let mut removed = remove(&path)?;
         for n in 1.. {
             if !remove(&self.root.join(format!("{blob}#{n}")))? {

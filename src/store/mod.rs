@@ -1,15 +1,19 @@
 //! Sealed blobs over `object_store`: a filesystem or an upstream object store. Blobs are immutable, under random ids.
 
 mod blobs;
+mod buffer;
 #[cfg(test)]
 mod conformance;
 mod directory;
 mod error;
 pub mod faulty;
 mod open;
+mod reader;
 mod writer;
 
-pub use blobs::{BLOB_CHUNK_BYTES, BlobId, BlobReader, Blobs, Transfer};
+pub use blobs::{BlobId, Blobs, Transfer};
+pub use buffer::{BLOB_CHUNK_BYTES, Buffer, CHUNK_SEGMENTS};
 pub use error::StoreError;
 pub use open::open_store;
+pub use reader::{BlobReader, PieceLens, PieceReader};
 pub use writer::BlobWriter;

@@ -42,6 +42,8 @@ pub struct BlobWriter {
     path: Path,
     sealed_len: u64,
     written: u64,
+    transfer: Transfer,
+    /// Bytes of a part at most.
     part_bytes: usize,
     /// The part being filled, as it came: nothing is copied together.
     filling: Vec<Bytes>,
@@ -83,6 +85,7 @@ impl BlobWriter {
             path,
             sealed_len,
             written: 0,
+            transfer,
             part_bytes,
             filling: Vec::new(),
             filling_bytes: 0,
@@ -116,6 +119,10 @@ impl BlobWriter {
             if self.filling_bytes == self.part_bytes && self.upload.is_some() {
                 self.send_part().await?;
             }
+        }
+        // To a file at once: what waits for more would only take memory.
+        if self.transfer == Transfer::Chunks && self.upload.is_some() && !self.filling.is_empty() {
+            self.send_part().await?;
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
-//! What protocols are made of: requests and answers, XML, dates, percent encoding. Pure but for the body's stream.
+//! What protocols are made of: requests and answers, XML, JSON, dates, percent encoding. Pure but for the body's stream.
 
 mod body;
 mod dates;
+mod json;
 mod percent;
 mod request;
 pub mod xml;
@@ -10,6 +11,7 @@ pub use body::{RequestBody, ResponseBody};
 pub use dates::{
     amz_date, http_date, iso8601_ms, iso8601_ms_into, iso8601_seconds, parse_amz_date, parse_http_date, parse_iso8601,
 };
+pub use json::parse_strict_json;
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{
     AccessKeyId, Edge, EncryptionLabel, ErrorCode, OperationName, Request, RequestId, Response, TlsInfo,

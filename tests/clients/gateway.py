@@ -77,13 +77,14 @@ def clean_environment(**more):
 
 @dataclass
 class Strongroom:
-    """One gateway with its own directory. `extra` is TOML before the accounts."""
+    """One gateway with its own directory. `extra` is TOML before the accounts; `through` is a command that becomes it."""
 
     directory: Path
     extra: str = ""
     tls: tuple | None = None
     port: int = 0
     environment: dict = field(default_factory=dict)
+    through: tuple = ()
     process: subprocess.Popen | None = None
 
     def __post_init__(self):
@@ -119,7 +120,7 @@ class Strongroom:
     def start(self):
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--config", self.settings],
+                [*self.through, BINARY, "serve", "--config", self.settings],
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,

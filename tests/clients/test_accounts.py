@@ -45,8 +45,13 @@ def test_copy_out_of_another_account(server, mine):
 
 
 def test_delete_many_reports_each(server, s3, mine):
-    got = refusal(sdk.client(server, who=OTHER).delete_objects, Bucket=mine, Delete={"Objects": [{"Key": "k"}]})
-    assert got.status == 403
+    named = {"Objects": [{"Key": "k"}, {"Key": "k", "VersionId": "null"}, {"Key": "none"}]}
+    for who in (ALICE, OTHER):
+        got = sdk.client(server, who=who).delete_objects(Bucket=mine, Delete=named | {"Quiet": True})
+        assert [(e["Key"], e["Code"]) for e in got["Errors"]] == [(o["Key"], "AccessDenied") for o in named["Objects"]]
+        for error, action in zip(got["Errors"], ["DeleteObject", "DeleteObjectVersion", "DeleteObject"], strict=True):
+            assert f's3:{action} on resource: "arn:aws:s3:::{mine}/{error["Key"]}"' in error["Message"]
+        assert "Deleted" not in got
     assert sdk.body_of(s3, mine, "k") == b"x"
 
 

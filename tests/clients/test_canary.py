@@ -14,7 +14,17 @@ from sdk import MIB, as_copy_source, upload
 TEXT = b"CANARY-the-quick-brown-fox-4711-"
 VALUE = "canary-metadata-value-0815"
 CONTEXT_VALUE = "canary-context-value-2342"
+TAG = "canary-tag-value-5150"
+LATER_TAG = "canary-later-tag-value-6174"
+POLICY_SID = "canary-policy-statement-8128"
+KEY_TAG = "canary-key-tag-value-1729"
 SMALL, MEDIUM, PART = TEXT * 3, TEXT * 10_000, TEXT * (5 * MIB // len(TEXT))
+WHOLE_ACCOUNT = {
+    "Effect": "Allow",
+    "Principal": {"AWS": f"arn:aws:iam::{MAIN.account}:root"},
+    "Action": "kms:*",
+    "Resource": "*",
+}
 CUSTOMER_KEY = b"canary-customer-key-canary-custo"
 
 
@@ -22,9 +32,13 @@ def store_everything(server):
     """Stores in every mode, small, large and in parts; gives the byte strings that must be nowhere."""
     s3, kms = sdk.client(server), sdk.client(server, "kms")
     s3.create_bucket(Bucket="canary")
-    key = kms.create_key(Description="canary-description-1138")["KeyMetadata"]
+    policy = {"Version": "2012-10-17", "Statement": [WHOLE_ACCOUNT | {"Sid": POLICY_SID}]}
+    tags = [{"TagKey": "canary", "TagValue": KEY_TAG}]
+    key = kms.create_key(Description="canary-description-1138", Policy=json.dumps(policy), Tags=tags)["KeyMetadata"]
+    assert POLICY_SID in kms.get_key_policy(KeyId=key["KeyId"])["Policy"]
     context = base64.b64encode(json.dumps({"project": CONTEXT_VALUE}).encode()).decode()
-    secrets = {TEXT, VALUE.encode(), CONTEXT_VALUE.encode(), CUSTOMER_KEY, b"canary-description-1138"}
+    told = (VALUE, CONTEXT_VALUE, TAG, LATER_TAG, POLICY_SID, KEY_TAG, "canary-description-1138")
+    secrets = {TEXT, CUSTOMER_KEY} | {text.encode() for text in told}
     for mode in MODES:
         write, read = dict(mode.writing(key)), dict(mode.read)
         if mode.read:
@@ -32,6 +46,7 @@ def store_everything(server):
         if "SSEKMSEncryptionContext" in write:
             write["SSEKMSEncryptionContext"] = context
         tell = {"Metadata": {"canary": VALUE}, "ContentDisposition": f"inline; filename={VALUE}"}
+        tell["Tagging"] = f"canary={TAG}"
         for name, data in (("small", SMALL), ("medium", MEDIUM)):
             s3.put_object(Bucket="canary", Key=f"{mode.name}/{name}", Body=data, **tell, **write)
         upload(s3, "canary", f"{mode.name}/parts", [PART, SMALL], create=write | tell, each=read)
@@ -42,6 +57,9 @@ def store_everything(server):
             **write,
             **as_copy_source(read),
         )
+        assert s3.get_object_tagging(Bucket="canary", Key=f"{mode.name}/parts")["TagSet"][0]["Value"] == TAG
+        later = {"TagSet": [{"Key": "canary", "Value": LATER_TAG}]}
+        s3.put_object_tagging(Bucket="canary", Key=f"{mode.name}/small", Tagging=later)
         unfinished = s3.create_multipart_upload(Bucket="canary", Key=f"{mode.name}/unfinished", **tell, **write)[
             "UploadId"
         ]

@@ -36,7 +36,9 @@ def test_encrypt_and_decrypt(kms, key):
     context = {"project": "apollo"}
     for plaintext in (b"x", bytes(4096)):
         box = kms.encrypt(KeyId=key["KeyId"], Plaintext=plaintext, EncryptionContext=context)
-        assert box["KeyId"] == key["Arn"] and plaintext not in box["CiphertextBlob"]
+        assert box["KeyId"] == key["Arn"]
+        # One byte may well occur in a ciphertext.
+        assert len(plaintext) == 1 or plaintext not in box["CiphertextBlob"]
         got = kms.decrypt(CiphertextBlob=box["CiphertextBlob"], EncryptionContext=context)
         assert (got["Plaintext"], got["KeyId"], got["EncryptionAlgorithm"]) == (
             plaintext,

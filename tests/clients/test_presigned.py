@@ -162,6 +162,8 @@ def test_v2_is_refused_for_kms(v2, v4, s3, module_bucket):
         == "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
     )
     assert fetch(url_of(v4, "get_object", module_bucket, "kms-object")).body == b"x"
+    assert fetch(url_of(v2, "head_object", module_bucket, "kms-object"), "HEAD").status == 400
+    assert fetch(url_of(v4, "head_object", module_bucket, "kms-object"), "HEAD").status == 200
 
 
 def test_v2_can_be_turned_off(tmp_path):

@@ -86,7 +86,7 @@ WRITES = [
         {SSE: KMS, SSE + "-aws-kms-key-id": "aws/s3"},
         400,
         "KMS.NotFoundException",
-        "Invalid keyId 'aws/s3'",
+        "Invalid keyId 'aws/s3'. An alias is named with its prefix: 'alias/aws/s3'",
     ),
     (
         "unknown key uuid",

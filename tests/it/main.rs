@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cancel;
 mod edge;
 mod manage;
 mod process;
+mod races;
 mod roots;
 mod settings;
 mod simulate;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use strongroom::index::Faults;
 use strongroom::names::{BucketName, bucket_arn};
-use strongroom::objects::{DeleteCondition, NewBucket, ObjectsError};
+use strongroom::objects::{DeleteCondition, NewBucket, ObjectOwnership, ObjectsError};
 use strongroom::sse::{BucketDefault, Requested};
 
 use crate::simulate::Dice;
@@ -99,7 +99,8 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
     let recorded = match change {
         Change::Create => {
             let event = event("CreateBucket", json!({ "bucket": name }));
-            let new = NewBucket { name: bucket.clone(), owner: account(), region: region() };
+            let ownership = ObjectOwnership::BucketOwnerEnforced;
+            let new = NewBucket { name: bucket.clone(), owner: account(), region: region(), ownership };
             stack.objects.create_bucket(&grant("s3:CreateBucket"), new, &event).await
         }
         Change::Configure { blocks_sse_c } => {

@@ -8,14 +8,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use strongroom::index::Faults;
 use strongroom::names::{ObjectKey, bucket_arn};
-use strongroom::objects::{
-    CompletePart, CompleteUpload, CopyObject, DeleteCondition, ListQuery, NewUpload, ObjectMeta, ObjectsError,
-    Versioning, WriteCondition,
-};
-use strongroom::sse::{ObjectRef, Requested};
+use strongroom::objects::{ListQuery, ObjectsError, Versioning};
+use strongroom::sse::Requested;
 use strongroom::store::faulty::StoreFaults;
 
-use crate::stack::{Stack, key, payload};
+use crate::stack::{Stack, Way, key};
 
 const SEEDS: std::ops::Range<u64> = 0..24;
 const ROUNDS: usize = 60;
@@ -110,6 +107,7 @@ async fn run(seed: u64) {
     let stack = stack.crash().await;
     check_all(&stack, &model, seed).await;
     check_canary(&stack, seed).await;
+    check_leftovers(&stack, seed).await;
     stack.audit.verify(None).await.unwrap().unwrap_or_else(|e| panic!("seed {seed}: the audit chain: {e:?}"));
 }
 
@@ -162,13 +160,11 @@ async fn perform(stack: &Stack, place: (&'static str, String), operation: Operat
             outcome.wrote = Some(Some(Arc::new(data)));
         }
         Operation::Upload(data) => {
-            outcome.acknowledged = upload(stack, place.0, &object, &data).await.is_ok();
+            outcome.acknowledged = stack.upload(&bucket, &object, &[(3, &data)], Way::Owned).await.is_ok();
             outcome.wrote = Some(Some(Arc::new(data)));
         }
         Operation::Delete => {
-            let grant = stack.object_grant("s3:DeleteObject", &bucket, &object);
-            let condition = DeleteCondition::default();
-            outcome.acknowledged = stack.objects.delete(&grant, &bucket, &object, None, &condition).await.is_ok();
+            outcome.acknowledged = stack.delete(&bucket, &object).await.is_ok();
             outcome.wrote = Some(None);
         }
         Operation::CopyFrom(source) => match copy(stack, place.0, &key(&source), &object).await {
@@ -186,20 +182,6 @@ async fn perform(stack: &Stack, place: (&'static str, String), operation: Operat
     outcome
 }
 
-async fn upload(stack: &Stack, bucket: &str, object: &ObjectKey, data: &[u8]) -> Result<(), ObjectsError> {
-    let bucket = stack.bucket(bucket).await;
-    let sse = stack.objects.sse();
-    let plan = sse.plan(&stack.access(), &bucket.name, &bucket.owner, &bucket.encryption, Requested::SseS3).await?;
-    let grant = stack.object_grant("s3:PutObject", &bucket, object);
-    let new = NewUpload { bucket: &bucket, key: object, meta: ObjectMeta::default(), plan, checksum: None };
-    let upload = stack.objects.create_upload(&grant, new).await?;
-    let keys = stack.objects.upload_keys(&grant, &upload, None).await?;
-    let part = stack.objects.put_part(&grant, &upload, keys, 3, payload(data)).await?;
-    let parts = vec![CompletePart { part_number: 3, etag: part.etag, checksum: None }];
-    let complete = CompleteUpload { parts, ..CompleteUpload::default() };
-    stack.objects.complete_upload(&grant, &bucket, &upload, complete).await.map(drop)
-}
-
 /// Copies within a bucket. `Ok(None)`: there was no source; `Err(Some(data))`: it failed, and may have been done.
 async fn copy(
     stack: &Stack,
@@ -208,28 +190,11 @@ async fn copy(
     to: &ObjectKey,
 ) -> Result<Option<Arc<Vec<u8>>>, Option<Arc<Vec<u8>>>> {
     let bucket = stack.bucket(bucket).await;
-    let grant = stack.object_grant("s3:GetObject", &bucket, from);
-    let Ok(source) = stack.objects.head(&grant, &bucket, from, None).await else { return Ok(None) };
+    let Ok(source) = stack.head(&bucket, from).await else { return Ok(None) };
     let whole = strongroom::crypto::PlainRange { start: 0, end: source.plain_len };
     let Ok(data) = stack.read(&source, whole, None).await else { return Err(None) };
     let data = Arc::new(data);
-    let sse = stack.objects.sse();
-    let object = ObjectRef { bucket: &source.bucket, key: &source.key, id: source.holder_id };
-    let source_keys =
-        sse.open(&stack.access(), object, &source.envelope, None).await.map_err(|_| Some(Arc::clone(&data)))?;
-    let plan = sse.plan(&stack.access(), &bucket.name, &bucket.owner, &bucket.encryption, Requested::SseS3).await;
-    let copy = CopyObject {
-        source: &source,
-        source_grant: &grant,
-        source_keys,
-        bucket: &bucket,
-        key: to,
-        meta: None,
-        plan: plan.map_err(|_| Some(Arc::clone(&data)))?,
-        checksum: None,
-        condition: WriteCondition::default(),
-    };
-    match stack.objects.copy(&stack.object_grant("s3:PutObject", &bucket, to), copy).await {
+    match stack.copy(&bucket, &source, to).await {
         Ok(_) => Ok(Some(data)),
         Err(_) => Err(Some(data)),
     }
@@ -280,6 +245,14 @@ async fn check_all(stack: &Stack, model: &Model, seed: u64) {
             assert!(right, "seed {seed}: {place:?} holds what it should not: {:?}", read.map(|r| r.len()));
         }
     }
+}
+
+/// Once all is swept that is due, scrub finds neither damage nor bytes that nobody holds.
+async fn check_leftovers(stack: &Stack, seed: u64) {
+    stack.sources.advance(Duration::from_secs(48 * 3600));
+    stack.objects.sweep(true).await.unwrap();
+    let report = stack.scrub().await.unwrap();
+    assert_eq!((&report.damage, &report.orphans), (&Vec::new(), &Vec::new()), "seed {seed}");
 }
 
 async fn check_canary(stack: &Stack, seed: u64) {

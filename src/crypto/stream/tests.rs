@@ -24,7 +24,7 @@ fn pattern(plain_len: usize) -> Vec<u8> {
 /// Seals `plain` as a writer does: header, then each segment appended behind the last.
 fn seal(suite: Suite, part_number: u32, salt: [u8; 16], plain: &[u8]) -> Vec<u8> {
     let (mut sealer, header) = StreamSealer::new(&keys(suite), &ID, part_number, salt);
-    let mut blob = BytesMut::from(&header[..]);
+    let mut blob = header.to_vec();
     let count = usize::try_from(segment_count(plain.len() as u64)).unwrap();
     for i in 0..count {
         let start = blob.len();
@@ -32,22 +32,24 @@ fn seal(suite: Suite, part_number: u32, salt: [u8; 16], plain: &[u8]) -> Vec<u8>
         sealer.seal(&mut blob, start, i + 1 == count);
     }
     assert_eq!(blob.len() as u64, sealed_len(plain.len() as u64, suite));
-    blob.to_vec()
+    blob
 }
 
 /// Reads a range as a reader does: the header, then the segments of its span.
 fn read(suite: Suite, part_number: u32, plain_len: u64, range: PlainRange, blob: &[u8]) -> Result<Vec<u8>, OpenError> {
     let header = blob.first_chunk().ok_or(OpenError)?;
-    let opener = StreamOpener::new(&keys(suite), &ID, part_number, header)?;
+    let opener = StreamOpener::new(&keys(suite), &ID, part_number, &SALT, header)?;
     let span = span(range, plain_len, suite);
     let (start, end) = (usize::try_from(span.sealed.start).unwrap(), usize::try_from(span.sealed.end).unwrap());
-    let mut sealed = BytesMut::from(blob.get(start..end).ok_or(OpenError)?);
+    let mut sealed = blob.get(start..end).ok_or(OpenError)?.to_vec();
     let mut plain = Vec::new();
+    let mut segments = sealed.chunks_mut(suite.sealed_segment_bytes());
     for index in span.first_segment..span.end_segment {
-        let segment = sealed.split_to(sealed.len().min(suite.sealed_segment_bytes()));
-        plain.extend_from_slice(&opener.open(index, u64::from(index) + 1 == segment_count(plain_len), segment)?);
+        let segment = segments.next().unwrap();
+        let len = opener.open(index, u64::from(index) + 1 == segment_count(plain_len), segment)?;
+        plain.extend_from_slice(&segment[..len]);
     }
-    assert!(sealed.is_empty());
+    assert!(segments.next().is_none());
     let end = span.skip_bytes + usize::try_from(span.take_bytes).unwrap();
     Ok(plain[span.skip_bytes..end].to_vec())
 }
@@ -156,14 +158,14 @@ fn every_other_length_is_noticed() {
     for suite in SUITES {
         let blob = seal(suite, 0, SALT, b"some plaintext");
         let (header, segment) = blob.split_first_chunk().unwrap();
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, header).unwrap();
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, header).unwrap();
         for end in 0..segment.len() {
-            assert_eq!(opener.open(0, true, BytesMut::from(&segment[..end])), Err(OpenError), "cut at {end}");
+            assert_eq!(opener.open(0, true, &mut segment[..end].to_vec()), Err(OpenError), "cut at {end}");
         }
         for (extra, last) in [(1, true), (2 * SEGMENT_BYTES, true), (2 * SEGMENT_BYTES, false)] {
-            let mut longer = BytesMut::from(segment);
+            let mut longer = segment.to_vec();
             longer.resize(segment.len() + extra, 0);
-            assert_eq!(opener.open(0, last, longer), Err(OpenError));
+            assert_eq!(opener.open(0, last, &mut longer), Err(OpenError));
         }
     }
 }
@@ -185,11 +187,11 @@ fn a_blob_cut_between_segments_is_noticed() {
 fn a_segment_opens_at_its_index_and_with_its_last_flag_only() {
     for suite in SUITES {
         let blob = seal(suite, 0, SALT, &pattern(2 * SEGMENT_BYTES));
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, blob.first_chunk().unwrap()).unwrap();
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, blob.first_chunk().unwrap()).unwrap();
         for (place, sealed) in blob[HEADER_BYTES..].chunks(suite.sealed_segment_bytes()).enumerate() {
             for index in [0, 1, 2, u32::MAX] {
                 for last in [false, true] {
-                    let opened = opener.open(index, last, BytesMut::from(sealed)).is_ok();
+                    let opened = opener.open(index, last, &mut sealed.to_vec()).is_ok();
                     assert_eq!(opened, (index, last) == ([0, 1][place], place == 1), "{place} as {index} {last}");
                 }
             }
@@ -224,12 +226,13 @@ fn segments_of_another_blob_are_noticed() {
 }
 
 #[test]
-fn a_header_opens_with_its_keys_id_and_part_only() {
+fn a_header_opens_with_its_keys_id_part_and_salt_only() {
     for suite in SUITES {
         let blob = seal(suite, 5, SALT, b"some plaintext");
         let header = blob.first_chunk().unwrap();
-        let opens = |keys: &ObjectKeys, id: &SealingId, part| StreamOpener::new(keys, id, part, header).is_ok();
+        let opens = |keys: &ObjectKeys, id: &SealingId, part| StreamOpener::new(keys, id, part, &SALT, header).is_ok();
         assert!(opens(&keys(suite), &ID, 5));
+        assert!(StreamOpener::new(&keys(suite), &ID, 5, &[9; 16], header).is_err(), "another attempt's salt");
         assert!(!opens(&keys(suite), &ID, 6));
         assert!(!opens(&keys(suite), &[1; 16], 5));
         assert!(!opens(&ObjectKeys::Single(key(8)), &ID, 5));
@@ -239,7 +242,7 @@ fn a_header_opens_with_its_keys_id_and_part_only() {
         assert_eq!(header_suite(header), Ok(suite));
     }
     let single = seal(Suite::Single, 5, SALT, b"");
-    assert!(StreamOpener::new(&keys(Suite::Double), &ID, 5, single.first_chunk().unwrap()).is_err());
+    assert!(StreamOpener::new(&keys(Suite::Double), &ID, 5, &SALT, single.first_chunk().unwrap()).is_err());
 }
 
 #[test]
@@ -257,7 +260,7 @@ fn a_header_of_another_format_is_refused() {
 fn equal_keys_still_give_different_layers() {
     let keys = ObjectKeys::Double(key(1), key(1));
     let (mut sealer, _) = StreamSealer::new(&keys, &ID, 0, SALT);
-    let mut twice = BytesMut::from(&[0; 32][..]);
+    let mut twice = vec![0; 32];
     sealer.seal(&mut twice, 0, true);
     // Two layers of one key and nonce would cancel out and leave the plaintext.
     assert_ne!(twice[..32], [0; 32]);
@@ -267,14 +270,14 @@ fn equal_keys_still_give_different_layers() {
 fn sealing_and_opening_copy_nothing() {
     for suite in SUITES {
         let (mut sealer, header) = StreamSealer::new(&keys(suite), &ID, 0, SALT);
-        let mut buffer = BytesMut::with_capacity(100 + sealer.overhead());
+        let mut buffer = Vec::with_capacity(100 + sealer.overhead());
         buffer.resize(100, 1);
         let place = buffer.as_ptr();
         sealer.seal(&mut buffer, 0, true);
         assert_eq!(buffer.as_ptr(), place);
-        let opener = StreamOpener::new(&keys(suite), &ID, 0, &header).unwrap();
-        let plain = opener.open(0, true, buffer).unwrap();
-        assert_eq!((plain.as_ptr(), &plain[..]), (place, &[1; 100][..]));
+        let opener = StreamOpener::new(&keys(suite), &ID, 0, &SALT, &header).unwrap();
+        assert_eq!(opener.open(0, true, &mut buffer), Ok(100));
+        assert_eq!((buffer.as_ptr(), &buffer[..100]), (place, &[1; 100][..]));
     }
 }
 
@@ -284,7 +287,7 @@ fn a_writer_that_breaks_the_rules_is_stopped() {
         std::panic::catch_unwind(|| {
             let (mut sealer, _) = StreamSealer::new(&keys(Suite::Single), &ID, 0, SALT);
             for (plain_len, last) in segments {
-                sealer.seal(&mut BytesMut::zeroed(*plain_len), 0, *last);
+                sealer.seal(&mut vec![0; *plain_len], 0, *last);
             }
         })
     };

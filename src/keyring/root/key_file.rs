@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -15,6 +15,8 @@ use crate::sources::Sources;
 
 /// First words of a root key file. Frozen: files with it exist.
 const HEADER: &str = "strongroom-root-key v1";
+/// How the extension of a root key file begins while it is being made.
+const TEMPORARY: &str = "new-";
 /// A root key file is shorter than this, in bytes; more is not read.
 const FILE_MAX_BYTES: u64 = 1024;
 
@@ -28,7 +30,14 @@ pub struct KeyFile {
 impl KeyFile {
     /// The root in the file; `None` if there is no such file.
     pub(super) fn read(&self) -> Result<Option<RootSecret>, RootError> {
-        read_text(&self.path, Others::Refused)
+        let found = read_text(&self.path, Others::Refused)?;
+        if found.is_some()
+            && let Err(error) = remove_copies(&self.path)
+        {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "a second name of the root key file could not be removed");
+        }
+        Ok(found)
     }
 
     /// Makes the file, whole and durable, or not at all: it is written under a temporary name first, because a crash in
@@ -36,14 +45,14 @@ impl KeyFile {
     pub fn make(&self, root: &RootSecret, sources: &Sources) -> Result<(), RootError> {
         let path = &self.path;
         let text = make_key_text(root);
-        let temporary = path.with_extension(format!("new-{}", hex(&sources.random::<8>())));
+        let temporary = path.with_extension(format!("{TEMPORARY}{}", hex(&sources.random::<8>())));
         write_new(&temporary, text.expose()).map_err(|e| io_failed("write", &temporary, &e))?;
         // A hard link fails where the name exists; a rename would replace a key that another process just made.
         let linked = std::fs::hard_link(&temporary, path);
         let removed = std::fs::remove_file(&temporary);
         linked.map_err(|e| io_failed("make", path, &e))?;
         removed.map_err(|e| io_failed("remove", &temporary, &e))?;
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        let directory = directory_of(path);
         File::open(directory).and_then(|d| d.sync_all()).map_err(|e| io_failed("sync", directory, &e))
     }
 }
@@ -102,6 +111,31 @@ pub fn make_key_text(root: &RootSecret) -> SecretBytes {
     let encoded = SecretBytes::new(STANDARD.encode(root.key().expose()).into_bytes());
     let head = format!("{HEADER} {}\n", root.id());
     SecretBytes::new([head.as_bytes(), encoded.expose(), b"\n"].concat())
+}
+
+/// Removes the temporary name that a crash in [`KeyFile::make`] has left beside the root key file's own. Nothing else: a
+/// file that is not this very one (same device and inode) may be the only copy of another key.
+fn remove_copies(path: &Path) -> io::Result<()> {
+    let own = std::fs::metadata(path)?;
+    if own.nlink() == 1 {
+        return Ok(());
+    }
+    let directory = directory_of(path);
+    let prefix = path.with_extension(TEMPORARY);
+    let Some(prefix) = prefix.file_name().map(|name| name.as_encoded_bytes()) else { return Ok(()) };
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let found = entry.metadata()?;
+        let same = found.is_file() && (found.dev(), found.ino()) == (own.dev(), own.ino());
+        if same && entry.file_name().as_encoded_bytes().starts_with(prefix) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {

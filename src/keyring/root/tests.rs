@@ -65,6 +65,24 @@ async fn an_existing_root_file_serves_an_empty_store() {
 }
 
 #[tokio::test]
+async fn the_name_that_a_crash_has_left_goes_and_nothing_else() {
+    let store = store(1);
+    store.open().await.unwrap();
+    let path = |name: &str| store.root.path.with_file_name(name);
+    fs::hard_link(&store.root.path, path("root.new-0011223344556677")).unwrap();
+    // A name that somebody gave it, a copy, another key, and what only looks like one.
+    fs::hard_link(&store.root.path, path("backup.key")).unwrap();
+    fs::copy(&store.root.path, path("root.new-8899aabbccddeeff")).unwrap();
+    std::os::unix::fs::symlink(&store.root.path, path("root.new-link")).unwrap();
+    fs::create_dir(path("root.new-directory")).unwrap();
+    store.open().await.unwrap();
+    let names = fs::read_dir(path("")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["backup.key", "root.key", "root.new-8899aabbccddeeff", "root.new-directory", "root.new-link"]);
+}
+
+#[tokio::test]
 async fn a_missing_root_is_never_replaced() {
     let store = store(1);
     store.open().await.unwrap();

@@ -10,6 +10,6 @@ use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let id = uploads::id(&cx.query)?;
-    cx.app.objects.abort_upload(&cx.grant, cx.bucket(), cx.key(), id).await?;
+    cx.app.objects.abort_upload(cx.grant(), cx.bucket(), cx.key(), id).await?;
     Ok(Answer::new().empty(StatusCode::NO_CONTENT))
 }

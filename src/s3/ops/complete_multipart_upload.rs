@@ -35,13 +35,13 @@ async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo,
     let upload = uploads::named(cx).await?;
     check_customer(cx, &upload.envelope, customer)?;
     let complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
-    Ok(cx.app.objects.complete_upload(&cx.grant, cx.bucket(), &upload, complete).await?)
+    Ok(cx.app.objects.complete_upload(cx.grant(), cx.bucket(), &upload, complete).await?)
 }
 
 /// The answer once more, for a client that did not hear it the first time; else the refusal.
 async fn completed_before(cx: &Cx, customer: Option<&CustomerKey>, refusal: Error) -> Result<ObjectInfo, Error> {
     let (Ok(id), Ok(parts)) = (uploads::id(&cx.query), parts(cx.whole(), None)) else { return Err(refusal) };
-    match cx.app.objects.completed_upload(&cx.grant, cx.bucket(), cx.key(), id, &parts).await {
+    match cx.app.objects.completed_upload(cx.grant(), cx.bucket(), cx.key(), id, &parts).await {
         Err(ObjectsError::NoSuchUpload) => Err(refusal),
         Err(other) => Err(other.into()),
         Ok(info) => check_customer(cx, &info.envelope, customer).map(|()| info),

@@ -4,7 +4,8 @@ use http::{HeaderMap, StatusCode};
 
 use crate::audit::{Event, Recorded};
 use crate::names::{BucketName, Region};
-use crate::objects::{NewBucket, ObjectsError};
+use crate::objects::{NewBucket, ObjectOwnership, ObjectsError};
+use crate::s3::acl_headers;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -18,23 +19,14 @@ pub(super) const US_EAST_1: &str = "us-east-1";
 /// The old name of eu-west-1 in a `LocationConstraint`.
 const EU: (&str, &str) = ("EU", "eu-west-1");
 
-/// The grants that ACL headers can make.
-const GRANT_HEADERS: [&str; 5] = [
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-];
-
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let name = cx.new_bucket().clone();
-    check_headers(&cx.head.headers)?;
+    let ownership = parse_headers(&cx.head.headers, cx.app.config.object_ownership.into())?;
     let constraint = parse_constraint(cx.whole())?;
     let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
     let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
-    let new = NewBucket { name: name.clone(), owner, region: region.clone() };
-    match cx.app.objects.create_bucket(&cx.grant, new, &event).await {
+    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership };
+    match cx.app.objects.create_bucket(cx.grant(), new, &event).await {
         Ok(recorded) => Ok((created(&name), recorded)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
             let existing = cx.app.objects.bucket(&name).await?;
@@ -56,30 +48,23 @@ fn created(name: &BucketName) -> Response {
     answer.empty(StatusCode::OK)
 }
 
-/// Refuses what would otherwise be ignored: ACLs, Object Lock, other ownership than `BucketOwnerEnforced`.
-fn check_headers(headers: &HeaderMap) -> Result<(), Error> {
-    match single(headers, "x-amz-object-ownership")? {
-        None | Some("BucketOwnerEnforced") => {}
-        Some("BucketOwnerPreferred" | "ObjectWriter") => {
-            return Err(Error::header_not_implemented("x-amz-object-ownership"));
-        }
-        Some(other) => {
-            let message = format!("Invalid x-amz-object-ownership header: {other}");
-            return Err(
-                Error::with_message(Code::InvalidArgument, message).and("ArgumentName", "x-amz-object-ownership")
-            );
-        }
-    }
-    let acl = filled(headers, "x-amz-acl")?.unwrap_or("private");
-    let granted = GRANT_HEADERS.iter().any(|name| headers.contains_key(*name));
-    if granted || !matches!(acl, "private" | "bucket-owner-full-control") {
-        return Err(Error::new(Code::InvalidBucketAclWithObjectOwnership));
-    }
+/// The object ownership that the headers ask for, else `default`. Refuses what would otherwise be ignored: grants of
+/// ACLs, Object Lock.
+fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<ObjectOwnership, Error> {
+    const OWNERSHIP: &str = "x-amz-object-ownership";
+    let ownership = match single(headers, OWNERSHIP)? {
+        None => default,
+        Some(name) => ObjectOwnership::parse(name).ok_or_else(|| {
+            let message = format!("Invalid x-amz-object-ownership header: {name}");
+            Error::with_message(Code::InvalidArgument, message).and("ArgumentName", OWNERSHIP)
+        })?,
+    };
+    acl_headers::check_new_bucket(headers, ownership)?;
     if filled(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
         return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
     }
     match filled(headers, "x-amz-bucket-namespace")? {
-        None | Some("global") => Ok(()),
+        None | Some("global") => Ok(ownership),
         Some(_) => Err(Error::header_not_implemented("x-amz-bucket-namespace")),
     }
 }
@@ -134,7 +119,7 @@ fn incompatible(constraint: Option<&str>) -> Error {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{check_headers, parse_constraint, place};
+    use super::{ObjectOwnership, parse_constraint, parse_headers, place};
     use crate::names::Region;
 
     #[test]
@@ -192,17 +177,23 @@ mod tests {
 
     #[test]
     fn headers() {
-        let check = |name: &'static str, value: &'static str| {
+        let parse = |name: &'static str, value: &'static str, default| {
             let header = (HeaderName::from_static(name), HeaderValue::from_static(value));
-            check_headers(&HeaderMap::from_iter([header])).map_err(|e| e.code().name())
+            parse_headers(&HeaderMap::from_iter([header]), default).map_err(|e| e.code().name())
         };
-        assert_eq!(check("x-amz-acl", "private"), Ok(()));
+        for default in ObjectOwnership::ALL {
+            assert_eq!(parse("x-amz-acl", "private", default), Ok(default));
+            for asked in ObjectOwnership::ALL {
+                assert_eq!(parse("x-amz-object-ownership", asked.name(), default), Ok(asked));
+            }
+            for unknown in ["RandomValue", "", "objectwriter"] {
+                assert_eq!(parse("x-amz-object-ownership", unknown, default), Err("InvalidArgument"));
+            }
+        }
+        let check = |name, value| parse(name, value, ObjectOwnership::BucketOwnerEnforced).map(drop);
         assert_eq!(check("x-amz-acl", "public-read"), Err("InvalidBucketAclWithObjectOwnership"));
         assert_eq!(check("x-amz-grant-read", "id=a"), Err("InvalidBucketAclWithObjectOwnership"));
-        assert_eq!(check("x-amz-object-ownership", "BucketOwnerEnforced"), Ok(()));
-        assert_eq!(check("x-amz-object-ownership", "ObjectWriter"), Err("NotImplemented"));
-        assert_eq!(check("x-amz-object-ownership", "RandomValue"), Err("InvalidArgument"));
-        assert_eq!(check("x-amz-object-ownership", ""), Err("InvalidArgument"));
+        assert_eq!(parse("x-amz-acl", "public-read", ObjectOwnership::ObjectWriter), Err("NotImplemented"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "true"), Err("NotImplemented"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "False"), Ok(()));
         assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(()));

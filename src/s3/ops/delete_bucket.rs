@@ -9,6 +9,6 @@ use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
-    let recorded = cx.app.objects.delete_bucket(&cx.grant, &cx.bucket().name, &event).await?;
+    let recorded = cx.app.objects.delete_bucket(cx.grant(), &cx.bucket().name, &event).await?;
     Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
 }

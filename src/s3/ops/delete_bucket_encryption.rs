@@ -11,7 +11,7 @@ use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let reset = reset(&cx.bucket().encryption);
-    let recorded = cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, reset, &event).await?;
+    let recorded = cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, reset, &event).await?;
     Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
 }
 

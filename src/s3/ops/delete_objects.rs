@@ -2,7 +2,6 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use http::HeaderMap;
 
 use super::delete_object::{parse_time, refuse_bypass};
 use crate::objects::{DeleteCondition, Deleted, VersionId};
@@ -38,7 +37,6 @@ struct Item {
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     refuse_bypass(&cx.head.headers)?;
-    require_checksum(&cx.head.headers)?;
     let input = parse(cx.whole())?;
     let deletes = stream::iter(0..input.objects.len()).map(|i| delete(&cx, &input.objects[i]));
     let outcomes: Vec<_> = deletes.buffered(CONCURRENT_DELETES).collect().await;
@@ -48,18 +46,6 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         }
     }
     Ok(Answer::new().xml(render(&input, &outcomes)))
-}
-
-/// A damaged list of keys to delete must not be acted on. Which of the digests it is does not matter: the body has been
-/// checked against it.
-fn require_checksum(headers: &HeaderMap) -> Result<(), Error> {
-    const PREFIX: &str = "x-amz-checksum-";
-    let trailer = headers.get("x-amz-trailer").is_some_and(|names| names.as_bytes().starts_with(PREFIX.as_bytes()));
-    let header = headers.keys().any(|name| name == "content-md5" || name.as_str().starts_with(PREFIX));
-    if header || trailer {
-        return Ok(());
-    }
-    Err(Error::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"))
 }
 
 /// What is not understood is refused: an unknown element could be a condition.
@@ -104,14 +90,14 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     })
 }
 
+/// AWS asks for the permission on each object and for none on the bucket: what is denied is an error of that key.
 async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
     let key = parse_key(&item.key)?;
     let version = match &item.version {
         Some(text) => Some(VersionId::parse(text).ok_or_else(|| Error::new(Code::NoSuchVersion))?),
         None => None,
     };
-    let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
-    let grant = cx.grant_object(action, cx.bucket(), &key)?;
+    let grant = cx.grant_object(cx.action.of(version.is_some()), cx.bucket(), &key)?;
     Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
 }
 

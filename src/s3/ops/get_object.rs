@@ -17,7 +17,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let keys = found.open(&cx, &input).await?;
     let answer = found.describe(cx.bucket(), &input);
     let selection = &found.selection;
-    let bytes = cx.app.objects.read(&cx.grant, &found.info, selection.range, keys).await?;
+    let bytes = cx.app.objects.read(cx.grant(), &found.info, selection.range, keys).await?;
     Ok(answer.stream(selection.status(), selection.plain_len(), chunks(bytes, cx.request_id.clone())))
 }
 

@@ -69,7 +69,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Read, cx.access.facts().confidential)?;
     let version = version_id::of_query(&cx.query)?;
     let objects = &cx.app.objects;
-    let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
+    let found = objects.head(cx.grant(), cx.bucket(), cx.key(), version).await;
     let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     drop(objects.sse().open(&cx.access, object, &info.envelope, customer.as_ref()).await?);

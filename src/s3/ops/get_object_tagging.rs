@@ -11,7 +11,7 @@ use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
-    let info = cx.app.objects.head(&cx.grant, cx.bucket(), cx.key(), version).await.map_err(refused)?;
+    let info = cx.app.objects.head(cx.grant(), cx.bucket(), cx.key(), version).await.map_err(refused)?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), info.version);
     Ok(answer.xml(tags::render(&info.meta.tags)))

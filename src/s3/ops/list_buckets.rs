@@ -80,7 +80,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         after: input.after.clone(),
         limit: input.limit as usize,
     };
-    let page = cx.app.objects.list_buckets(&cx.grant, &query).await?;
+    let page = cx.app.objects.list_buckets(cx.grant(), &query).await?;
     Ok(Answer::new().xml(render(&input, cx.owner(&account), &page, scope)))
 }
 
@@ -158,6 +158,7 @@ mod tests {
             created: Timestamp(1_795_608_000_123),
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
+            ownership: None,
             stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };

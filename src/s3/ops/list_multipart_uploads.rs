@@ -59,7 +59,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     };
     let page = match query.limit {
         0 => UploadsPage::default(),
-        _ => cx.app.objects.list_uploads(&cx.grant, bucket, &query).await?,
+        _ => cx.app.objects.list_uploads(cx.grant(), bucket, &query).await?,
     };
     Ok(Answer::new().xml(render(bucket.name.as_str(), &input, cx.owner(&bucket.owner), &page)))
 }

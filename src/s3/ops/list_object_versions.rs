@@ -70,7 +70,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page = match query.query.limit {
         0 => VersionPage::default(),
-        _ => cx.app.objects.list_versions(&cx.grant, bucket, &query).await?,
+        _ => cx.app.objects.list_versions(cx.grant(), bucket, &query).await?,
     };
     let rows: Vec<Row<'_>> = page.versions.iter().map(Row::from).collect();
     let owner = cx.owner(&bucket.owner);

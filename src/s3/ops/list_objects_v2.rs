@@ -64,7 +64,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     };
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page =
-        if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(&cx.grant, bucket, &query).await? };
+        if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(cx.grant(), bucket, &query).await? };
     let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
     let owner = input.fetch_owner.then(|| cx.owner(&bucket.owner));
     let next = page.next.as_deref().map(|next| token::seal(&bucket.id, next));

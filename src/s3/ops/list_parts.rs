@@ -35,7 +35,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let query = ListParts { after: input.after, limit: input.max_parts as usize };
     let page = match query.limit {
         0 => PartsPage::default(),
-        _ => cx.app.objects.list_parts(&cx.grant, &upload, query).await?,
+        _ => cx.app.objects.list_parts(cx.grant(), &upload, query).await?,
     };
     Ok(Answer::new().xml(render(&input, cx.owner(&cx.bucket().owner), &upload, &page)))
 }

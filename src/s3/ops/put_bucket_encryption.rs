@@ -7,7 +7,7 @@ use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::sse::{BucketDefault, Mode};
+use crate::sse::{BucketDefault, Mode, alias_without_prefix};
 use crate::wire::xml::Element;
 use crate::wire::{Response, xml};
 
@@ -16,7 +16,7 @@ const KMS_KEY_MAX_BYTES: usize = 2048;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let default = parse(cx.whole(), &cx.bucket().encryption)?;
-    let recorded = cx.app.objects.set_encryption(&cx.grant, &cx.bucket().name, default, &event).await?;
+    let recorded = cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, default, &event).await?;
     Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 
@@ -68,12 +68,11 @@ fn parse_default(default: &Element) -> Result<(Mode, Option<String>), Error> {
         )
         .and("ArgumentName", "ApplyServerSideEncryptionByDefault")),
         Some(key) if key.len() > KMS_KEY_MAX_BYTES => Err(malformed()),
-        // Often meant as the alias; accepted here, every later write would fail.
-        Some(key) if key.starts_with("aws/") => Err(Error::with_message(
-            Code::Kms("KMS.NotFoundException"),
-            format!("Invalid keyId '{key}'. An alias is named with its prefix: 'alias/{key}'"),
-        )),
-        Some(key) => Ok((mode, Some(key.to_owned()))),
+        // Accepted here, every later write would fail.
+        Some(key) => match alias_without_prefix(key) {
+            Some(message) => Err(Error::with_message(Code::Kms("KMS.NotFoundException"), message)),
+            None => Ok((mode, Some(key.to_owned()))),
+        },
     }
 }
 

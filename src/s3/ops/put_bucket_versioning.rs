@@ -12,7 +12,7 @@ use crate::wire::{Response, xml};
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let versioning = parse(cx.whole())?;
-    let recorded = cx.app.objects.set_versioning(&cx.grant, &cx.bucket().name, versioning, &event).await?;
+    let recorded = cx.app.objects.set_versioning(cx.grant(), &cx.bucket().name, versioning, &event).await?;
     Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     check_owner(&kms_key_arn, &cx.bucket().owner)?;
     let version = version_id::of_query(&cx.query)?;
     let objects = &cx.app.objects;
-    let found = objects.head(&cx.grant, cx.bucket(), cx.key(), version).await;
+    let found = objects.head(cx.grant(), cx.bucket(), cx.key(), version).await;
     let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
     check_source(info.envelope.mode)?;
     let context: BTreeMap<String, String> = info.envelope.kms_context.iter().cloned().collect();
@@ -109,7 +109,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let plan = sse.plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     let keys = sse.open(&cx.access, object, &info.envelope, None).await?;
-    objects.update_encryption(&cx.grant, bucket, &info, &plan, &keys).await?;
+    objects.update_encryption(cx.grant(), bucket, &info, &plan, &keys).await?;
     Ok(Answer::new().empty(StatusCode::OK))
 }
 

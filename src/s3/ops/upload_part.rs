@@ -23,7 +23,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
-    let part = cx.app.objects.put_part(&cx.grant, &upload, keys, part_number, payload).await?;
+    let part = cx.app.objects.put_part(cx.grant(), &upload, keys, part_number, payload).await?;
     let mut answer = Answer::new();
     answer.set_etag(&part.etag);
     checksum_headers::write_part(&mut answer, part.checksum.as_ref());

@@ -30,7 +30,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let source_keys = source.open(&cx).await?;
     let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
-    let part = objects.put_part(&cx.grant, &upload, keys, part_number, payload).await;
+    let part = objects.put_part(cx.grant(), &upload, keys, part_number, payload).await;
     let part = part.map_err(unreadable_source)?;
     let mut answer = Answer::new();
     if let Some(version) = source.shown_version() {

@@ -1,9 +1,13 @@
 use std::fmt::Write as _;
 
-use super::{Body, Row, SEALING_OPERATIONS, SUPERSEDED, TABLE};
+use super::{Body, On, Row, SEALING_OPERATIONS, SUPERSEDED, TABLE};
 
 /// Names of all operations of AWS's newest S3 model, one a line.
 const OPERATIONS: &str = include_str!("../../../fixtures/s3/operations.txt");
+/// Names of those that the model wants a checksum of the body with (`requestChecksumRequired`), one a line.
+const CHECKSUM_REQUIRED: &str = include_str!("../../../fixtures/s3/checksum_required.txt");
+/// Of these S3 is known to take these without one: the model makes SDKs send it, the service does not ask.
+const TAKEN_WITHOUT_CHECKSUM: [&str; 3] = ["PutBucketOwnershipControls", "PutBucketVersioning", "PutObjectTagging"];
 /// The table as it was last reviewed: a change of an IAM action or a condition has to be seen.
 const REVIEWED: &str = include_str!("../../../fixtures/s3/table.txt");
 
@@ -35,8 +39,35 @@ fn sealing_operations_are_operations() {
     }
 }
 
+#[test]
+fn a_version_is_named_where_one_can_be_meant() {
+    let takes_version = |row: &&Row| row.handler.is_some() && row.takes_version();
+    let names: Vec<_> = TABLE.iter().filter(takes_version).map(|row| row.name).collect();
+    let expected = [
+        "DeleteObject",
+        "DeleteObjectTagging",
+        "GetObject",
+        "GetObjectAttributes",
+        "GetObjectTagging",
+        "HeadObject",
+        "PutObjectTagging",
+        "UpdateObjectEncryption",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_body_is_checked_where_the_model_wants_a_checksum() {
+    assert!(CHECKSUM_REQUIRED.lines().count() > 20);
+    for row in TABLE.iter().filter(|row| row.handler.is_some()) {
+        let required = CHECKSUM_REQUIRED.lines().any(|name| name == row.name);
+        let expected = required && !TAKEN_WITHOUT_CHECKSUM.contains(&row.name);
+        assert_eq!(matches!(row.body, Body::Checked(_)), expected, "{}", row.name);
+    }
+}
+
 fn print() -> String {
-    let mut out = String::from("# operation method target condition action action-with-versionId body handler\n");
+    let mut out = String::from("# operation method target condition action action-with-version body handler\n");
     for row in TABLE {
         writeln!(out, "{}", line(row)).unwrap();
     }
@@ -51,9 +82,11 @@ fn line(row: &Row) -> String {
     let body = match row.body {
         Body::None => "none".to_owned(),
         Body::Small(limit) => format!("{limit}"),
+        Body::Checked(limit) => format!("{limit}+digest"),
         Body::Stream => "stream".to_owned(),
     };
     let handler = if row.handler.is_some() { "served" } else { "refused" };
+    let each = if row.action.on == On::EachObject { "each:" } else { "" };
     let (name, method, target, action) = (row.name, row.method, row.target, row.action.plain);
-    format!("{name} {method} {target:?} {condition} {action} {versioned} {body} {handler}")
+    format!("{name} {method} {target:?} {condition} {each}{action} {versioned} {body} {handler}")
 }

@@ -1,9 +1,11 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::app::tests::Gateway;
-use crate::crypto::{SecretBytes, sha256};
+use crate::crypto::{SecretBytes, md5, sha256};
 use crate::index::Faults;
 use crate::names::BucketName;
 use crate::s3::serve::serve;
@@ -27,17 +29,21 @@ const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></Ver
 const SUSPENDED: &str = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
 const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>\
     aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule>\
+    </OwnershipControls>";
 
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 5] = [
+const CHANGES: [Call; 7] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
     ("PutBucketEncryption", "PUT", "/empty?encryption", ENCRYPTION),
     ("DeleteBucketEncryption", "DELETE", "/configured?encryption", ""),
+    ("PutBucketOwnershipControls", "PUT", "/empty?ownershipControls", OWNERSHIP),
+    ("DeleteBucketOwnershipControls", "DELETE", "/configured?ownershipControls", ""),
 ];
 
 impl Gateway {
@@ -54,7 +60,11 @@ impl Gateway {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
         let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
-        let headers = http::HeaderMap::from_iter([(http::header::HOST, http::HeaderValue::from_static("s3.test"))]);
+        let md5 = http::HeaderValue::from_str(&STANDARD.encode(md5(body.as_bytes()))).unwrap();
+        let headers = http::HeaderMap::from_iter([
+            (http::header::HOST, http::HeaderValue::from_static("s3.test")),
+            (http::HeaderName::from_static("content-md5"), md5),
+        ]);
         let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
         let hash: String = sha256(body.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
         let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
@@ -76,7 +86,7 @@ impl Gateway {
     /// What is configured, as far as the calls of [`CHANGES`] change it.
     async fn configuration(&self) -> Vec<Option<String>> {
         let one = async |name| match self.app.objects.bucket(&BucketName::parse(name).unwrap()).await {
-            Ok(bucket) => Some(format!("{:?} {:?}", bucket.versioning, bucket.encryption)),
+            Ok(bucket) => Some(format!("{:?} {:?} {:?}", bucket.versioning, bucket.encryption, bucket.ownership)),
             Err(_) => None,
         };
         vec![one("fresh").await, one("empty").await, one("configured").await]

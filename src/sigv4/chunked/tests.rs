@@ -67,8 +67,6 @@ fn forms_that_clients_send() {
         ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n", 0),
         ("1\r\na\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n", "a", 1),
         ("1\r\na\r\n0\r\nX-Amz-Checksum-CRC32: AAAAAA== \r\n", "a", 1),
-        // S3 reads over what follows the empty line.
-        ("1\r\na\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n\r\nmore: things\r\n", "a", 1),
     ];
     for (body, data, trailers) in cases {
         assert_eq!(plain(body), Ok((data.into(), vec![crc.clone(); trailers])), "{body:?}");
@@ -93,8 +91,16 @@ fn broken_framing() {
         "1\r\na0\r\n\r\n",
         "00000000000000001\r\na\r\n0\r\n\r\n",
         "\u{661}\r\na\r\n",
+        "1\r\na\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\rX\n",
     ] {
         assert!(matches!(plain(body), Err(ChunkedError::Framing(_))), "{body:?}");
+    }
+    let crc = "x-amz-checksum-crc32:AAAAAA==\r\n";
+    for after_the_end in ["\n", "\r\n", "x", "\0", crc, "0\r\n\r\n"] {
+        for trailer in ["", crc] {
+            let body = format!("1\r\na\r\n0\r\n{trailer}\r\n{after_the_end}");
+            assert_eq!(plain(&body), Err(ChunkedError::Trailer), "{body:?}");
+        }
     }
     assert_eq!(plain("0\r\nno colon\r\n"), Err(ChunkedError::Trailer));
     assert_eq!(decode(None, b"0\r\na:\xff\r\n", 1), Err(ChunkedError::Trailer));
@@ -114,8 +120,8 @@ fn limits_hold_at_the_limit_and_one_above() {
     // A line that never ends is not collected.
     let mut decoder = Decoder::new(None);
     assert!(decoder.decode(&mut Bytes::from(vec![b'0'; MAX_LINE_BYTES + 1])).is_err());
-    // What follows the last chunk.
-    let trailing = |bytes: usize| format!("0\r\n\r\n{}", "x".repeat(bytes - 2));
+    // Trailing headers, with their empty line.
+    let trailing = |bytes: usize| format!("0\r\n{}{}:\r\n\r\n", "a:b\r\n".repeat(1600), "x".repeat(bytes - 8005));
     assert!(plain(&trailing(MAX_TRAILING_BYTES)).is_ok());
     assert!(matches!(plain(&trailing(MAX_TRAILING_BYTES + 1)), Err(ChunkedError::Framing(_))));
 }

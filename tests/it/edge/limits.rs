@@ -25,8 +25,15 @@ async fn oversize_headers_are_refused_by_size_and_count() {
         let answer = ask(&too_large).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
         assert!(answer.contains("<Code>RequestHeaderSectionTooLarge</Code>"), "{answer}");
+        assert!(answer.contains("<MaxSizeAllowed>65536</MaxSizeAllowed><RequestId>"), "{answer}");
         assert!(header(&answer, "x-amz-request-id").is_some());
     }
+    // The target counts: the longest that hyper takes is over our limit with any header.
+    let target = |bytes: usize| format!("GET /{} HTTP/1.1\r\n{CLOSE}", "p".repeat(bytes - 1));
+    assert!(edge.ask(&target(60_000)).await.starts_with("HTTP/1.1 200 "));
+    let answer = edge.ask(&target(65_534)).await;
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("RequestHeaderSectionTooLarge"), "{answer}");
+    assert!(edge.ask(&target(65_535)).await.starts_with("HTTP/1.1 414 "));
     assert!(ask(&fields(600)).await.starts_with("HTTP/1.1 431 "));
 }
 

@@ -4,6 +4,7 @@ mod drain;
 mod http1;
 mod http2;
 mod limits;
+mod smuggling;
 mod tls;
 
 use std::net::SocketAddr;

@@ -1,6 +1,4 @@
-use http::{HeaderMap, HeaderName, HeaderValue};
-
-use super::{Code, DeleteCondition, Deleted, Error, Input, Item, VersionId, parse, render, require_checksum};
+use super::{Code, DeleteCondition, Deleted, Error, Input, Item, VersionId, parse, render};
 use crate::sources::Timestamp;
 
 const ID: &str = "00112233445566778899aabbccddeeff";
@@ -66,21 +64,6 @@ fn bodies_that_are_refused_whole() {
     assert_eq!(parsed("<X/><Object><Key>k</Key></Object>"), Err("MalformedXML"));
     assert!(parse(b"<X><Object><Key>k</Key></Object></X>").is_err());
     assert!(parse(b"").is_err());
-}
-
-#[test]
-fn a_checksum_is_required() {
-    let check = |pairs: &[(&'static str, &'static str)]| {
-        let pairs = pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
-        require_checksum(&pairs.collect::<HeaderMap>()).map_err(|e| e.message().to_owned())
-    };
-    assert_eq!(check(&[("content-md5", "x")]), Ok(()));
-    assert_eq!(check(&[("x-amz-checksum-crc32", "x")]), Ok(()));
-    assert_eq!(check(&[("x-amz-trailer", "x-amz-checksum-crc64nvme")]), Ok(()));
-    let missing = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*".to_owned();
-    for without in [&[][..], &[("x-amz-sdk-checksum-algorithm", "CRC32")], &[("x-amz-trailer", "x-other")]] {
-        assert_eq!(check(without), Err(missing.clone()));
-    }
 }
 
 #[test]

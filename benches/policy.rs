@@ -1,0 +1,120 @@
+//! What a decision costs: `cargo bench --bench policy`.
+//!
+//! A user with two policies of 20 statements asks for an object of a bucket whose policy has 20 and that lies under a
+//! key whose policy has 20. The statement that allows is the last in each; most others have a condition, one in five a
+//! variable. The target is 5 µs for both decisions together: CPU time, where the system tells it.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use strongroom::policy::{
+    Attached, Context, Key, Kind, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, Value, evaluate,
+};
+use strongroom::sources::Sources;
+
+const STATEMENTS: usize = 20;
+const ROUNDS: u32 = 200_000;
+const TARGET_NS: u64 = 5_000;
+
+struct Facts;
+
+impl Context for Facts {
+    fn each(&self, key: Key, _: &str, each: &mut dyn FnMut(Value<'_>)) {
+        match key {
+            Key::AwsSourceIp => each(Value::Ip([203, 0, 113, 7].into())),
+            Key::AwsSecureTransport => each(Value::Bool(true)),
+            Key::KmsViaService => each(Value::Text("s3.us-east-1.amazonaws.com")),
+            _ => {}
+        }
+    }
+}
+
+/// `principal` as JSON, empty in an identity policy; `prefix` begins the resources.
+fn policy(kind: Kind, principal: &str, actions: [&str; 3], prefix: &str) -> Policy {
+    let mut statements = String::new();
+    for index in 1..STATEMENTS {
+        let action = actions[index % 2];
+        let resource = match index % 5 {
+            0 => format!("{prefix}team-{index}/*"),
+            1 => format!("{prefix}team-{index}/*/report-?.csv"),
+            2 => "*".to_owned(),
+            3 => format!("{prefix}${{aws:username}}/*"),
+            _ => format!("{prefix}*-{index}"),
+        };
+        let (effect, condition) = match index % 4 {
+            0 => ("Deny", r#"{"Bool":{"aws:SecureTransport":"false"}}"#),
+            1 => ("Deny", r#"{"NotIpAddress":{"aws:SourceIp":["203.0.113.0/24","2001:db8::/32"]}}"#),
+            2 => ("Allow", r#"{"StringLike":{"aws:UserAgent":"aws-cli/*"}}"#),
+            _ => ("Allow", "{}"),
+        };
+        let statement = format!(
+            r#"{{"Sid":"S{index}","Effect":"{effect}",{principal}"Action":["{action}","{0}"],
+            "Resource":"{resource}","Condition":{condition}}},"#,
+            actions[1]
+        );
+        statements.write_str(&statement).expect("a String takes all");
+    }
+    let allow = format!(r#"{{"Effect":"Allow",{principal}"Action":"{}","Resource":"{prefix}*"}}"#, actions[2]);
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}{allow}]}}"#);
+    Policy::parse(text.as_bytes(), kind).expect("a policy")
+}
+
+/// What this thread has used, by Linux's scheduler.
+fn cpu_time_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+fn main() {
+    const OBJECT: &str = "arn:aws:s3:::photos/2026/11/25/a-name-of-usual-length.jpg";
+    const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let root = r#""Principal":{"AWS":["arn:aws:iam::444455556666:user/other","arn:aws:iam::111122223333:root"]},"#;
+    let bucket_actions = ["s3:Put*", "s3:GetObject", "s3:Get*"];
+    let bucket = policy(Kind::Bucket, root, bucket_actions, "arn:aws:s3:::photos/");
+    let key_actions = ["kms:Encrypt", "kms:Decrypt", "kms:*"];
+    let key = policy(Kind::Key, root, key_actions, "arn:aws:kms:us-east-1:111122223333:key/");
+    let own = [
+        Attached { name: "s3", policy: &policy(Kind::Identity, "", bucket_actions, "arn:aws:s3:::photos/") },
+        Attached {
+            name: "kms",
+            policy: &policy(
+                Kind::Identity,
+                "",
+                ["kms:Enc*", "kms:Decrypt", "kms:D*"],
+                "arn:aws:kms:*:111122223333:key/",
+            ),
+        },
+    ];
+    let own = SubjectPolicies { identity: &own, ..SubjectPolicies::default() };
+    let subject = Subject {
+        kind: SubjectKind::User { name: "alice" },
+        account: "111122223333",
+        canonical_id: "",
+        arn: "arn:aws:iam::111122223333:user/alice",
+        user_id: "AIDAALICE",
+    };
+    let get = Request { subject, action: "s3:GetObject", resource: OBJECT, owner: "111122223333", context: &Facts };
+    let decrypt = Request { action: "kms:Decrypt", resource: KEY, ..get };
+    let on_bucket = Target::Bucket { policy: Some(&bucket) };
+    let on_key = Target::Key { policy: &key, grants: &[], encryption_context: &[("aws:s3:arn", OBJECT)] };
+
+    let sources = Sources::system();
+    let cpu_ns = || cpu_time_ns().unwrap_or_else(|| sources.monotonic_ns());
+    let mut best_ns = u64::MAX;
+    for _ in 0..5 {
+        let start = cpu_ns();
+        for _ in 0..ROUNDS {
+            assert!(evaluate(black_box(&get), &own, &on_bucket).is_allowed());
+            assert!(evaluate(black_box(&decrypt), &own, &on_key).is_allowed());
+        }
+        best_ns = best_ns.min((cpu_ns() - start) / u64::from(ROUNDS));
+    }
+    let text = bucket.text();
+    let start = cpu_ns();
+    for _ in 0..1_000 {
+        black_box(Policy::parse(black_box(text.as_bytes()), Kind::Bucket).expect("parsed before"));
+    }
+    let parse_us = (cpu_ns() - start) / 1_000_000;
+    println!("GetObject and Decrypt, 4 policies of {STATEMENTS} statements: {best_ns} ns (target {TARGET_NS})");
+    println!("parsing the bucket policy, {} bytes: {parse_us} µs", text.len());
+}

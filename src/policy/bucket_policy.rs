@@ -1,0 +1,108 @@
+//! What S3 asks of a bucket policy besides a decision.
+
+use super::document::{Effect, Policy, Statement};
+use super::key::Key;
+use super::principal::Principal;
+
+impl Policy {
+    /// Whether every resource of this bucket policy lies in the bucket with the ARN `bucket_arn`
+    /// (`arn:aws:s3:::name`): the bucket itself, or something behind its `/`. S3 refuses others with
+    /// `Policy has invalid resource`. A wildcard in the bucket's name counts as another.
+    pub fn stays_within_bucket(&self, bucket_arn: &str) -> bool {
+        let resources = self.statements.iter().filter_map(|statement| statement.resource.as_ref());
+        resources.flat_map(|clause| &clause.items).all(|pattern| {
+            let template = pattern.template();
+            match template.beginning().strip_prefix(bucket_arn.as_bytes()) {
+                Some(rest) => rest.first() == Some(&b'/') || (rest.is_empty() && template.is_literal()),
+                None => false,
+            }
+        })
+    }
+
+    /// Whether S3 calls this bucket policy public (GetBucketPolicyStatus, BlockPublicPolicy, RestrictPublicBuckets):
+    /// an Allow for everyone that is not tied to fixed values of one of the keys which S3 documents for this.
+    pub fn is_public(&self) -> bool {
+        self.statements.iter().any(|statement| statement.effect == Effect::Allow && is_open(statement))
+    }
+}
+
+fn is_open(statement: &Statement) -> bool {
+    let everyone = statement.principal.as_ref().is_some_and(|clause| {
+        clause.negated || clause.items.iter().any(|principal| matches!(principal, Principal::Everyone { .. }))
+    });
+    let tied = statement.conditions.iter().any(|condition| {
+        let ties = condition.key().key().is_some_and(|key| {
+            matches!(
+                key,
+                Key::AwsPrincipalAccount
+                    | Key::AwsPrincipalArn
+                    | Key::AwsPrincipalOrgId
+                    | Key::AwsPrincipalOrgPaths
+                    | Key::AwsSourceAccount
+                    | Key::AwsSourceArn
+                    | Key::AwsSourceIp
+                    | Key::AwsSourceVpc
+                    | Key::AwsSourceVpce
+                    | Key::AwsUserId
+                    | Key::S3DataAccessPointAccount
+                    | Key::S3DataAccessPointArn
+                    | Key::S3XAmzServerSideEncryptionAwsKmsKeyId
+            )
+        });
+        ties && condition.pins_its_key()
+    });
+    everyone && !tied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Policy};
+
+    fn policy(principal: &str, resource: &str, condition: &str) -> Policy {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject",
+            "Resource":"{resource}","Condition":{condition}}}}}"#
+        );
+        Policy::parse(text.as_bytes(), Kind::Bucket).expect("a policy")
+    }
+
+    #[test]
+    fn resources_of_other_buckets() {
+        let within = |resource| policy(r#""*""#, resource, "{}").stays_within_bucket("arn:aws:s3:::photos");
+        for good in ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*", "arn:aws:s3:::photos/${aws:username}/*"] {
+            assert!(within(good), "{good}");
+        }
+        for bad in ["*", "arn:aws:s3:::*", "arn:aws:s3:::photos*", "arn:aws:s3:::photos2/*", "arn:aws:s3:::photo?/x"] {
+            assert!(!within(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn public_as_s3_means_it() {
+        let public = |principal, condition| policy(principal, "arn:aws:s3:::photos/*", condition).is_public();
+        for everyone in [r#""*""#, r#"{"AWS":"*"}"#, r#"{"AWS":["111122223333","*"]}"#] {
+            assert!(public(everyone, "{}"));
+            for tied in [
+                r#"{"StringEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"}}"#,
+                r#"{"IpAddress":{"aws:SourceIp":["203.0.113.0/24","10.0.0.0/8","fd00::/8"]}}"#,
+                r#"{"StringEquals":{"aws:PrincipalOrgID":"o-1"},"StringLike":{"aws:Referer":"*"}}"#,
+                r#"{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/x"}}"#,
+            ] {
+                assert!(!public(everyone, tied), "{tied}");
+            }
+            for open in [
+                r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#,
+                r#"{"IpAddress":{"aws:SourceIp":["203.0.113.0/24","64.0.0.0/7"]}}"#,
+                r#"{"NotIpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
+                r#"{"StringLike":{"aws:userid":"AROAEXAMPLE:*"}}"#,
+                r#"{"StringEquals":{"aws:PrincipalArn":"${aws:PrincipalArn}"}}"#,
+                r#"{"StringEqualsIfExists":{"aws:SourceVpc":"vpc-1"}}"#,
+                r#"{"ForAllValues:StringEquals":{"aws:SourceVpc":"vpc-1"}}"#,
+                r#"{"Bool":{"aws:SecureTransport":"true"}}"#,
+            ] {
+                assert!(public(everyone, open), "{open}");
+            }
+        }
+        assert!(!public(r#"{"AWS":"111122223333"}"#, "{}"));
+    }
+}

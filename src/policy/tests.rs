@@ -1,0 +1,392 @@
+//! What the engine decides, as data: `fixtures/policy/*.json`. Each file says in `about` what it is for.
+
+mod naive;
+mod properties;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::*;
+
+/// A context with values as text, keys in any case.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct TextContext(pub(super) BTreeMap<String, Texts>);
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Texts {
+    pub(super) fn all(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+impl Context for TextContext {
+    fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
+        let name = format!("{}{parameter}", key.name());
+        let found = self.0.iter().filter(|(written, _)| written.eq_ignore_ascii_case(&name));
+        found.flat_map(|(_, texts)| texts.all()).for_each(|text| each(Value::Text(text)));
+    }
+}
+
+fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/policy").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn kind(name: &str) -> Kind {
+    match name {
+        "identity" => Kind::Identity,
+        "session" => Kind::Session,
+        "key" => Kind::Key,
+        "bucket" => Kind::Bucket,
+        "trust" => Kind::Trust,
+        other => panic!("no kind {other}"),
+    }
+}
+
+/// The callers that fixtures name.
+pub(super) fn subject(name: &str) -> Subject<'static> {
+    const ONE: &str = "111122223333";
+    const OTHER: &str = "444455556666";
+    const ONE_CANONICAL: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    let subject = |kind, arn, user_id| Subject { kind, account: ONE, canonical_id: ONE_CANONICAL, arn, user_id };
+    let other = |kind, arn| Subject { kind, account: OTHER, canonical_id: "", arn, user_id: "AIDAOTHER" };
+    let alone = |kind| Subject { kind, ..Subject::ANONYMOUS };
+    match name {
+        "anonymous" => Subject::ANONYMOUS,
+        "root" => subject(SubjectKind::Root, "arn:aws:iam::111122223333:root", ONE),
+        "alice" => subject(SubjectKind::User { name: "alice" }, "arn:aws:iam::111122223333:user/alice", "AIDAALICE"),
+        "bob" => subject(SubjectKind::User { name: "bob" }, "arn:aws:iam::111122223333:user/team/bob", "AIDABOB"),
+        "nightly" => subject(
+            SubjectKind::RoleSession { role_arn: "arn:aws:iam::111122223333:role/service/backup" },
+            "arn:aws:sts::111122223333:assumed-role/backup/nightly",
+            "AROABACKUP:nightly",
+        ),
+        "federated" => {
+            subject(SubjectKind::FederatedUser, "arn:aws:sts::111122223333:federated-user/fred", "111122223333:fred")
+        }
+        "other root" => other(SubjectKind::Root, "arn:aws:iam::444455556666:root"),
+        "carol" => other(SubjectKind::User { name: "carol" }, "arn:aws:iam::444455556666:user/carol"),
+        "web" => alone(SubjectKind::WebIdentity { provider: "accounts.example.com" }),
+        "s3 service" => alone(SubjectKind::Service { name: "s3.amazonaws.com" }),
+        other => panic!("nobody is called {other}"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    cases: Vec<RefusedCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedCase {
+    kind: String,
+    /// The document as JSON, or a text to be taken as it is.
+    document: Json,
+    error: String,
+}
+
+#[test]
+fn malformed_documents_are_refused_with_a_reason() {
+    let Refused { cases, .. } = fixture("refused.json");
+    for RefusedCase { kind: name, document, error } in &cases {
+        let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
+        let found = Policy::parse(text.as_bytes(), kind(name));
+        assert_eq!(found.as_ref().map_err(ToString::to_string), Err(error.clone()), "{name}: {text}");
+    }
+    println!("{} documents refused", cases.len());
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Conditions {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    conditions: Vec<ConditionCases>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConditionCases {
+    condition: Json,
+    /// Contexts in which it holds.
+    holds: Vec<TextContext>,
+    /// Contexts in which it does not.
+    fails: Vec<TextContext>,
+    /// Contexts in which it can't be told: no Allow applies, and of Deny only a negated one.
+    #[serde(default)]
+    unknown: Vec<TextContext>,
+}
+
+/// Whether a statement of `effect` with `condition` applies to alice.
+fn applies(effect: &str, condition: &Json, context: &TextContext) -> bool {
+    let statement = |effect: &str, condition: &Json| {
+        format!(r#"{{"Effect":"{effect}","Action":"s3:GetObject","Resource":"*","Condition":{condition}}}"#)
+    };
+    let both = format!("{},{}", statement("Allow", &serde_json::json!({})), statement("Deny", condition));
+    let statements = if effect == "Deny" { both } else { statement("Allow", condition) };
+    let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+    let policy = Policy::parse(text.as_bytes(), Kind::Identity).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let request = Request {
+        subject: subject("alice"),
+        action: "s3:GetObject",
+        resource: "arn:aws:s3:::photos/cat.jpg",
+        owner: "111122223333",
+        context,
+    };
+    let identity = [Attached { name: "own", policy: &policy }];
+    let own = SubjectPolicies { identity: &identity, ..SubjectPolicies::default() };
+    match evaluate(&request, &own, &Target::Bucket { policy: None }) {
+        Decision::Allow(_) => effect == "Allow",
+        Decision::ExplicitDeny(_) => true,
+        Decision::ImplicitDeny(_) => false,
+    }
+}
+
+#[test]
+fn conditions_hold_as_documented() {
+    let Conditions { conditions, .. } = fixture("conditions.json");
+    let mut checked = 0;
+    for ConditionCases { condition, holds, fails, unknown } in &conditions {
+        let negated = condition.to_string().contains("Not");
+        let expected = [(holds, true, true), (fails, false, false), (unknown, false, negated)];
+        for (contexts, allow, deny) in expected {
+            for context in contexts {
+                assert_eq!(applies("Allow", condition, context), allow, "Allow {condition} with {context:?}");
+                assert_eq!(applies("Deny", condition, context), deny, "Deny {condition} with {context:?}");
+                checked += 2;
+            }
+        }
+    }
+    println!("{} conditions, {checked} decisions", conditions.len());
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decisions {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    /// By name; the name begins with the kind: `key default`.
+    policies: BTreeMap<String, Json>,
+    #[serde(default)]
+    grants: BTreeMap<String, GrantFixture>,
+    cases: Vec<DecisionCase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GrantFixture {
+    grantee: String,
+    operations: Vec<String>,
+    #[serde(default)]
+    equals: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    subset: Option<BTreeMap<String, String>>,
+    source_arn: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecisionCase {
+    /// Who asks: see [`subject`].
+    who: String,
+    #[serde(default)]
+    identity: Vec<String>,
+    boundary: Option<String>,
+    #[serde(default)]
+    session: Vec<String>,
+    /// The resource's policy, whose kind says what it is; without one, `bucket` or `account`.
+    on: String,
+    #[serde(default)]
+    grants: Vec<String>,
+    #[serde(default)]
+    encryption_context: BTreeMap<String, String>,
+    action: String,
+    resource: String,
+    #[serde(default = "one")]
+    owner: String,
+    #[serde(default)]
+    context: TextContext,
+    /// `allow identity readers#0`, `deny resource#1`, `none boundary`.
+    expect: String,
+    /// What the client is told.
+    message: Option<String>,
+}
+
+fn one() -> String {
+    "111122223333".to_owned()
+}
+
+fn shown(decision: &Decision<'_>) -> String {
+    let source = |source: &Source<'_>| {
+        let layer = format!("{:?}", source.layer).to_lowercase();
+        let policy = if source.policy.is_empty() { String::new() } else { format!(" {}", source.policy) };
+        format!("{layer}{policy}#{}", source.statement)
+    };
+    match decision {
+        Decision::Allow(by) => format!("allow {}", source(by)),
+        Decision::ExplicitDeny(by) => format!("deny {}", source(by)),
+        Decision::ImplicitDeny(layer) => format!("none {}", format!("{layer:?}").to_lowercase()),
+    }
+}
+
+fn check(case: &DecisionCase, policies: &BTreeMap<String, Policy>, grants: &BTreeMap<String, KeyGrant>) {
+    let attached = |name: &String| {
+        let (name, policy) = policies.get_key_value(name).unwrap_or_else(|| panic!("no policy {name}"));
+        Attached { name, policy }
+    };
+    let identity: Vec<_> = case.identity.iter().map(attached).collect();
+    let session: Vec<_> = case.session.iter().map(attached).collect();
+    let own =
+        SubjectPolicies { identity: &identity, boundary: case.boundary.as_ref().map(attached), session: &session };
+    let grants: Vec<&KeyGrant> = case.grants.iter().map(|name| &grants[name]).collect();
+    let pairs: Vec<_> = case.encryption_context.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let policy = policies.get(&case.on);
+    let target = match (policy.map(Policy::kind), case.on.as_str()) {
+        (None, "account") => Target::Account,
+        (None, "bucket") | (Some(Kind::Bucket), _) => Target::Bucket { policy },
+        (Some(Kind::Key), _) => Target::Key { policy: policy.unwrap(), grants: &grants, encryption_context: &pairs },
+        (Some(Kind::Trust), _) => Target::Role { trust: policy.unwrap() },
+        (_, other) => panic!("nothing to act on: {other}"),
+    };
+    let request = Request {
+        subject: subject(&case.who),
+        action: &case.action,
+        resource: &case.resource,
+        owner: &case.owner,
+        context: &case.context,
+    };
+    let decision = evaluate(&request, &own, &target);
+    let what = format!("{} {} on {} ({})", case.who, case.action, case.resource, case.on);
+    assert_eq!(shown(&decision), case.expect, "{what}");
+    if let Some(message) = &case.message {
+        assert_eq!(decision.denial(&request), *message, "{what}");
+    }
+}
+
+#[test]
+fn decisions_and_their_reasons() {
+    let mut checked = 0;
+    for file in ["identity.json", "buckets.json", "keys.json", "roles.json"] {
+        let Decisions { policies, grants, cases, .. } = fixture(file);
+        let parse = |(name, document): (&String, &Json)| {
+            let of = kind(name.split(' ').next().unwrap_or_default());
+            let policy = Policy::parse(document.to_string().as_bytes(), of);
+            (name.clone(), policy.unwrap_or_else(|error| panic!("{file}, {name}: {error}")))
+        };
+        let policies: BTreeMap<_, _> = policies.iter().map(parse).collect();
+        for policy in policies.values() {
+            let printed = policy.print();
+            let again = Policy::parse(printed.as_bytes(), policy.kind());
+            assert_eq!(again.as_ref(), Ok(policy), "{printed}");
+            assert_eq!(again.map(|again| again.print()), Ok(printed));
+        }
+        let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter().collect();
+        let grant = |(name, grant): (&String, &GrantFixture)| {
+            let constraint = match (&grant.equals, &grant.subset) {
+                (Some(equals), _) => Some(GrantConstraint::Equals(pairs(equals))),
+                (None, Some(subset)) => Some(GrantConstraint::Subset(pairs(subset))),
+                (None, None) => None,
+            };
+            let made = KeyGrant::new(name, &grant.grantee, &grant.operations, constraint).expect("a grantee");
+            let made = match &grant.source_arn {
+                Some(arn) => made.on_behalf_of(arn),
+                None => made,
+            };
+            (name.clone(), made)
+        };
+        let grants: BTreeMap<_, _> = grants.iter().map(grant).collect();
+        for case in &cases {
+            check(case, &policies, &grants);
+        }
+        checked += cases.len();
+    }
+    println!("{checked} decisions");
+}
+
+#[test]
+fn what_is_kept_and_named() {
+    let text = r#"
+      { "Statement": {"Sid": "", "Effect": "Deny", "NotPrincipal": {"AWS": ["444455556666",
+        "arn:aws:iam::111122223333:user/alice"], "Service": "s3.amazonaws.com"}, "Action": "kms:*", "Resource": "*"} }"#;
+    let policy = Policy::parse(text.as_bytes(), Kind::Key).expect("a policy");
+    assert_eq!((policy.text(), policy.statements(), policy.kind()), (text, 1, Kind::Key));
+    assert!(policy.named_principals().eq(["444455556666", "arn:aws:iam::111122223333:user/alice"]));
+    assert_eq!(
+        policy.print(),
+        r#"{"Version":"2008-10-17","Statement":[{"Sid":"","Effect":"Deny","NotPrincipal":{"AWS":["444455556666","arn:aws:iam::111122223333:user/alice"],"Service":"s3.amazonaws.com"},"Action":"kms:*","Resource":"*"}]}"#
+    );
+}
+
+#[test]
+fn sizes_are_limited() {
+    for kind in [Kind::Identity, Kind::Session, Kind::Key, Kind::Bucket, Kind::Trust] {
+        let (principal, resource, action) = match kind {
+            Kind::Identity | Kind::Session => ("", r#","Resource":"*""#, "s3:GetObject"),
+            Kind::Key => (r#""Principal":"*","#, r#","Resource":"*""#, "kms:Decrypt"),
+            Kind::Bucket => (r#""Principal":"*","#, r#","Resource":"arn:aws:s3:::b/*""#, "s3:GetObject"),
+            Kind::Trust => (r#""Principal":"*","#, "", "sts:AssumeRole"),
+        };
+        let document = |filler: usize| {
+            let id = "x".repeat(filler);
+            let statement = format!(r#"{{"Effect":"Deny",{principal}"Action":"{action}"{resource}}}"#);
+            format!(r#"{{"Version":"2012-10-17","Id":"{id}","Statement":[{statement}]}}"#)
+        };
+        let limit_bytes = kind.limit_bytes();
+        let filler = limit_bytes - document(0).len();
+        assert_eq!(Policy::parse(document(filler).as_bytes(), kind).map(|_| ()), Ok(()));
+        let larger = Policy::parse(document(filler + 1).as_bytes(), kind);
+        assert_eq!(larger, Err(PolicyError::TooLarge { limit_bytes }));
+    }
+}
+
+#[test]
+fn a_key_policy_may_not_lock_its_author_out() {
+    let statement = |principal: &str, action: &str| {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},
+            "Action":"{action}","Resource":"*"}}}}"#
+        );
+        Policy::parse(text.as_bytes(), Kind::Key).expect("a policy")
+    };
+    let text = br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:Put*","Resource":"*"}}"#;
+    let administration = Policy::parse(text, Kind::Identity).expect("a policy");
+    let administration = [Attached { name: "administration", policy: &administration }];
+    let keeps = |who: &str, identity: &[Attached<'_>], new: &Policy| {
+        let request = Request {
+            subject: subject(who),
+            action: "kms:CreateKey",
+            resource: "arn:aws:kms:us-east-1:111122223333:key/1",
+            owner: "111122223333",
+            context: &NoContext,
+        };
+        keeps_key_manageable(&request, &SubjectPolicies { identity, ..SubjectPolicies::default() }, new)
+    };
+    let delegating = statement("arn:aws:iam::111122223333:root", "kms:*");
+    assert!(keeps("root", &[], &delegating));
+    assert!(keeps("alice", &administration, &delegating));
+    assert!(!keeps("alice", &[], &delegating));
+    assert!(keeps("alice", &[], &statement("arn:aws:iam::111122223333:user/alice", "kms:PutKeyPolicy")));
+    assert!(!keeps("alice", &administration, &statement("arn:aws:iam::111122223333:user/team/bob", "kms:*")));
+    assert!(!keeps("root", &[], &statement("arn:aws:iam::111122223333:root", "kms:Decrypt")));
+    assert!(!keeps("other root", &[], &delegating));
+}

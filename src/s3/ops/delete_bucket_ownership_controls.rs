@@ -1,0 +1,14 @@
+//! DeleteBucketOwnershipControls: as `ObjectWriter` from then on, and nothing to get.
+
+use http::StatusCode;
+
+use crate::audit::{Event, Recorded};
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    let recorded = cx.app.objects.set_ownership(cx.grant(), &cx.bucket().name, None, &event).await?;
+    Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
+}

@@ -1,0 +1,172 @@
+//! The deletion of a bucket, whole and cut off.
+
+use std::pin::pin;
+
+use futures_util::future::join;
+use futures_util::poll;
+use serde_json::Value;
+use strongroom::index::{Faults, Table};
+use strongroom::names::{BucketName, bucket_arn};
+use strongroom::objects::{NewBucket, ObjectOwnership, ObjectsError, Versioning};
+
+use super::{BUCKET, STEPS_MAX, assert_whole, interleave};
+use crate::stack::{Stack, Way, account, key, region};
+
+/// A write or a delete marker that began before its bucket was deleted.
+#[tokio::test]
+async fn a_write_against_the_deletion_of_its_bucket() {
+    for steps in 0..STEPS_MAX {
+        for marker in [false, true] {
+            let what = format!("step {steps}, delete marker: {marker}");
+            let stack = Stack::new(16).await;
+            let bucket = stack.create_bucket(BUCKET, Versioning::Enabled).await;
+            let name = key("k");
+            let (done, deleted) = interleave(
+                steps,
+                async {
+                    match marker {
+                        true => stack.delete(&bucket, &name).await.map(drop),
+                        false => stack.put(&bucket, &name, b"x", Way::Owned.requested()).await.map(drop),
+                    }
+                },
+                delete_bucket(&stack),
+            )
+            .await;
+            assert_ne!(done.is_ok(), deleted.is_ok(), "{what}: {done:?}, {deleted:?}");
+            if deleted.is_ok() {
+                let left = stack.rows().await.into_iter().filter(|row| NO_BUCKET.contains(&row.table)).count();
+                assert_eq!(left, 0, "{what}: rows of a bucket that is gone");
+            }
+            assert_whole(&stack, &what).await;
+        }
+    }
+}
+
+async fn delete_bucket(stack: &Stack) -> Result<(), ObjectsError> {
+    let name = BucketName::parse(BUCKET).unwrap();
+    let event = stack.event("DeleteBucket", Value::Null);
+    stack.objects.delete_bucket(&stack.grant("s3:DeleteBucket", bucket_arn(&name)), &name, &event).await.map(drop)
+}
+
+/// The bucket is there and can be used, or it is gone and can be made again; nothing else.
+async fn assert_bucket_usable(stack: &Stack, what: &str) -> bool {
+    let name = BucketName::parse(BUCKET).unwrap();
+    let found = stack.objects.bucket(&name).await;
+    let there = found.is_ok();
+    let bucket = match found {
+        Ok(bucket) => bucket,
+        Err(ObjectsError::NoSuchBucket) => stack.create_bucket(BUCKET, Versioning::Never).await,
+        Err(error) => panic!("{what}: {error:?}"),
+    };
+    stack.put(&bucket, &key("probe"), b"x", Way::Owned.requested()).await.unwrap_or_else(|e| panic!("{what}: {e:?}"));
+    assert!(matches!(delete_bucket(stack).await, Err(ObjectsError::BucketNotEmpty { .. })), "{what}");
+    stack.delete(&bucket, &key("probe")).await.unwrap();
+    assert_whole(stack, what).await;
+    delete_bucket(stack).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    assert_whole(stack, what).await;
+    let left: Vec<_> = stack.rows().await.into_iter().filter(|row| NO_BUCKET.contains(&row.table)).collect();
+    assert!(left.is_empty(), "{what}: {left:?}");
+    there
+}
+
+/// Tables without a row when there is no bucket.
+const NO_BUCKET: [Table; 9] = [
+    Table::Bucket,
+    Table::BucketOwner,
+    Table::Object,
+    Table::Version,
+    Table::Upload,
+    Table::Part,
+    Table::Layout,
+    Table::Inline,
+    Table::Garbage,
+];
+
+/// A bucket with uploads under way, each with a part: the deletion has a commit for each, and two more.
+async fn closing_store(uploads: usize) -> Stack {
+    let stack = Stack::new(6).await;
+    let bucket = stack.create_bucket(BUCKET, Versioning::Never).await;
+    for name in 0..uploads {
+        let upload = stack.start_upload(&bucket, &key(&name.to_string()), Way::Owned.requested()).await.unwrap();
+        stack.put_part(&bucket, &upload, (1, &[1; 40_000]), None).await.unwrap();
+    }
+    stack
+}
+
+#[tokio::test]
+async fn a_crash_at_each_step_of_deleting_a_bucket() {
+    let mut outcomes = Vec::new();
+    for step in 1..=5 {
+        for lost in [false, true] {
+            let stack = closing_store(2).await;
+            let faults = match lost {
+                true => Faults { lose_answer_in: Some(step), ..Faults::default() },
+                false => Faults { fail_commit_in: Some(step), ..Faults::default() },
+            };
+            stack.index.set_faults(faults);
+            let deleted = delete_bucket(&stack).await;
+            let stack = stack.crash().await;
+            let what = format!("commit {step}, done: {lost}");
+            let there = assert_bucket_usable(&stack, &what).await;
+            assert!(deleted.is_err() || !there, "{what}: acknowledged and not done");
+            outcomes.push((deleted.is_ok(), there));
+        }
+    }
+    assert_eq!(outcomes[6..], [(false, true), (false, false), (true, false), (true, false)], "the fourth is the last");
+}
+
+/// The process dies with the mark on the bucket: the next start takes it off.
+#[tokio::test]
+async fn a_deletion_that_dies_half_way_leaves_the_bucket_as_it_was() {
+    for steps in 0..STEPS_MAX {
+        let stack = closing_store(2).await;
+        let what = format!("step {steps}");
+        let stack = {
+            let mut deletion = pin!(delete_bucket(&stack));
+            for _ in 0..steps {
+                if poll!(&mut deletion).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            stack.crash().await
+        };
+        assert_bucket_usable(&stack, &what).await;
+    }
+}
+
+/// Of two deletions one gets on: no third can write between the look of one at the bucket's emptiness and its end, and
+/// a bucket that is made anew is not the other's to delete.
+#[tokio::test]
+async fn two_deletions_and_a_writer() {
+    for (between, start) in (0..STEPS_MAX).flat_map(|between| (0..STEPS_MAX).map(move |start| (between, start))) {
+        let stack = closing_store(6).await;
+        let name = BucketName::parse(BUCKET).unwrap();
+        let deletions = interleave(between, delete_bucket(&stack), delete_bucket(&stack));
+        let writer = async {
+            for _ in 0..start {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..10 * STEPS_MAX {
+                let Ok(bucket) = stack.objects.bucket(&name).await else {
+                    let ownership = ObjectOwnership::BucketOwnerEnforced;
+                    let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
+                    let (grant, event) =
+                        (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));
+                    let _ = stack.objects.create_bucket(&grant, new, &event).await;
+                    continue;
+                };
+                if stack.put(&bucket, &key("k"), b"acknowledged", Way::Owned.requested()).await.is_ok() {
+                    return;
+                }
+            }
+            panic!("step {between}/{start}: the writer never got on");
+        };
+        let (_, ()) = Box::pin(join(deletions, writer)).await;
+        let bucket = stack.objects.bucket(&name).await;
+        let bucket =
+            bucket.unwrap_or_else(|e| panic!("step {between}/{start}: the bucket of an object is gone: {e:?}"));
+        assert_eq!(stack.get(&bucket, &key("k"), None, None).await.unwrap(), b"acknowledged", "{between}/{start}");
+        assert_whole(&stack, &format!("step {between}/{start}")).await;
+    }
+}
