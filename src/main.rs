@@ -4,11 +4,6 @@ use std::process::ExitCode;
 
 use strongroom::cli;
 
-/// Buffers of 512 KiB come and go with every piece of a body. The C library's allocator hands such pages back to the
-/// kernel and faults them in again each time: a third of the CPU time of a large PUT.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Threads for reading, writing and syncing files. More would not make a disk faster, and each takes memory.
 const BLOCKING_THREADS_MAX: usize = 32;
 

@@ -43,4 +43,14 @@ async fn pass(app: &App) {
         Ok(keys) => tracing::info!(keys, "destroyed the material of keys whose waiting period is over"),
         Err(error) => tracing::error!(?error, "keys that are due could not be destroyed; it is tried again"),
     }
+    match app.keyring.rotate_due_keys().await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "rotated the keys that were due"),
+        Err(error) => tracing::error!(?error, "keys that are due could not be rotated; it is tried again"),
+    }
+    match app.keyring.expire_due_material().await {
+        Ok(0) => {}
+        Ok(keys) => tracing::info!(keys, "deleted imported key material that expired"),
+        Err(error) => tracing::error!(?error, "expired key material could not be deleted; it is tried again"),
+    }
 }

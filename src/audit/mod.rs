@@ -14,4 +14,4 @@ pub use chain::{GatewayId, Link, VerifyError};
 pub use event::{Event, EventKind, EventResource};
 pub use export::{ExportError, ExportVerifyError, Exported, verify_export};
 pub use sequencer::{ChainSequencer, LoadError};
-pub use trail::{Audit, AuditError, AuditRecord, Recorded};
+pub use trail::{Announced, Audit, AuditError, AuditRecord, Recorded};

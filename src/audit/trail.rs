@@ -10,7 +10,7 @@ use super::chain::{self, GatewayId, Link, Row, Verifier, VerifyError};
 use super::export::{self, ExportError};
 use super::record::{self, Stamp, Who};
 use crate::index::{CommitError, Direction, IndexError, RowBatch, Rows, Table};
-use crate::sources::Sources;
+use crate::sources::{Sources, Timestamp};
 
 /// Rows read at once by [`Audit::verify`] and [`Audit::export`]: about 1 MiB of records.
 const PAGE_ROWS: usize = 1_000;
@@ -45,6 +45,17 @@ impl Recorded {
     }
 }
 
+/// What a record in an uncommitted batch will say of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// `eventID`.
+    pub event_id: String,
+    /// `requestID`.
+    pub request_id: String,
+    /// When it was put there.
+    pub at: Timestamp,
+}
+
 /// A record read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
@@ -75,11 +86,19 @@ impl Audit {
     /// The record gets its place in the chain from the committing thread, as part of the group it commits: changes do
     /// not wait for one another's place, nor conflict over it.
     pub async fn commit(&self, mut batch: RowBatch<'_>, event: &Event) -> Result<Recorded, CommitError> {
+        let announced = self.append(&mut batch, event);
+        self.rows.commit(batch).await?;
+        Ok(Recorded { event_id: announced.event_id })
+    }
+
+    /// Puts a record into a batch that is committed with [`Self::commit`] or by itself: for changes of which several
+    /// records tell, and for rows that point to the record they are committed with. Nothing is recorded yet.
+    pub fn append(&self, batch: &mut RowBatch<'_>, event: &Event) -> Announced {
         let stamp = Stamp::new(&self.sources);
         let record = record::render(event, Who::of(&event.access), event.access.facts(), &stamp);
         batch.append(record.into_bytes());
-        self.rows.commit(batch).await?;
-        Ok(Recorded { event_id: stamp.event_id })
+        let request_id = if event.via_s3 { stamp.inner_request_id } else { event.access.facts().request_id.clone() };
+        Announced { event_id: stamp.event_id, request_id, at: stamp.now }
     }
 
     /// Records an event by itself; durable when this returns.

@@ -69,5 +69,32 @@ fn unwrap_padded(kek: &[u8], wrapped: &[u8]) -> Result<SecretBytes, OpenError> {
     Ok(SecretBytes::new(plain.to_vec()))
 }
 
+/// What a client does with GetParametersForImport's public key: for tests of the layers above.
+#[cfg(test)]
+pub(crate) fn wrap_for_tests(public_key: &[u8], algorithm: WrappingAlgorithm, material: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+
+    let key = PublicEncryptingKey::from_der(public_key).expect("an RSA key");
+    let key = OaepPublicEncryptingKey::new(key).expect("an RSA key for encryption");
+    let oaep = match algorithm {
+        WrappingAlgorithm::OaepSha1 | WrappingAlgorithm::AesKeyWrapSha1 => &OAEP_SHA1_MGF1SHA1,
+        WrappingAlgorithm::OaepSha256 | WrappingAlgorithm::AesKeyWrapSha256 => &OAEP_SHA256_MGF1SHA256,
+    };
+    let encrypt = |plain: &[u8]| {
+        let mut out = vec![0; key.ciphertext_size()];
+        key.encrypt(oaep, plain, &mut out, None).expect("it fits").to_vec()
+    };
+    match algorithm {
+        WrappingAlgorithm::OaepSha1 | WrappingAlgorithm::OaepSha256 => encrypt(material),
+        WrappingAlgorithm::AesKeyWrapSha1 | WrappingAlgorithm::AesKeyWrapSha256 => {
+            let kek = [9; 32];
+            let mut wrapped = vec![0; material.len() + 15];
+            let kw = AesKek::new(&AES_256, &kek).expect("an AES-256 key");
+            let inner = kw.wrap_with_padding(material, &mut wrapped).expect("there is room").to_vec();
+            [encrypt(&kek), inner].concat()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,8 @@ pub use digest::{
     md5, sha256,
 };
 pub use import::WrappingKey;
+#[cfg(test)]
+pub(crate) use import::wrap_for_tests;
 pub use key_material::{BadKey, Encapsulated, KeyMaterial, MESSAGE_MAX_BYTES, UseError};
 pub use legacy::hmac_sha1;
 pub use passphrase::{ARGON2_MEMORY_MAX_KIB, ARGON2_MEMORY_MIN_KIB, Argon2Cost, passphrase_key};

@@ -133,7 +133,7 @@ impl StoreKey {
         Ok(Some(self.wrap(label, context, plain.expose(), sources)))
     }
 
-    /// A key for one purpose, which may change when the store key does.
+    /// A key for one purpose, which changes when the store key does: not for what has to outlive a rotation.
     pub fn derive(&self, label: &[u8]) -> SecretKey {
         let bytes = SecretBytes::new(hmac_sha256(self.sealing().key.expose(), label).to_vec());
         SecretKey::from_slice(bytes.expose()).expect("HMAC-SHA256 has 32 bytes")

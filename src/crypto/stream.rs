@@ -216,12 +216,22 @@ impl StreamSealer {
     /// which [`Self::overhead`] bytes of spare capacity save a copy. The caller says `last` once, with the last.
     /// Panics if the caller breaks one of these rules: what it wrote could not be read back.
     pub fn seal(&mut self, buffer: &mut Vec<u8>, start: usize, last: bool) {
+        let nonce = self.next_nonce(buffer.len() - start, last);
+        self.layers.seal(nonce, buffer, start);
+    }
+
+    /// Appends the next segment, whose plaintext lies elsewhere, sealed to `buffer`. Otherwise like [`Self::seal`].
+    pub fn seal_onto(&mut self, buffer: &mut Vec<u8>, plain: &[u8], last: bool) {
+        let nonce = self.next_nonce(plain.len(), last);
+        self.layers.seal_onto(nonce, buffer, plain);
+    }
+
+    fn next_nonce(&mut self, plain_len: usize, last: bool) -> [u8; NONCE_BYTES] {
         let index = self.next.expect("no segment follows the last");
-        let plain_len = buffer.len() - start;
         assert!(plain_len <= SEGMENT_BYTES && (last || plain_len == SEGMENT_BYTES), "a segment of {plain_len} bytes");
         assert!(plain_len > 0 || index == 0, "an empty segment ends a blob that is not empty");
         self.next = if last { None } else { Some(index.checked_add(1).expect("a blob has fewer segments than 2^32")) };
-        self.layers.seal(nonce(index, last), buffer, start);
+        nonce(index, last)
     }
 }
 
@@ -338,6 +348,17 @@ impl Layers {
                 buffer.extend_from_slice(&tag);
                 let tag = outer.seal_in_place(nonce, &mut buffer[start..]);
                 buffer.extend_from_slice(&tag);
+            }
+        }
+    }
+
+    fn seal_onto(&self, nonce: [u8; NONCE_BYTES], buffer: &mut Vec<u8>, plain: &[u8]) {
+        match self {
+            Self::Single(cipher) => cipher.seal_onto(buffer, nonce, &[], plain),
+            Self::Double { .. } => {
+                let start = buffer.len();
+                buffer.extend_from_slice(plain);
+                self.seal(nonce, buffer, start);
             }
         }
     }

@@ -49,7 +49,7 @@ struct Epochs {
     current: Arc<RowKey>,
     /// Rows sealed under `current`.
     seals: AtomicU64,
-    /// All of the store, with `current`.
+    /// All of the store, with `current`; none is ever dropped.
     all: HashMap<u32, Arc<RowKey>>,
 }
 
@@ -97,6 +97,24 @@ impl RowSealer {
         let row_key =
             epochs.all.get(&epoch).ok_or_else(|| Corrupt(format!("{} has the unknown epoch {epoch}", row())))?;
         row_key.open(&row_aad(table, key), sealed).map_err(|_| Corrupt(format!("{} does not open", row())))
+    }
+
+    /// The epoch that seals now.
+    pub fn current_epoch(&self) -> u32 {
+        self.epochs.load().current.epoch()
+    }
+
+    /// A key for one purpose, derived from the key of `epoch`; `None` if the store has no such epoch. It outlives
+    /// restarts and rotations of the store key, as epochs do.
+    pub fn derive(&self, epoch: u32, label: &[u8]) -> Option<SecretKey> {
+        self.epochs.load().all.get(&epoch).map(|key| key.derive(label))
+    }
+
+    /// As [`Self::derive`], from the store's first epoch: always the same key.
+    pub fn derive_constant(&self, label: &[u8]) -> SecretKey {
+        let epochs = self.epochs.load();
+        let first = epochs.all.values().min_by_key(|key| key.epoch()).unwrap_or(&epochs.current);
+        first.derive(label)
     }
 
     /// Starts the next epoch if this one has sealed half of what it may. Called before every commit; costs one atomic
@@ -383,11 +401,19 @@ mod tests {
             let (store_key, sources) = (store_key(3, 4), sources());
             let sealer = RowSealer::open(&index, &store_key, &sources).await.unwrap();
             let sealed = sealer.seal(Table::Object, b"k", b"plain");
+            let derived = |sealer: &RowSealer| {
+                let constant = *sealer.derive_constant(b"label").expose();
+                (constant, sealer.derive(1, b"other").map(|key| *key.expose()))
+            };
+            let before = derived(&sealer);
+            assert!(before.1.is_some_and(|other| other != before.0));
             store_key.advance(Arc::new(StoreKeyGeneration::generate(&sources)));
             assert_eq!(sealer.rewrap_epochs(&index).await, Ok(1));
             assert_eq!(sealer.rewrap_epochs(&index).await, Ok(0));
             store_key.retire_older();
             let reopened = RowSealer::open(&index, &store_key, &sources).await.unwrap();
+            assert_eq!((reopened.current_epoch(), derived(&reopened)), (2, before));
+            assert!(reopened.derive(3, b"other").is_none());
             assert_eq!(reopened.open_row(Table::Object, b"k", &sealed).unwrap(), b"plain");
         });
     }

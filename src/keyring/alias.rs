@@ -6,12 +6,14 @@ use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, service_event};
 use super::keys::Operation;
 use super::manage::{CHANGE_ATTEMPTS, Page, after, last_field, put_new_key};
-use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row, owner_tuple};
+use super::record::{AliasRecord, KeyPlace, KeyRecord, RotationRecord, alias_row, owner_tuple};
+use super::rotation::ROTATION_PERIOD_DEFAULT_DAYS;
 use super::service::{KeyRing, ResolvedKey, S3_ALIAS, alias_absent, check_managed, check_usable};
 use crate::audit::Event;
 use crate::auth::{Access, Grant};
+use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Stored, Table};
-use crate::names::{AccountId, Region, kms_alias_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, Region, kms_alias_arn};
 use crate::sources::Timestamp;
 
 /// Aliases of one key (AWS's quota).
@@ -172,6 +174,9 @@ impl KeyRing {
             Some((key_grant, target)) => Some(self.alias_target(key_grant, target).await?),
             None => None,
         };
+        if let (Some((_, old)), Some((_, new))) = (&old, &new) {
+            check_same_type(old.value.kind, new.value.kind)?;
+        }
         match &new {
             Some((place, _)) => {
                 let now_ms = self.sources().now().0;
@@ -271,8 +276,11 @@ impl KeyRing {
     ) -> Result<ResolvedKey, KeyringError> {
         let place = KeyPlace::new(region, account, &self.new_key_id());
         let description = "Default key that protects my S3 objects when no other key is defined".to_owned();
-        let mut record = self.new_record(&place, description);
+        let material = KeyMaterial::generate(KeySpec::SymmetricDefault, self.sources());
+        let mut record = self.new_record(&place, description, KeyKind::SYMMETRIC, Some(&material));
         record.aws_managed = true;
+        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
+        record.rotation = Some(RotationRecord::starting(ROTATION_PERIOD_DEFAULT_DAYS, now, trusted));
         record.aliases.push(S3_ALIAS.to_owned());
         let (now_ms, row) = (record.created_ms, alias_row(region, account, S3_ALIAS));
         let metadata = record.metadata(&place);
@@ -290,6 +298,18 @@ impl KeyRing {
             None => Err(KeyringError::Contention),
         }
     }
+}
+
+/// An alias moves between keys that serve the same calls only. AWS's text is not recorded; this is its rule.
+fn check_same_type(old: KeyKind, new: KeyKind) -> Result<(), KeyringError> {
+    if old.key_type() == new.key_type() && old.usage() == new.usage() {
+        return Ok(());
+    }
+    Err(KeyringError::Validation(
+        "The current and new KMS key must be the same type (both symmetric or both asymmetric or both HMAC), and they \
+         must have the same key usage."
+            .to_owned(),
+    ))
 }
 
 /// Takes an alias' name off one key's record and puts it on another's.

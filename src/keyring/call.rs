@@ -7,12 +7,31 @@
 
 use serde_json::{Value, json};
 
+use super::record::{LastUseRecord, last_use_row};
 use super::service::KeyRing;
 use super::{KeyMetadata, KeyringError};
 use crate::audit::{Event, EventKind, EventResource};
 use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch};
 use crate::names::AccountId;
+
+/// The operations that GetKeyLastUsage tells of (`KeyLastUsageTrackingOperation`).
+const TRACKED: [&str; 14] = [
+    "Decapsulate",
+    "Decrypt",
+    "DeriveSharedSecret",
+    "Encapsulate",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateMac",
+    "ReEncrypt",
+    "Sign",
+    "Verify",
+    "VerifyMac",
+];
 
 /// How a call appears in the trail.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +93,7 @@ impl KeyRing {
         match outcome {
             Ok((value, details)) => {
                 let event = Event { response: details.response, additional: details.additional, ..event };
-                self.record(&event).await?;
+                self.record_success(&event).await?;
                 Ok(value)
             }
             Err(error) => self.conclude_refused(event, error).await,
@@ -95,6 +114,27 @@ impl KeyRing {
             Err(CommitError::Conflict) => Ok(None),
             Err(CommitError::Engine(error)) => Err(error.into()),
         }
+    }
+
+    /// Records a success; of a cryptographic operation, also as the last use of its keys, in the same commit. The row
+    /// is written without looking at the one before, so that uses wait for one another no more than their records do:
+    /// the last use is the last one in the trail.
+    async fn record_success(&self, event: &Event) -> Result<(), KeyringError> {
+        if !TRACKED.contains(&event.name) {
+            return self.record(event).await;
+        }
+        let mut batch = self.rows().batch();
+        let announced = self.audit().append(&mut batch, event);
+        let last_use = LastUseRecord {
+            operation: event.name.to_owned(),
+            at_ms: announced.at.0,
+            event_id: announced.event_id,
+            request_id: announced.request_id,
+        };
+        for resource in &event.resources {
+            batch.put(last_use_row(&resource.arn), &last_use);
+        }
+        self.rows().commit(batch).await.map_err(|error| KeyringError::Internal(error.to_string()))
     }
 
     pub(super) async fn record(&self, event: &Event) -> Result<(), KeyringError> {
@@ -155,9 +195,10 @@ fn audit_code(code: &str) -> &str {
     if code == "AccessDeniedException" { "AccessDenied" } else { code }
 }
 
-/// `additionalEventData` of a use.
-pub(super) fn material_details(material_id: &str) -> Details {
-    Details { response: Value::Null, additional: json!({ "keyMaterialId": material_id }) }
+/// `additionalEventData` of a use; asymmetric and HMAC keys have no material ids.
+pub(super) fn material_details(material_id: Option<&str>) -> Details {
+    let additional = material_id.map_or(Value::Null, |id| json!({ "keyMaterialId": id }));
+    Details { response: Value::Null, additional }
 }
 
 #[cfg(test)]

@@ -52,27 +52,31 @@ pub(super) fn open_ciphertext(
     open_box(material, CIPHERTEXT_LABEL, &canonical(context), ciphertext).map_err(|_| KeyringError::InvalidCiphertext)
 }
 
-/// Wraps a generation of material under the store key.
+/// Wraps a generation of material, as its bytes to store, under the store key.
 pub(super) fn wrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
-    material: &SecretKey,
+    material: &SecretBytes,
     sources: &Sources,
 ) -> Vec<u8> {
     store_key.wrap(MATERIAL_LABEL, &material_context(key_id, tag), material.expose(), sources)
 }
 
-/// Unwraps a generation of material.
+/// Unwraps the bytes of a generation of material.
 pub(super) fn unwrap_material(
     store_key: &StoreKey,
     key_id: &str,
     tag: &Generation,
     wrapped: &[u8],
-) -> Result<SecretKey, KeyringError> {
-    let damaged = || KeyringError::Internal(format!("the material of key {key_id} is damaged"));
-    let opened = store_key.unwrap(MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())?;
-    SecretKey::from_slice(opened.expose()).ok_or_else(damaged)
+) -> Result<SecretBytes, KeyringError> {
+    let context = material_context(key_id, tag);
+    store_key.unwrap(MATERIAL_LABEL, &context, wrapped).map_err(|_| damaged_material(key_id))
+}
+
+/// Stored material that can't be read: damage, not the caller's fault.
+pub(super) fn damaged_material(key_id: &str) -> KeyringError {
+    KeyringError::Internal(format!("the material of key {key_id} is damaged"))
 }
 
 /// The same generation of material under the sealing generation of the store key; `None` if it is there already.
@@ -159,7 +163,7 @@ mod tests {
     fn material_is_bound_to_key_and_generation() {
         let sources = Sources::seeded(2, Timestamp(0));
         let store_key = StoreKey::for_tests(&sources);
-        let material = SecretKey::generate(&sources);
+        let material = SecretBytes::new(sources.random::<32>().to_vec());
         let wrapped = wrap_material(&store_key, "k1", &[1; 16], &material, &sources);
         let opened = unwrap_material(&store_key, "k1", &[1; 16], &wrapped).ok().unwrap();
         assert_eq!(opened.expose(), material.expose());

@@ -16,6 +16,10 @@ pub enum KeyringError {
     InvalidState(String),
     /// `InvalidCiphertextException`: which fault is never told.
     InvalidCiphertext,
+    /// `KMSInvalidSignatureException`: Verify never answers that a signature is not valid.
+    InvalidSignature,
+    /// `KMSInvalidMacException`: neither does VerifyMac.
+    InvalidMac,
     /// `IncorrectKeyException`.
     IncorrectKey,
     /// `AccessDeniedException`.
@@ -36,6 +40,16 @@ pub enum KeyringError {
     InvalidArn(String),
     /// `UnsupportedOperationException`.
     Unsupported(String),
+    /// `ConflictException`.
+    Conflict(String),
+    /// `TagException`.
+    Tag(String),
+    /// `IncorrectKeyMaterialException`.
+    IncorrectKeyMaterial(String),
+    /// `InvalidImportTokenException`.
+    InvalidImportToken,
+    /// `ExpiredImportTokenException`.
+    ExpiredImportToken,
     /// `DryRunOperationException`: all checks passed.
     DryRun,
     /// Two callers changed the same thing at once, repeatedly: `KMSInternalException`, to be tried again.
@@ -52,6 +66,8 @@ impl KeyringError {
             Self::Disabled(_) => "DisabledException",
             Self::PendingDeletion(_) | Self::InvalidState(_) => "KMSInvalidStateException",
             Self::InvalidCiphertext => "InvalidCiphertextException",
+            Self::InvalidSignature => "KMSInvalidSignatureException",
+            Self::InvalidMac => "KMSInvalidMacException",
             Self::IncorrectKey => "IncorrectKeyException",
             Self::Denied(_) => "AccessDeniedException",
             Self::Validation(_) => "ValidationException",
@@ -62,12 +78,17 @@ impl KeyringError {
             Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",
             Self::InvalidArn(_) => "InvalidArnException",
             Self::Unsupported(_) => "UnsupportedOperationException",
+            Self::Conflict(_) => "ConflictException",
+            Self::Tag(_) => "TagException",
+            Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
+            Self::InvalidImportToken => "InvalidImportTokenException",
+            Self::ExpiredImportToken => "ExpiredImportTokenException",
             Self::DryRun => "DryRunOperationException",
             Self::Contention | Self::Internal(_) => "KMSInternalException",
         }
     }
 
-    /// The text for the client; none for `InvalidCiphertextException`, as AWS has none there.
+    /// The text for the client; none where something does not open or verify, as AWS has none there.
     pub fn message(&self) -> Option<String> {
         Some(match self {
             Self::NotFound(text)
@@ -78,15 +99,30 @@ impl KeyringError {
             | Self::LimitExceeded(text)
             | Self::InvalidKeyUsage(text)
             | Self::InvalidArn(text)
+            | Self::Conflict(text)
+            | Self::Tag(text)
+            | Self::IncorrectKeyMaterial(text)
             | Self::Unsupported(text) => text.clone(),
             Self::Disabled(arn) => format!("{arn} is disabled."),
             Self::PendingDeletion(arn) => format!("{arn} is pending deletion."),
-            Self::InvalidCiphertext => return None,
+            Self::InvalidCiphertext | Self::InvalidSignature | Self::InvalidMac => return None,
             Self::IncorrectKey => {
                 "The key ID in the request does not identify a CMK that can perform this operation.".to_owned()
             }
             Self::Denied(denied) => denied.message.clone(),
             Self::InvalidMarker => "The marker is invalid.".to_owned(),
+            // The texts of the service model.
+            Self::InvalidImportToken => {
+                "The request was rejected because the provided import token is invalid or is associated with a \
+                 different KMS key."
+                    .to_owned()
+            }
+            Self::ExpiredImportToken => {
+                "The request was rejected because the specified import token is expired. Use GetParametersForImport \
+                 to get a new import token and public key, use the new public key to encrypt the key material, and \
+                 then try the request again."
+                    .to_owned()
+            }
             Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
             Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
             Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),

@@ -7,18 +7,19 @@ use serde_json::{Value, json};
 use super::call::{Call, Details, event_of, key_resource};
 use super::ciphertext::wrap_material;
 use super::keys::Operation;
-use super::record::{DueRecord, KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, owner_tuple};
+use super::multi_region::Member;
+use super::queue::put_key;
+use super::record::{KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, MultiRegionRecord, owner_tuple};
 use super::root::hex;
 use super::service::{KeyRing, ResolvedKey, check_managed, check_usable};
-use super::{KeyMetadata, KeyState, KeyringError};
+use super::{KeyMetadata, KeyOrigin, KeyState, KeyringError};
 use crate::auth::Grant;
-use crate::crypto::SecretKey;
+use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
-use crate::names::{AccountId, Region, iam_root_arn, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, Region, iam_root_arn, kms_key_arn};
 use crate::sources::Timestamp;
+use crate::wire::lower_camel;
 
-/// RotateKeyOnDemand may be called this often in a key's life.
-pub const ON_DEMAND_ROTATIONS_MAX: usize = 25;
 /// Waiting period of ScheduleKeyDeletion where none is given, in days.
 pub const PENDING_WINDOW_DEFAULT_DAYS: u32 = 30;
 /// How often a change is tried again after another one was faster.
@@ -31,8 +32,14 @@ pub struct NewKey {
     pub description: String,
     /// A JSON object of at most 32 KiB; none: the default policy.
     pub policy: Option<String>,
-    /// At most 50: key, value.
+    /// At most [`super::TAGS_MAX`]: key, value.
     pub tags: Vec<(String, String)>,
+    /// Where material will come from; with EXTERNAL the key has none until it is imported.
+    pub origin: KeyOrigin,
+    /// A multi-Region primary key.
+    pub multi_region: bool,
+    /// Spec and usage.
+    pub kind: KeyKind,
 }
 
 /// A page of a listing.
@@ -47,8 +54,10 @@ pub struct Page<T> {
 /// A key that waits for its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduledDeletion {
-    /// When it goes.
-    pub deletion: Timestamp,
+    /// [`KeyState::PendingDeletion`] or, of a primary key with replicas, [`KeyState::PendingReplicaDeletion`].
+    pub state: KeyState,
+    /// When it goes, if it does not wait for replicas.
+    pub deletion: Option<Timestamp>,
 }
 
 /// One change of a key's record, before it is committed.
@@ -56,15 +65,37 @@ pub(super) struct Change<'c, 'b> {
     pub(super) place: &'c KeyPlace,
     pub(super) record: KeyRecord,
     pub(super) batch: &'c mut RowBatch<'b>,
+    /// The time on the wall clock.
+    pub(super) now: Timestamp,
+    /// The same on the trusted clock: see [`super::clock`].
+    pub(super) trusted: Timestamp,
+    /// The other members of its set of multi-Region keys. What they share is changed with it.
+    pub(super) others: &'c [Member],
 }
 
 impl KeyRing {
-    /// Makes a symmetric key. Grant: `kms:CreateKey` on `*`.
+    /// Makes a key. Grant: `kms:CreateKey` on `*`.
     pub async fn create_key(&self, grant: &Grant, call: &Call, new: NewKey) -> Result<KeyMetadata, KeyringError> {
         grant.assert_covers("kms:CreateKey", "*");
         let region = &grant.access().facts().region;
-        let place = KeyPlace::new(region, &grant.resource().owner, &self.new_key_id());
-        let record = KeyRecord { policy: new.policy, tags: new.tags, ..self.new_record(&place, new.description) };
+        let key_id = if new.multi_region { self.new_multi_region_id() } else { self.new_key_id() };
+        let place = KeyPlace::new(region, &grant.resource().owner, &key_id);
+        let material = match new.origin {
+            KeyOrigin::External => None,
+            KeyOrigin::AwsKms => match self.make_material(new.kind.spec()).await {
+                Ok(material) => Some(material),
+                Err(error) => {
+                    return self.conclude_refused(event_of(grant, "CreateKey", call, Vec::new()), error).await;
+                }
+            },
+        };
+        let primary = || MultiRegionRecord { primary: region.to_string(), replicas: Vec::new() };
+        let record = KeyRecord {
+            policy: new.policy,
+            tags: new.tags,
+            multi_region: new.multi_region.then(primary),
+            ..self.new_record(&place, new.description, new.kind, material.as_ref())
+        };
         let metadata = record.metadata(&place);
         let mut event = event_of(grant, "CreateKey", call, vec![key_resource(&metadata)]);
         event.response = json!({ "keyMetadata": shown_metadata(&metadata) });
@@ -85,16 +116,18 @@ impl KeyRing {
         key: &ResolvedKey,
     ) -> Result<KeyMetadata, KeyringError> {
         let place = KeyPlace::of(&key.metadata);
-        self.read_key(grant, "kms:DescribeKey", call, key, |record| record.metadata(&place)).await
+        self.read_key(grant, "kms:DescribeKey", call, key, |record| Ok(record.metadata(&place))).await
     }
 
     /// The key policy as JSON text. Grant: `kms:GetKeyPolicy`.
     pub async fn key_policy(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<String, KeyringError> {
         let metadata = &key.metadata;
-        self.read_key(grant, "kms:GetKeyPolicy", call, key, |record| match &record.policy {
-            Some(policy) => policy.clone(),
-            None if record.aws_managed => s3_key_policy(&metadata.region, &metadata.account),
-            None => default_policy(&metadata.account),
+        self.read_key(grant, "kms:GetKeyPolicy", call, key, |record| {
+            Ok(match &record.policy {
+                Some(policy) => policy.clone(),
+                None if record.aws_managed => s3_key_policy(&metadata.region, &metadata.account),
+                None => default_policy(&metadata.account),
+            })
         })
         .await
     }
@@ -116,7 +149,8 @@ impl KeyRing {
                 return self.conclude_refused(event, error).await;
             }
         };
-        let mut tags = self.read_key(grant, "kms:ListResourceTags", call, key, |record| record.tags.clone()).await?;
+        let mut tags =
+            self.read_key(grant, "kms:ListResourceTags", call, key, |record| Ok(record.tags.clone())).await?;
         tags.sort();
         tags.retain(|(name, _)| after.as_ref().is_none_or(|after| name > after));
         Ok(self.page(&scope, tags, limit, |(name, _)| name))
@@ -180,7 +214,8 @@ impl KeyRing {
         .await
     }
 
-    /// Stops every use and lets the key go after `days` days, 7 to 30. Grant: `kms:ScheduleKeyDeletion`.
+    /// Stops every use and lets the key go after `days` days, 7 to 30; a primary key with replicas after they are gone
+    /// and then `days` days. Grant: `kms:ScheduleKeyDeletion`.
     pub async fn schedule_deletion(
         &self,
         grant: &Grant,
@@ -188,69 +223,53 @@ impl KeyRing {
         key: &ResolvedKey,
         days: u32,
     ) -> Result<ScheduledDeletion, KeyringError> {
-        let now = self.sources().now();
-        let deletion = now.plus(Duration::from_secs(u64::from(days) * 86_400));
         self.change_key(grant, "kms:ScheduleKeyDeletion", Operation::ScheduleDeletion, call, key, |change| {
-            change.record.state = KeyState::PendingDeletion;
-            change.record.deletion_ms = Some(deletion.0);
-            let (region, account) = (change.place.region.as_str().to_owned(), change.place.account.as_str().to_owned());
-            let due = DueRecord { region, account, key_id: change.place.key_id.clone() };
-            change.batch.put(change.place.due_row(deletion), &due);
-            let shown = json!({
-                "keyId": change.place.arn(),
-                "keyState": KeyState::PendingDeletion.name(),
-                "deletionDate": crate::wire::iso8601_seconds(deletion),
-                "pendingWindowInDays": days,
-            });
-            Ok((ScheduledDeletion { deletion }, shown))
+            let waits = change.record.multi_region.as_ref().is_some_and(|set| !set.replicas.is_empty())
+                && !change.record.is_replica(change.place);
+            let mut shown = json!({ "keyId": change.place.arn(), "pendingWindowInDays": days });
+            if waits {
+                change.record.state = KeyState::PendingReplicaDeletion;
+                change.record.pending_window_days = Some(days);
+            } else {
+                change.record.begin_waiting(days, change.now, change.trusted);
+            }
+            let (state, deletion) = (change.record.state, change.record.deletion_ms.map(Timestamp));
+            shown["keyState"] = state.name().into();
+            if let Some(deletion) = deletion {
+                shown["deletionDate"] = crate::wire::iso8601_seconds(deletion).into();
+            }
+            Ok((ScheduledDeletion { state, deletion }, shown))
         })
         .await
     }
 
-    /// Keeps a key that waits for its deletion; it is disabled then. Grant: `kms:CancelKeyDeletion`.
+    /// Keeps a key that waits for its deletion; it is disabled then, or pending import if material of it is missing.
+    /// Grant: `kms:CancelKeyDeletion`.
     pub async fn cancel_deletion(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
         self.change_key(grant, "kms:CancelKeyDeletion", Operation::CancelDeletion, call, key, |change| {
-            change.record.state = KeyState::Disabled;
-            if let Some(deletion) = change.record.deletion_ms.take() {
-                change.batch.delete(Table::Key, change.place.due_row(Timestamp(deletion)));
-            }
-            Ok(((), json!({ "keyId": change.place.arn() })))
-        })
-        .await
-    }
-
-    /// Gives the key new material; what older generations sealed still opens. Grant: `kms:RotateKeyOnDemand`.
-    pub async fn rotate_on_demand(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<(), KeyringError> {
-        self.change_key(grant, "kms:RotateKeyOnDemand", Operation::Rotate, call, key, |change| {
-            let materials = &mut change.record.materials;
-            let rotated = materials.iter().filter(|m| m.origin == MaterialOrigin::OnDemand).count();
-            if rotated >= ON_DEMAND_ROTATIONS_MAX {
-                return Err(KeyringError::LimitExceeded(format!(
-                    "The on-demand rotation limit of {ON_DEMAND_ROTATIONS_MAX} is reached for {}",
-                    change.place.arn()
-                )));
-            }
-            materials.push(self.new_material(&change.place.key_id, MaterialOrigin::OnDemand));
+            let record = &mut change.record;
+            record.state = if record.is_complete() { KeyState::Disabled } else { KeyState::PendingImport };
+            (record.deletion_ms, record.deletion_trusted_ms, record.pending_window_days) = (None, None, None);
             Ok(((), json!({ "keyId": change.place.arn() })))
         })
         .await
     }
 
     /// Reads a key's record for a call that is only about that, and records the call.
-    async fn read_key<T>(
+    pub(super) async fn read_key<T>(
         &self,
         grant: &Grant,
         action: &'static str,
         call: &Call,
         key: &ResolvedKey,
-        tell: impl FnOnce(&KeyRecord) -> T,
+        tell: impl FnOnce(&KeyRecord) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
         grant.assert_covers(action, &key.metadata.arn);
         let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
         let place = KeyPlace::of(&key.metadata);
         let told = self.load(&place).await.and_then(|stored| {
             check_usable(&stored.value, &place, Operation::Read)?;
-            Ok((tell(&stored.value), Details::default()))
+            Ok((tell(&stored.value)?, Details::default()))
         });
         self.conclude(event, told).await
     }
@@ -294,12 +313,17 @@ impl KeyRing {
         let stored = self.load(&place).await?;
         check_managed(&stored.value, &place, grant, event.via_s3)?;
         check_usable(&stored.value, &place, operation)?;
+        let others = self.others(&place, &stored.value).await?;
         let mut batch = self.rows().batch();
-        let mut change = Change { place: &place, record: stored.value, batch: &mut batch };
+        let before = stored.value.clone();
+        let (now, trusted) = (self.sources().now(), self.trusted_now().await?);
+        let (record, others) = (stored.value, &others[..]);
+        let mut change = Change { place: &place, record, batch: &mut batch, now, trusted, others };
         let (value, response) = edit(&mut change)?;
         let record = change.record;
         batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
-        batch.put(place.row(), &record);
+        put_key(&mut batch, &place, Some(&before), &record);
+        self.synchronize(&mut batch, &before, &record, others);
         let event = crate::audit::Event { response, ..event.clone() };
         Ok(self.commit(batch, &event).await?.map(|()| value))
     }
@@ -321,25 +345,64 @@ impl KeyRing {
         [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
     }
 
-    pub(super) fn new_record(&self, place: &KeyPlace, description: String) -> KeyRecord {
+    /// A random id of a multi-Region key.
+    fn new_multi_region_id(&self) -> String {
+        format!("mrk-{}", hex(&self.sources().random::<16>()))
+    }
+
+    /// `material`: none for a key whose material is to be imported.
+    pub(super) fn new_record(
+        &self,
+        place: &KeyPlace,
+        description: String,
+        kind: KeyKind,
+        material: Option<&KeyMaterial>,
+    ) -> KeyRecord {
         KeyRecord {
             created_ms: self.sources().now().0,
-            state: KeyState::Enabled,
+            state: if material.is_some() { KeyState::Enabled } else { KeyState::PendingImport },
             deletion_ms: None,
             description,
             aws_managed: false,
-            materials: vec![self.new_material(&place.key_id, MaterialOrigin::Initial)],
+            materials: material
+                .map(|made| self.wrapped(&place.key_id, MaterialOrigin::Initial, made))
+                .into_iter()
+                .collect(),
             aliases: Vec::new(),
             policy: None,
             tags: Vec::new(),
+            rotation: None,
+            deletion_trusted_ms: None,
+            origin: material.is_none().then_some(KeyOrigin::External),
+            pending_material: None,
+            multi_region: None,
+            pending_window_days: None,
+            used_tokens: None,
+            kind,
         }
     }
 
+    /// A new generation of a symmetric key.
     pub(super) fn new_material(&self, key_id: &str, origin: MaterialOrigin) -> MaterialRecord {
+        self.wrapped(key_id, origin, &KeyMaterial::generate(KeySpec::SymmetricDefault, self.sources()))
+    }
+
+    fn wrapped(&self, key_id: &str, origin: MaterialOrigin, material: &KeyMaterial) -> MaterialRecord {
         let tag = self.sources().random();
-        let material = SecretKey::generate(self.sources());
-        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material, self.sources());
-        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped }
+        let wrapped = wrap_material(self.store_key(), key_id, &tag, &material.to_bytes(), self.sources());
+        let public_key = material.public_key().map(|der| der.to_vec().into());
+        MaterialRecord { tag, created_ms: self.sources().now().0, origin, wrapped, public_key, import: None }
+    }
+}
+
+impl KeyRecord {
+    /// Lets the waiting period begin.
+    pub(super) fn begin_waiting(&mut self, days: u32, now: Timestamp, trusted: Timestamp) {
+        let window = Duration::from_secs(u64::from(days) * 86_400);
+        self.state = KeyState::PendingDeletion;
+        self.deletion_ms = Some(now.plus(window).0);
+        self.deletion_trusted_ms = Some(trusted.plus(window).0);
+        self.pending_window_days = None;
     }
 }
 
@@ -347,7 +410,7 @@ impl KeyRing {
 pub(super) fn put_new_key(batch: &mut RowBatch<'_>, place: &KeyPlace, record: &KeyRecord) {
     batch.expect_absent(Table::Key, place.row());
     batch.expect_absent(Table::Key, place.tombstone_row());
-    batch.put(place.row(), record);
+    put_key(batch, place, None, record);
 }
 
 /// The name in the last field of a row's key.
@@ -376,27 +439,35 @@ fn blank_response(event: crate::audit::Event) -> crate::audit::Event {
 }
 
 /// What the trail shows of a new key.
-fn shown_metadata(metadata: &KeyMetadata) -> Value {
-    json!({
+pub(super) fn shown_metadata(metadata: &KeyMetadata) -> Value {
+    let (list, algorithms) = metadata.kind.algorithms();
+    let mut shown = json!({
         "aWSAccountId": metadata.account.as_str(),
         "keyId": metadata.key_id,
         "arn": metadata.arn,
         "creationDate": crate::wire::iso8601_seconds(metadata.created),
-        "enabled": true,
+        "enabled": metadata.state == KeyState::Enabled,
         "description": metadata.description,
-        "keyUsage": "ENCRYPT_DECRYPT",
+        "keyUsage": metadata.kind.usage().as_str(),
         "keyState": metadata.state.name(),
-        "origin": "AWS_KMS",
+        "origin": metadata.origin.name(),
         "keyManager": if metadata.aws_managed { "AWS" } else { "CUSTOMER" },
-        "keySpec": "SYMMETRIC_DEFAULT",
-        "encryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
-        "multiRegion": false,
-        "currentKeyMaterialId": metadata.current_material_id,
-    })
+        "keySpec": metadata.kind.spec().as_str(),
+        "multiRegion": metadata.multi_region.is_some(),
+    });
+    shown[lower_camel(list)] = algorithms.into();
+    if let Some(id) = &metadata.current_material_id {
+        shown["currentKeyMaterialId"] = id.as_str().into();
+    }
+    if let Some(set) = &metadata.multi_region {
+        let role = if set.primary == metadata.region { "PRIMARY" } else { "REPLICA" };
+        shown["multiRegionConfiguration"] = json!({ "multiRegionKeyType": role });
+    }
+    shown
 }
 
 /// The policy that a key gets from CreateKey without one (KMS developer guide, "Default key policy").
-fn default_policy(account: &AccountId) -> String {
+pub(super) fn default_policy(account: &AccountId) -> String {
     json!({
         "Version": "2012-10-17",
         "Id": "key-default-1",

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crypto::{Generation, SecretKey};
+use crate::crypto::{Generation, KeyMaterial};
 use crate::sources::Timestamp;
 
 /// Longest time that unwrapped material is held.
 pub(super) const MATERIAL_MAX_AGE: Duration = Duration::from_secs(300);
-/// Most generations held at once: 32 bytes of secret each.
+/// Most generations held at once: from 32 bytes of a symmetric key to a few tens of KiB of an RSA or ML-DSA one each.
 const MATERIALS_MAX: usize = 1024;
 
 /// Material by key and generation. What is dropped here is wiped as soon as no running use holds it.
@@ -19,18 +19,18 @@ pub(super) struct MaterialCache {
 }
 
 struct Held {
-    material: Arc<SecretKey>,
+    material: Arc<KeyMaterial>,
     since: Timestamp,
 }
 
 impl MaterialCache {
-    pub(super) fn find(&self, key_id: &str, tag: &Generation, now: Timestamp) -> Option<Arc<SecretKey>> {
+    pub(super) fn find(&self, key_id: &str, tag: &Generation, now: Timestamp) -> Option<Arc<KeyMaterial>> {
         // The key of the map owns its string; a use costs this one small allocation.
         let held = self.held.get(&(key_id.to_owned(), *tag))?;
         held.fresh(now).then(|| Arc::clone(&held.material))
     }
 
-    pub(super) fn hold(&mut self, key_id: &str, tag: &Generation, material: &Arc<SecretKey>, now: Timestamp) {
+    pub(super) fn hold(&mut self, key_id: &str, tag: &Generation, material: &Arc<KeyMaterial>, now: Timestamp) {
         if self.held.len() >= MATERIALS_MAX {
             self.drop_expired(now);
         }
@@ -63,10 +63,11 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::KeySpec;
     use crate::sources::Sources;
 
-    fn material() -> Arc<SecretKey> {
-        Arc::new(SecretKey::generate(&Sources::seeded(1, Timestamp(0))))
+    fn material() -> Arc<KeyMaterial> {
+        Arc::new(KeyMaterial::generate(KeySpec::SymmetricDefault, &Sources::seeded(1, Timestamp(0))))
     }
 
     #[test]

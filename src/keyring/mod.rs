@@ -4,36 +4,54 @@
 //! material seals KMS ciphertexts ([`KeyRing`]) and object keys ([`OwnedKey`]). What is stored of keys are sealed rows
 //! of [`crate::index::Table::Key`] and `Alias`; what is held unwrapped in memory is bounded in time and count.
 
+mod algorithms;
 mod alias;
 mod call;
 mod ciphertext;
+mod clock;
 mod destroy;
 mod error;
+mod import;
+mod import_token;
+mod key_pair;
 mod keys;
+mod labels;
 mod manage;
 mod marker;
 mod material;
+mod multi_region;
 mod owned;
+mod queue;
 mod record;
 mod root;
+mod rotation;
 mod service;
 mod usage;
 
+pub use algorithms::{Message, PublicKey};
 pub use alias::{ALIASES_PER_KEY_MAX, AliasChange, AliasEntry, AliasTarget};
 pub use call::{Call, Refused};
 pub use error::KeyringError;
-pub use keys::{KeyMetadata, KeyState};
-pub use manage::{NewKey, ON_DEMAND_ROTATIONS_MAX, PENDING_WINDOW_DEFAULT_DAYS, Page, ScheduledDeletion};
+pub use import::{Import, ImportType, Imported};
+pub use import_token::{ImportParameters, Wrapping};
+pub use key_pair::DataKeyPair;
+pub use keys::{Expiration, KeyMetadata, KeyOrigin, KeyState, MultiRegion};
+pub use labels::{LastUsage, LastUse, TAGS_MAX};
+pub use manage::{NewKey, PENDING_WINDOW_DEFAULT_DAYS, Page, ScheduledDeletion};
+pub use multi_region::{NewReplica, Replica};
 pub use owned::OwnedKey;
 pub use root::{
     KeyFile, KeyService, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange,
-    RootError, RootId, RootSecret, Roots, Rotation, RotationStep, Token, Unattended, combine, create_store,
+    RootError, RootId, RootSecret, Roots, RotationStep, StoreKeyRotation, Token, Unattended, combine, create_store,
     make_key_text, open_store_key, parse_key_text, parse_share, passphrase_secret, split,
 };
+pub use rotation::{
+    MaterialState, ON_DEMAND_ROTATIONS_MAX, ROTATION_PERIOD_DAYS, Rotation, RotationKind, RotationStatus,
+};
+pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, S3_ALIAS};
+pub use usage::{DataKeySize, Sealing, Use};
 
 pub use crate::crypto::StoreKey;
-pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, S3_ALIAS};
-pub use usage::{DataKeySize, Use};
 
 #[cfg(test)]
 pub(crate) mod tests;

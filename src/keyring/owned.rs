@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::KeyringError;
-use super::ciphertext::{material_id, unwrap_material};
+use super::ciphertext::{damaged_material, material_id, unwrap_material};
 use super::manage::CHANGE_ATTEMPTS;
 use super::record::{MaterialOrigin, OwnedRecord, owned_row};
 use super::service::KeyRing;
@@ -147,7 +147,8 @@ impl KeyRing {
 
     fn unwrap_owned(&self, record: &OwnedRecord, now: Timestamp) -> Result<OwnedKey, KeyringError> {
         let unwrap = |m: &super::record::MaterialRecord| {
-            Ok((m.tag, unwrap_material(self.store_key(), NAME, &m.tag, &m.wrapped)?))
+            let bytes = unwrap_material(self.store_key(), NAME, &m.tag, &m.wrapped)?;
+            Ok((m.tag, SecretKey::from_slice(bytes.expose()).ok_or_else(|| damaged_material(NAME))?))
         };
         let generations = record.materials.iter().map(unwrap).collect::<Result<Vec<_>, KeyringError>>()?;
         let active = |m: &super::record::MaterialRecord| now.since(Timestamp(m.created_ms)) >= ACTIVATION_DELAY;

@@ -1,12 +1,17 @@
 //! What the index keeps of keys and aliases. Fields may be added, never renumbered.
 
+use minicbor::bytes::ByteVec;
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decoder, Encoder};
+
 use crate::crypto::Generation;
 use crate::index::{Record, Table, Tuple};
-use crate::names::{AccountId, Region, kms_key_arn};
+use crate::names::{AccountId, KeyKind, KeySpec, KeyUsage, Region, kms_key_arn};
 use crate::sources::Timestamp;
 
 use super::ciphertext::material_id;
-use super::{KeyMetadata, KeyState};
+use super::{Expiration, KeyMetadata, KeyOrigin, KeyState, MultiRegion};
 
 /// Where a key lies, and what its ARN is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +50,63 @@ pub(super) struct MaterialRecord {
     #[n(2)]
     pub(super) origin: MaterialOrigin,
     /// The material in a Box under the store key.
+    /// Empty: it was imported once and is gone, or (of a replica) has not been imported here.
     #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     pub(super) wrapped: Vec<u8>,
+    /// Of imported material.
+    #[n(10)]
+    pub(super) import: Option<ImportRecord>,
+    /// Of asymmetric keys, the DER SubjectPublicKeyInfo: GetPublicKey opens nothing.
+    #[n(20)]
+    pub(super) public_key: Option<ByteVec>,
+}
+
+/// What is known of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct ImportRecord {
+    /// `KeyMaterialDescription`.
+    #[n(0)]
+    pub(super) description: Option<String>,
+    /// When it expires, in milliseconds since the epoch.
+    #[n(1)]
+    pub(super) valid_to_ms: Option<i64>,
+}
+
+/// Automatic rotation that is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct RotationRecord {
+    /// 90 to 2,560.
+    #[n(0)]
+    pub(super) period_days: u32,
+    /// The next one, in milliseconds since the epoch.
+    #[n(1)]
+    pub(super) next_ms: i64,
+    /// The same on the trusted clock.
+    #[n(2)]
+    pub(super) next_trusted_ms: i64,
+}
+
+/// The set that a multi-Region key belongs to: the same in every member's record.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct MultiRegionRecord {
+    /// The Region of the primary key.
+    #[n(0)]
+    pub(super) primary: String,
+    /// The Regions of the replicas.
+    #[n(1)]
+    pub(super) replicas: Vec<String>,
+}
+
+/// An import token that has done its work.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct UsedToken {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub(super) id: [u8; 16],
+    /// When it may be forgotten because it is no longer valid, in milliseconds since the epoch.
+    #[n(1)]
+    pub(super) until_ms: i64,
 }
 
 /// A customer managed or AWS managed key.
@@ -66,7 +125,7 @@ pub(super) struct KeyRecord {
     /// Made and ruled by the service: `alias/aws/s3`.
     #[n(4)]
     pub(super) aws_managed: bool,
-    /// Oldest first; the last one seals. Never empty.
+    /// Oldest first; the last one seals. Empty only with origin EXTERNAL, before the first import.
     #[n(5)]
     pub(super) materials: Vec<MaterialRecord>,
     /// The names of its aliases, at most [`super::ALIASES_PER_KEY_MAX`]: kept here as well as in rows of their own, so
@@ -79,6 +138,57 @@ pub(super) struct KeyRecord {
     /// Tags: key, value.
     #[n(8)]
     pub(super) tags: Vec<(String, String)>,
+    /// Automatic rotation, while it is on.
+    #[n(10)]
+    pub(super) rotation: Option<RotationRecord>,
+    /// While pending deletion: when it goes on the trusted clock, in milliseconds; none in records of versions without
+    /// one, which count as `deletion_ms`.
+    #[n(11)]
+    pub(super) deletion_trusted_ms: Option<i64>,
+    /// Where material comes from; none: AWS_KMS.
+    #[n(12)]
+    pub(super) origin: Option<KeyOrigin>,
+    /// Imported for the next rotation; not yet the key's for good.
+    #[n(13)]
+    pub(super) pending_material: Option<MaterialRecord>,
+    /// Of multi-Region keys.
+    #[n(14)]
+    pub(super) multi_region: Option<MultiRegionRecord>,
+    /// While pending the deletion of replicas: the waiting period that follows, in days.
+    #[n(15)]
+    pub(super) pending_window_days: Option<u32>,
+    /// Import tokens that were used and are still valid.
+    #[n(16)]
+    pub(super) used_tokens: Option<Vec<UsedToken>>,
+    /// Absent in the rows of symmetric keys, the first kind there was.
+    #[n(20)]
+    pub(super) kind: KeyKind,
+}
+
+/// As `[spec, usage]`, in AWS's words.
+impl<C> minicbor::Encode<C> for KeyKind {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), EncodeError<W::Error>> {
+        e.array(2)?.str(self.spec().as_str())?.str(self.usage().as_str())?.ok()
+    }
+
+    fn is_nil(&self) -> bool {
+        *self == Self::SYMMETRIC
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for KeyKind {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let unknown = || DecodeError::message("no kind of key");
+        if d.array()? != Some(2) {
+            return Err(unknown());
+        }
+        let (spec, usage) = (KeySpec::parse(d.str()?), KeyUsage::parse(d.str()?));
+        spec.zip(usage).and_then(|(spec, usage)| Self::new(spec, usage)).ok_or_else(unknown)
+    }
+
+    fn nil() -> Option<Self> {
+        Some(Self::SYMMETRIC)
+    }
 }
 
 /// An alias.
@@ -106,7 +216,7 @@ pub(super) struct Tombstone {
     pub(super) destroyed_ms: i64,
 }
 
-/// Stands in the queue of deletions, in the order of their time.
+/// Stands in a queue of what is due, in the order of time.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub(super) struct DueRecord {
     #[n(0)]
@@ -141,12 +251,51 @@ impl Record for DueRecord {
     const TABLE: Table = Table::Key;
 }
 
+/// How far time has come: see [`super::clock`]. One row of the whole store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct ClockRecord {
+    /// The trusted clock, in milliseconds since the epoch.
+    #[n(0)]
+    pub(super) trusted_ms: i64,
+    /// What the wall clock showed at the same moment.
+    #[n(1)]
+    pub(super) wall_ms: i64,
+    /// When this row was made: since then uses of keys are tracked.
+    #[n(2)]
+    pub(super) first_ms: i64,
+}
+
+/// The last successful use of a key.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(super) struct LastUseRecord {
+    /// The API's name.
+    #[n(0)]
+    pub(super) operation: String,
+    /// Milliseconds since the epoch.
+    #[n(1)]
+    pub(super) at_ms: i64,
+    /// `eventID` of its record.
+    #[n(2)]
+    pub(super) event_id: String,
+    /// `requestID` of its record.
+    #[n(3)]
+    pub(super) request_id: String,
+}
+
+impl Record for ClockRecord {
+    const TABLE: Table = Table::Key;
+}
+
+impl Record for LastUseRecord {
+    const TABLE: Table = Table::Key;
+}
+
 impl Record for OwnedRecord {
     const TABLE: Table = Table::Key;
 }
 
 // A Region is never empty, so rows whose first field is the empty string are in no listing of keys.
-const INTERNAL: &[u8] = b"";
+pub(super) const INTERNAL: &[u8] = b"";
 
 impl KeyPlace {
     pub(super) fn new(region: &Region, account: &AccountId, key_id: &str) -> Self {
@@ -171,9 +320,9 @@ impl KeyPlace {
         Tuple::new().bytes(INTERNAL).bytes(b"destroyed").bytes(self.key_id.as_bytes()).build()
     }
 
-    /// Its row in the queue of deletions.
-    pub(super) fn due_row(&self, deletion: Timestamp) -> Vec<u8> {
-        due_tuple().u64(due_order(deletion)).bytes(self.key_id.as_bytes()).build()
+    /// The member of the same set of multi-Region keys in another Region.
+    pub(super) fn in_region(&self, region: &Region) -> Self {
+        Self::new(region, &self.account, &self.key_id)
     }
 }
 
@@ -182,19 +331,19 @@ pub(super) fn owner_tuple(region: &Region, account: &AccountId) -> Tuple {
     Tuple::new().bytes(region.as_str().as_bytes()).bytes(account.as_str().as_bytes())
 }
 
-/// Start of the queue of deletions.
-pub(super) fn due_tuple() -> Tuple {
-    Tuple::new().bytes(INTERNAL).bytes(b"due")
-}
-
-/// A time as it stands in the queue's keys.
-pub(super) fn due_order(at: Timestamp) -> u64 {
-    u64::try_from(at.0).unwrap_or(0)
-}
-
 /// The row of an owned key.
 pub(super) fn owned_row(name: &str) -> Vec<u8> {
     Tuple::new().bytes(INTERNAL).bytes(b"owned").bytes(name.as_bytes()).build()
+}
+
+/// The row of the trusted clock.
+pub(super) fn clock_row() -> Vec<u8> {
+    Tuple::new().bytes(INTERNAL).bytes(b"clock").build()
+}
+
+/// The row of a key's last use.
+pub(super) fn last_use_row(key_arn: &str) -> Vec<u8> {
+    Tuple::new().bytes(INTERNAL).bytes(b"used").bytes(key_arn.as_bytes()).build()
 }
 
 /// The row of an alias; `name` with its `alias/`.
@@ -202,7 +351,58 @@ pub(super) fn alias_row(region: &Region, account: &AccountId, name: &str) -> Vec
     owner_tuple(region, account).bytes(name.as_bytes()).build()
 }
 
+impl MaterialRecord {
+    /// Whether it can be used.
+    pub(super) fn is_present(&self) -> bool {
+        !self.wrapped.is_empty()
+    }
+
+    /// When it expires.
+    pub(super) fn valid_to(&self) -> Option<Timestamp> {
+        self.import.as_ref().filter(|_| self.is_present())?.valid_to_ms.map(Timestamp)
+    }
+}
+
 impl KeyRecord {
+    pub(super) fn origin(&self) -> KeyOrigin {
+        self.origin.unwrap_or_default()
+    }
+
+    /// The set of a multi-Region key. Its Regions were checked when they were stored.
+    pub(super) fn regions(&self) -> Option<MultiRegion> {
+        let stored = self.multi_region.as_ref()?;
+        let replicas = stored.replicas.iter().filter_map(|region| Region::parse(region).ok()).collect();
+        Some(MultiRegion { primary: Region::parse(&stored.primary).ok()?, replicas })
+    }
+
+    /// Whether this is the record of a replica.
+    pub(super) fn is_replica(&self, place: &KeyPlace) -> bool {
+        self.multi_region.as_ref().is_some_and(|set| set.primary != place.region.as_str())
+    }
+
+    /// All material, the pending one last.
+    pub(super) fn all_materials(&self) -> impl Iterator<Item = &MaterialRecord> {
+        self.materials.iter().chain(&self.pending_material)
+    }
+
+    /// As [`Self::all_materials`], to change them.
+    pub(super) fn all_materials_mut(&mut self) -> impl Iterator<Item = &mut MaterialRecord> {
+        self.materials.iter_mut().chain(&mut self.pending_material)
+    }
+
+    /// Whether there is material and none of what is the key's for good is missing.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.materials.is_empty() && self.materials.iter().all(MaterialRecord::is_present)
+    }
+
+    fn expiration(&self) -> Option<Expiration> {
+        if self.origin() == KeyOrigin::AwsKms || !self.is_complete() {
+            return None;
+        }
+        let first = self.materials.iter().filter_map(MaterialRecord::valid_to).min();
+        Some(first.map_or(Expiration::Never, Expiration::At))
+    }
+
     pub(super) fn metadata(&self, place: &KeyPlace) -> KeyMetadata {
         KeyMetadata {
             key_id: place.key_id.clone(),
@@ -212,13 +412,18 @@ impl KeyRecord {
             created: Timestamp(self.created_ms),
             state: self.state,
             deletion: self.deletion_ms.map(Timestamp),
+            pending_window_days: self.pending_window_days,
             description: self.description.clone(),
             aws_managed: self.aws_managed,
+            origin: self.origin(),
+            expiration: self.expiration(),
+            multi_region: self.regions(),
+            kind: self.kind,
             current_material_id: self
                 .materials
                 .last()
-                .map(|material| material_id(&place.key_id, &material.tag))
-                .unwrap_or_default(),
+                .filter(|_| self.kind.is_symmetric())
+                .map(|material| material_id(&place.key_id, &material.tag)),
         }
     }
 }
@@ -230,8 +435,14 @@ mod tests {
     /// As the first version wrote it; these bytes must be read for ever.
     #[test]
     fn golden() {
-        let material =
-            MaterialRecord { tag: [7; 16], created_ms: 5, origin: MaterialOrigin::OnDemand, wrapped: vec![1, 2] };
+        let material = MaterialRecord {
+            tag: [7; 16],
+            created_ms: 5,
+            origin: MaterialOrigin::OnDemand,
+            wrapped: vec![1, 2],
+            import: None,
+            public_key: None,
+        };
         let key = KeyRecord {
             created_ms: 1_795_608_000_000,
             state: KeyState::PendingDeletion,
@@ -242,6 +453,14 @@ mod tests {
             aliases: vec!["alias/a".to_owned()],
             policy: Some("{}".to_owned()),
             tags: vec![("k".to_owned(), "v".to_owned())],
+            rotation: None,
+            deletion_trusted_ms: None,
+            origin: None,
+            pending_material: None,
+            multi_region: None,
+            pending_window_days: None,
+            used_tokens: None,
+            kind: KeyKind::SYMMETRIC,
         };
         let alias = AliasRecord { target_key_id: "id".to_owned(), created_ms: 1, updated_ms: 2 };
         let hex = |bytes: Vec<u8>| super::super::root::hex(&bytes);
@@ -249,11 +468,73 @@ mod tests {
         assert_eq!(key_hex, KEY);
         assert_eq!(alias_hex, ALIAS);
         assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&key).unwrap()).unwrap(), key);
+        let kind = KeyKind::new(KeySpec::P256, KeyUsage::KeyAgreement).unwrap();
+        let material = MaterialRecord { public_key: Some(vec![3].into()), ..key.materials[0].clone() };
+        let asymmetric = KeyRecord { kind, materials: vec![material], ..key };
+        assert_eq!(hex(minicbor::to_vec(&asymmetric).unwrap()), ASYMMETRIC);
+        assert_eq!(minicbor::decode::<KeyRecord>(&minicbor::to_vec(&asymmetric).unwrap()).unwrap(), asymmetric);
     }
 
+    #[test]
+    fn kinds_that_are_none() {
+        let mut record = minicbor::to_vec(("SYMMETRIC_DEFAULT", "SIGN_VERIFY")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        record = minicbor::to_vec(("RSA_2048", "SIGN_VERIFY", "x")).unwrap();
+        assert!(minicbor::decode::<KeyKind>(&record).is_err());
+        for &spec in KeySpec::ALL {
+            for kind in spec.abilities().usages.iter().map(|usage| KeyKind::new(spec, *usage).unwrap()) {
+                assert_eq!(minicbor::decode::<KeyKind>(&minicbor::to_vec(kind).unwrap()).unwrap(), kind);
+            }
+        }
+    }
+
+    /// The fields that came with rotation, imports and multi-Region keys.
+    #[test]
+    fn golden_of_the_second_generation() {
+        let imported = MaterialRecord {
+            tag: [7; 16],
+            created_ms: 5,
+            origin: MaterialOrigin::Initial,
+            wrapped: vec![1],
+            import: Some(ImportRecord { description: Some("m".to_owned()), valid_to_ms: Some(9) }),
+            public_key: None,
+        };
+        let key = KeyRecord {
+            created_ms: 1,
+            state: KeyState::PendingReplicaDeletion,
+            deletion_ms: None,
+            description: String::new(),
+            aws_managed: false,
+            materials: Vec::new(),
+            aliases: Vec::new(),
+            policy: None,
+            tags: Vec::new(),
+            rotation: Some(RotationRecord { period_days: 90, next_ms: 2, next_trusted_ms: 3 }),
+            deletion_trusted_ms: Some(4),
+            origin: Some(KeyOrigin::External),
+            pending_material: Some(imported),
+            multi_region: Some(MultiRegionRecord { primary: "a-1".to_owned(), replicas: vec!["b-1".to_owned()] }),
+            pending_window_days: Some(7),
+            used_tokens: Some(vec![UsedToken { id: [8; 16], until_ms: 6 }]),
+            kind: KeyKind::SYMMETRIC,
+        };
+        let bytes = minicbor::to_vec(&key).unwrap();
+        assert_eq!(super::super::root::hex(&bytes), SECOND);
+        assert_eq!(minicbor::decode::<KeyRecord>(&bytes).unwrap(), key);
+    }
+
+    const SECOND: &str = concat!(
+        "910104f660f48080f680f683185a020304018b500707070707070707070707070707070705004101f6f6f6f6f6f68261",
+        "6d098263612d318163622d31078182500808080808080808080808080808080806",
+    );
     const KEY: &str = concat!(
         "891b000001a21293b60002016164f58184500707070707070707070707070707070705014201028167616c6961732f61",
         "627b7d8182616b6176",
+    );
+    const ASYMMETRIC: &str = concat!(
+        "951b000001a21293b60002016164f5819550070707070707070707070707070707070501420102f6f6f6f6f6f6f6f6f6f6f6",
+        "f6f6f6f6f641038167616c6961732f61627b7d8182616b6176f6f6f6f6f6f6f6f6f6f6f6826d4543435f4e4953545f5032",
+        "35366d4b45595f41475245454d454e54",
     );
     const ALIAS: &str = "836269640102";
 }

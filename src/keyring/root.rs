@@ -27,7 +27,7 @@ pub use external::KeyService;
 pub use key_file::{KeyFile, make_key_text, parse_key_text};
 pub use open::{Roots, create_store, open_store_key};
 pub use record::{Method, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root};
-pub use rotate::{Rotation, RotationStep};
+pub use rotate::{RotationStep, StoreKeyRotation};
 pub use secret::{RootId, RootSecret};
 pub use shares::{ParsedShare, combine, parse_share, split};
 pub use unattended::{Opening, Token, Unattended, passphrase_secret};
@@ -88,4 +88,4 @@ impl fmt::Display for RootError {
 impl std::error::Error for RootError {}
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ciphertext::parse_ciphertext;
+use super::clock::TrustedClock;
+use super::import::has_expired;
+use super::key_pair::RsaMakers;
 use super::keys::{Operation, StateRefusal, check_state};
 use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
 use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
-use super::root::Rotation;
-use super::{KeyMetadata, KeyringError, OwnedKey};
+use super::root::StoreKeyRotation;
+use super::{KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
 use crate::audit::Audit;
 use crate::auth::{Access, Denied, Grant};
 use crate::crypto::{SecretBytes, StoreKey};
@@ -18,7 +21,7 @@ use crate::index::{Rows, Stored};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
 use crate::sources::Sources;
 
-use super::usage::{DataKeySize, Use};
+use super::usage::{DataKeySize, Sealing, Use};
 
 /// An encryption context as KMS has it.
 pub type EncryptionContext = BTreeMap<String, String>;
@@ -33,6 +36,15 @@ pub struct ResolvedKey {
     pub metadata: KeyMetadata,
 }
 
+impl ResolvedKey {
+    /// Whether the key could be used when it was resolved: for those that hold what was made with it.
+    pub fn check_usable(&self) -> Result<(), KeyringError> {
+        let metadata = &self.metadata;
+        check_state(metadata.state, Operation::Use)
+            .map_err(|refusal| refused(refusal, metadata.arn.clone(), metadata.origin))
+    }
+}
+
 /// A new data key.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct DataKey {
@@ -40,8 +52,8 @@ pub struct DataKey {
     pub plaintext: SecretBytes,
     /// The same, as a KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// A new ciphertext.
@@ -49,8 +61,8 @@ pub struct DataKey {
 pub struct Encrypted {
     /// The KMS ciphertext.
     pub ciphertext: Vec<u8>,
-    /// The material that sealed it.
-    pub material_id: String,
+    /// The material that sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// An opened ciphertext.
@@ -58,8 +70,8 @@ pub struct Encrypted {
 pub struct Decrypted {
     /// What it held.
     pub plaintext: SecretBytes,
-    /// The material that had sealed it.
-    pub material_id: String,
+    /// The material that had sealed it; of symmetric keys alone.
+    pub material_id: Option<String>,
 }
 
 /// The key module. Cheap to clone.
@@ -76,15 +88,31 @@ struct Parts {
     markers: Markers,
     materials: Mutex<MaterialCache>,
     owned: OwnedCache,
-    rotation: Rotation,
+    clock: TrustedClock,
+    rsa_makers: RsaMakers,
+    store_key_rotation: StoreKeyRotation,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
-        let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
-        let (materials, owned, rotation) = (Mutex::default(), OwnedCache::default(), Rotation::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, rotation }))
+        let markers = Markers::new(rows.sealer().derive_constant(b"strongroom page marker v1"));
+        let store_key_rotation = StoreKeyRotation::default();
+        let (materials, owned) = (Mutex::default(), OwnedCache::default());
+        let (clock, rsa_makers) = (TrustedClock::default(), RsaMakers::default());
+        Self(Arc::new(Parts {
+            rows,
+            audit,
+            store_key,
+            sources,
+            home,
+            markers,
+            materials,
+            owned,
+            clock,
+            rsa_makers,
+            store_key_rotation,
+        }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -111,12 +139,20 @@ impl KeyRing {
         &self.0.markers
     }
 
-    pub(super) fn rotation(&self) -> &Rotation {
-        &self.0.rotation
+    pub(super) fn store_key_rotation(&self) -> &StoreKeyRotation {
+        &self.0.store_key_rotation
     }
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {
         &self.0.owned
+    }
+
+    pub(super) fn clock(&self) -> &TrustedClock {
+        &self.0.clock
+    }
+
+    pub(super) fn rsa_makers(&self) -> &RsaMakers {
+        &self.0.rsa_makers
     }
 
     pub(super) fn materials(&self) -> MutexGuard<'_, MaterialCache> {
@@ -201,7 +237,7 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<DataKey, KeyringError> {
         let size = if bytes == 32 { DataKeySize::Aes256 } else { DataKeySize::Bytes(bytes) };
-        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), size).await
+        self.generate(&Use::in_process(grant, key, context, size.parameters(), via_s3), context, size).await
     }
 
     /// Opens a KMS ciphertext. `grant`: `kms:Decrypt` on the key's ARN.
@@ -214,7 +250,8 @@ impl KeyRing {
         via_s3: bool,
     ) -> Result<Decrypted, KeyringError> {
         let algorithm = ("encryptionAlgorithm", "SYMMETRIC_DEFAULT".into());
-        self.open(&Use::in_process(grant, key, context, algorithm, via_s3), ciphertext).await
+        let usage = Use::in_process(grant, key, context, algorithm, via_s3);
+        self.open(&usage, Sealing::symmetric(context), ciphertext).await
     }
 
     /// The owned key for SSE-S3, from a cache of bounded age or loaded and recorded.
@@ -222,8 +259,13 @@ impl KeyRing {
         self.load_owned_key().await
     }
 
-    /// A key's row as it is now.
+    /// A key's row as it is now: material that expired meanwhile is gone from it, whether the worker came by or not.
     pub(super) async fn load(&self, place: &KeyPlace) -> Result<Stored<KeyRecord>, KeyringError> {
+        let stored: Stored<KeyRecord> = self.rows().load(&place.row()).await?.ok_or_else(|| absent(place))?;
+        if !has_expired(&stored.value, self.sources().now()) {
+            return Ok(stored);
+        }
+        self.expire_if_due(place).await?;
         self.rows().load(&place.row()).await?.ok_or_else(|| absent(place))
     }
 
@@ -255,13 +297,30 @@ pub(super) fn alias_absent(region: &Region, account: &AccountId, name: &str) -> 
 
 /// Checks a key's state, in AWS's words.
 pub(super) fn check_usable(record: &KeyRecord, place: &KeyPlace, operation: Operation) -> Result<(), KeyringError> {
-    check_state(record.state, operation).map_err(|refusal| match refusal {
-        StateRefusal::Disabled => KeyringError::Disabled(place.arn()),
-        StateRefusal::PendingDeletion => KeyringError::PendingDeletion(place.arn()),
-        StateRefusal::NotPendingDeletion => {
-            KeyringError::InvalidState(format!("{} is not pending deletion.", place.arn()))
-        }
-    })
+    check_state(record.state, operation).map_err(|refusal| refused(refusal, place.arn(), record.origin()))
+}
+
+fn refused(refusal: StateRefusal, arn: String, origin: KeyOrigin) -> KeyringError {
+    let invalid = |what: &str| KeyringError::InvalidState(format!("{arn} is {what}."));
+    match refusal {
+        StateRefusal::Disabled => KeyringError::Disabled(arn),
+        StateRefusal::PendingDeletion => KeyringError::PendingDeletion(arn),
+        StateRefusal::NotPendingDeletion => invalid("not pending deletion"),
+        StateRefusal::PendingImport => invalid("pending import"),
+        StateRefusal::Unavailable => invalid("unavailable"),
+        StateRefusal::Creating => invalid("creating"),
+        StateRefusal::Updating => invalid("updating"),
+        StateRefusal::Origin => unsupported_origin(&arn, origin),
+    }
+}
+
+/// The operation is not for keys of that origin.
+pub(super) fn wrong_origin(record: &KeyRecord, place: &KeyPlace) -> KeyringError {
+    unsupported_origin(&place.arn(), record.origin())
+}
+
+fn unsupported_origin(arn: &str, origin: KeyOrigin) -> KeyringError {
+    KeyringError::Unsupported(format!("{arn} origin is {} which is not valid for this operation.", origin.name()))
 }
 
 /// An AWS managed key's policy allows its use through S3 and to read its metadata, nothing else, to anyone.

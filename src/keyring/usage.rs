@@ -6,14 +6,17 @@ use serde_json::{Map, Value, json};
 
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, material_details};
-use super::ciphertext::{Sealer, material_id, open_ciphertext, parse_ciphertext, seal_ciphertext, unwrap_material};
+use super::ciphertext::{
+    Sealer, damaged_material, material_id, open_ciphertext, parse_ciphertext, seal_ciphertext, unwrap_material,
+};
 use super::keys::Operation;
 use super::record::{KeyPlace, KeyRecord, MaterialRecord};
 use super::service::{
     DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, check_managed, check_usable,
 };
 use crate::auth::Grant;
-use crate::crypto::{SecretBytes, SecretKey};
+use crate::crypto::{KeyMaterial, SecretBytes, UseError};
+use crate::names::{EncryptionAlgorithm, KeyKind, KeyUsage, MessageType};
 
 /// One use of one key.
 #[derive(Debug)]
@@ -22,13 +25,37 @@ pub struct Use<'a> {
     pub grant: &'a Grant,
     /// The key.
     pub key: &'a ResolvedKey,
-    /// What the message is bound to.
-    pub context: &'a EncryptionContext,
     /// How it appears in the trail.
     pub call: Call,
     /// Do all the checks, then answer [`KeyringError::DryRun`].
     pub dry_run: bool,
 }
+
+/// How a message is sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealing<'a> {
+    /// One of the key's.
+    pub algorithm: EncryptionAlgorithm,
+    /// What the message is bound to; of the symmetric algorithm alone.
+    pub context: &'a EncryptionContext,
+}
+
+/// An operation that uses keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task {
+    /// The IAM action.
+    pub(super) action: &'static str,
+    /// What a key must have been made for; none: anything.
+    pub(super) needs: Option<KeyUsage>,
+}
+
+const ENCRYPT: Task = Task::new("kms:Encrypt", KeyUsage::EncryptDecrypt);
+const DECRYPT: Task = Task::new("kms:Decrypt", KeyUsage::EncryptDecrypt);
+// Two actions, on two keys; the name is the API's.
+const RE_ENCRYPT: Task = Task::new("kms:ReEncrypt", KeyUsage::EncryptDecrypt);
+const GENERATE_DATA_KEY: Task = Task::new("kms:GenerateDataKey", KeyUsage::EncryptDecrypt);
+const GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: Task =
+    Task::new("kms:GenerateDataKeyWithoutPlaintext", KeyUsage::EncryptDecrypt);
 
 /// How a data key's length was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +87,83 @@ impl DataKeySize {
     }
 }
 
+impl Task {
+    pub(super) const fn new(action: &'static str, needs: KeyUsage) -> Self {
+        Self { action, needs: Some(needs) }
+    }
+
+    /// The API's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.action.strip_prefix("kms:").unwrap_or(self.action)
+    }
+}
+
+impl<'a> Sealing<'a> {
+    /// Under a symmetric key.
+    pub fn symmetric(context: &'a EncryptionContext) -> Self {
+        Self { algorithm: EncryptionAlgorithm::SymmetricDefault, context }
+    }
+
+    fn check(&self, kind: KeyKind) -> Result<(), KeyringError> {
+        if !kind.spec().abilities().encryption.contains(&self.algorithm) {
+            return Err(Asked::algorithm(self.algorithm.as_str()).told(kind, UseError::Algorithm));
+        }
+        if !kind.is_symmetric() && !self.context.is_empty() {
+            let text = "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.";
+            return Err(KeyringError::Validation(text.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// What was asked of a key, in the words of the request, for the text of a refusal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) algorithm: &'static str,
+    pub(super) message_type: MessageType,
+}
+
+impl Asked {
+    pub(super) fn algorithm(algorithm: &'static str) -> Self {
+        Self { algorithm, message_type: MessageType::Raw }
+    }
+
+    /// What the caller is told when the material could not be used so.
+    pub(super) fn told(self, kind: KeyKind, error: UseError) -> KeyringError {
+        let Self { algorithm, message_type } = self;
+        let spec = kind.spec();
+        let text = match error {
+            UseError::Algorithm => {
+                let text = format!("Algorithm {algorithm} is incompatible with key spec {spec}.");
+                return KeyringError::InvalidKeyUsage(text);
+            }
+            UseError::Ciphertext => return KeyringError::InvalidCiphertext,
+            UseError::Signature => return KeyringError::InvalidSignature,
+            UseError::Mac => return KeyringError::InvalidMac,
+            UseError::Library => return KeyringError::Internal(format!("{algorithm} with {spec} failed")),
+            UseError::MessageTypeOfSpec => format!("Message type {message_type} is incompatible with key spec {spec}."),
+            UseError::MessageTypeOfAlgorithm => {
+                format!("Message type {message_type} is incompatible with algorithm {algorithm}.")
+            }
+            UseError::DigestLength => format!("Digest is invalid length for algorithm {algorithm}."),
+            UseError::MuLength => format!("External Mu is invalid length for algorithm {algorithm}."),
+            UseError::MessageTooLong => "The message is too long.".to_owned(),
+            UseError::PlaintextTooLong { max_bytes } => {
+                format!("Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than {max_bytes} bytes.")
+            }
+            // AWS's text is not recorded.
+            UseError::PublicKey => format!("The public key is not valid for key spec {spec}."),
+        };
+        KeyringError::Validation(text)
+    }
+}
+
 impl<'a> Use<'a> {
     /// A use that did not come in by the KMS protocol: its parameters are put together here.
     pub(super) fn in_process(
         grant: &'a Grant,
         key: &'a ResolvedKey,
-        context: &'a EncryptionContext,
+        context: &EncryptionContext,
         parameter: (&'static str, Value),
         via_s3: bool,
     ) -> Self {
@@ -75,90 +173,125 @@ impl<'a> Use<'a> {
         if !context.is_empty() {
             request.insert("encryptionContext".to_owned(), json!(context));
         }
-        Self { grant, key, context, call: Call { request: request.into(), via_s3 }, dry_run: false }
+        Self { grant, key, call: Call { request: request.into(), via_s3 }, dry_run: false }
     }
 }
 
-/// A key whose state allowed its use a moment ago.
-struct Usable {
+/// A key whose state, usage and kind allowed its use a moment ago.
+pub(super) struct Usable {
     place: KeyPlace,
     record: KeyRecord,
 }
 
 /// One generation, unwrapped.
-struct Material {
+pub(super) struct Material {
     sealer: Sealer,
-    key: Arc<SecretKey>,
-    id: String,
+    pub(super) key: Arc<KeyMaterial>,
+    /// Of symmetric keys alone.
+    id: Option<String>,
+}
+
+impl Usable {
+    pub(super) fn kind(&self) -> KeyKind {
+        self.record.kind
+    }
+
+    pub(super) fn place(&self) -> &KeyPlace {
+        &self.place
+    }
+
+    pub(super) fn newest(&self) -> Result<&MaterialRecord, KeyringError> {
+        let none = || KeyringError::Internal(format!("key {} has no material", self.place.key_id));
+        self.record.materials.last().ok_or_else(none)
+    }
+
+    /// Only symmetric keys make data keys. AWS's text is not recorded; this one is put as that of a wrong usage.
+    pub(super) fn check_symmetric(&self, task: &Task) -> Result<(), KeyringError> {
+        if self.kind().is_symmetric() {
+            return Ok(());
+        }
+        Err(KeyringError::InvalidKeyUsage(wrong_spec(&self.place, self.kind(), task.name())))
+    }
+}
+
+/// A key's spec does not serve an operation.
+pub(super) fn wrong_spec(place: &KeyPlace, kind: KeyKind, operation: &str) -> String {
+    format!("{} key spec is {} which is not valid for {operation}.", place.arn(), kind.spec())
 }
 
 impl KeyRing {
-    /// Seals up to 4,096 bytes. Grant: `kms:Encrypt`.
-    pub async fn encrypt(&self, usage: &Use<'_>, plain: &[u8]) -> Result<Encrypted, KeyringError> {
-        usage.grant.assert_covers("kms:Encrypt", &usage.key.metadata.arn);
-        let event = event_of(usage.grant, "Encrypt", &usage.call, vec![key_resource(&usage.key.metadata)]);
-        let outcome = self.seal_under(usage.grant, usage.key, usage.context, plain, usage.call.via_s3).await;
-        let outcome = outcome.map(|sealed| {
-            let details = material_details(&sealed.material_id);
-            (sealed, details)
-        });
-        self.conclude(event, unless_dry(usage.dry_run, outcome)).await
+    /// Seals up to 4,096 bytes, under an RSA key as many as fit into its modulus. Grant: `kms:Encrypt`.
+    pub async fn encrypt(
+        &self,
+        usage: &Use<'_>,
+        sealing: Sealing<'_>,
+        plain: &[u8],
+    ) -> Result<Encrypted, KeyringError> {
+        self.perform(&ENCRYPT, usage, |key| {
+            let sealed = self.seal_under(key, sealing, plain)?;
+            let details = material_details(sealed.material_id.as_deref());
+            Ok((sealed, details))
+        })
+        .await
     }
 
     /// Makes a data key. Grant: `kms:GenerateDataKey`.
-    pub async fn generate(&self, usage: &Use<'_>, size: DataKeySize) -> Result<DataKey, KeyringError> {
-        self.generate_as("GenerateDataKey", "kms:GenerateDataKey", usage, size).await
+    pub async fn generate(
+        &self,
+        usage: &Use<'_>,
+        context: &EncryptionContext,
+        size: DataKeySize,
+    ) -> Result<DataKey, KeyringError> {
+        self.generate_as(&GENERATE_DATA_KEY, usage, context, size).await
     }
 
     /// Makes a data key that only its ciphertext is told of. Grant: `kms:GenerateDataKeyWithoutPlaintext`.
     pub async fn generate_without_plaintext(
         &self,
         usage: &Use<'_>,
+        context: &EncryptionContext,
         size: DataKeySize,
     ) -> Result<Encrypted, KeyringError> {
-        let action = "kms:GenerateDataKeyWithoutPlaintext";
-        let made = self.generate_as("GenerateDataKeyWithoutPlaintext", action, usage, size).await?;
+        let made = self.generate_as(&GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, usage, context, size).await?;
         Ok(Encrypted { ciphertext: made.ciphertext, material_id: made.material_id })
     }
 
     async fn generate_as(
         &self,
-        name: &'static str,
-        action: &str,
+        task: &Task,
         usage: &Use<'_>,
+        context: &EncryptionContext,
         size: DataKeySize,
     ) -> Result<DataKey, KeyringError> {
-        usage.grant.assert_covers(action, &usage.key.metadata.arn);
-        let event = event_of(usage.grant, name, &usage.call, vec![key_resource(&usage.key.metadata)]);
-        let plaintext = self.random_bytes(size.bytes());
-        let sealed =
-            self.seal_under(usage.grant, usage.key, usage.context, plaintext.expose(), usage.call.via_s3).await;
-        let outcome = sealed.map(|sealed| {
-            let details = material_details(&sealed.material_id);
-            (DataKey { plaintext, ciphertext: sealed.ciphertext, material_id: sealed.material_id }, details)
-        });
-        self.conclude(event, unless_dry(usage.dry_run, outcome)).await
+        self.perform(task, usage, |key| {
+            key.check_symmetric(task)?;
+            let plaintext = self.random_bytes(size.bytes());
+            let sealed = self.seal_under(key, Sealing::symmetric(context), plaintext.expose())?;
+            let details = material_details(sealed.material_id.as_deref());
+            Ok((DataKey { plaintext, ciphertext: sealed.ciphertext, material_id: sealed.material_id }, details))
+        })
+        .await
     }
 
-    /// Opens a KMS ciphertext. Grant: `kms:Decrypt`.
-    pub async fn open(&self, usage: &Use<'_>, ciphertext: &[u8]) -> Result<Decrypted, KeyringError> {
-        usage.grant.assert_covers("kms:Decrypt", &usage.key.metadata.arn);
-        let event = event_of(usage.grant, "Decrypt", &usage.call, vec![key_resource(&usage.key.metadata)]);
-        let outcome = self.open_under(usage.grant, usage.key, usage.context, ciphertext, usage.call.via_s3).await;
-        let outcome = outcome.map(|opened| {
-            let details = material_details(&opened.material_id);
-            (opened, details)
-        });
-        self.conclude(event, unless_dry(usage.dry_run, outcome)).await
+    /// Opens a ciphertext. Grant: `kms:Decrypt`.
+    pub async fn open(
+        &self,
+        usage: &Use<'_>,
+        sealing: Sealing<'_>,
+        ciphertext: &[u8],
+    ) -> Result<Decrypted, KeyringError> {
+        self.perform(&DECRYPT, usage, |key| {
+            let opened = self.open_under(key, sealing, ciphertext)?;
+            let details = material_details(opened.material_id.as_deref());
+            Ok((opened, details))
+        })
+        .await
     }
 
     /// Checks that a key could open a ciphertext, without one: Decrypt's `IGNORE_CIPHERTEXT`. Grant: `kms:Decrypt`.
     /// Never succeeds: the answer to a call whose checks pass is [`KeyringError::DryRun`].
-    pub async fn open_nothing(&self, usage: &Use<'_>) -> Result<Decrypted, KeyringError> {
-        usage.grant.assert_covers("kms:Decrypt", &usage.key.metadata.arn);
-        let event = event_of(usage.grant, "Decrypt", &usage.call, vec![key_resource(&usage.key.metadata)]);
-        let usable = self.usable(usage.grant, usage.key, usage.call.via_s3).await;
-        self.conclude(event, usable.and(Err(KeyringError::DryRun))).await
+    pub async fn open_nothing(&self, usage: &Use<'_>, sealing: Sealing<'_>) -> Result<Decrypted, KeyringError> {
+        self.perform(&DECRYPT, usage, |key| sealing.check(key.kind()).and(Err(KeyringError::DryRun))).await
     }
 
     /// Opens a ciphertext under one key and seals what it held under another (or the same); the plaintext stays
@@ -166,38 +299,43 @@ impl KeyRing {
     /// `IGNORE_CIPHERTEXT`. Answers the opened message's material id and the new ciphertext.
     pub async fn re_encrypt(
         &self,
-        from: &Use<'_>,
-        to: &Use<'_>,
+        from: (&Use<'_>, Sealing<'_>),
+        to: (&Use<'_>, Sealing<'_>),
         ciphertext: Option<&[u8]>,
-    ) -> Result<(String, Encrypted), KeyringError> {
-        from.grant.assert_covers("kms:ReEncryptFrom", &from.key.metadata.arn);
-        to.grant.assert_covers("kms:ReEncryptTo", &to.key.metadata.arn);
-        let mut resources = vec![key_resource(&from.key.metadata)];
-        if to.key.metadata.arn != from.key.metadata.arn {
-            resources.push(key_resource(&to.key.metadata));
+    ) -> Result<(Option<String>, Encrypted), KeyringError> {
+        let (from_key, to_key) = (&from.0.key.metadata, &to.0.key.metadata);
+        from.0.grant.assert_covers("kms:ReEncryptFrom", &from_key.arn);
+        to.0.grant.assert_covers("kms:ReEncryptTo", &to_key.arn);
+        let mut resources = vec![key_resource(from_key)];
+        if to_key.arn != from_key.arn {
+            resources.push(key_resource(to_key));
         }
-        let event = event_of(to.grant, "ReEncrypt", &to.call, resources);
+        let event = event_of(to.0.grant, RE_ENCRYPT.name(), &to.0.call, resources);
         let outcome = self.seal_again(from, to, ciphertext).await.map(|(source_id, sealed)| {
-            let ids = json!({ "sourceKeyMaterialId": source_id, "destinationKeyMaterialId": sealed.material_id });
-            ((source_id, sealed), Details { response: Value::Null, additional: ids })
+            let ids = [("sourceKeyMaterialId", &source_id), ("destinationKeyMaterialId", &sealed.material_id)];
+            let ids: Map<String, Value> =
+                ids.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id.clone()?.into()))).collect();
+            let additional = if ids.is_empty() { Value::Null } else { ids.into() };
+            ((source_id, sealed), Details { response: Value::Null, additional })
         });
-        self.conclude(event, unless_dry(to.dry_run, outcome)).await
+        self.conclude(event, unless_dry(to.0.dry_run, outcome)).await
     }
 
     async fn seal_again(
         &self,
-        from: &Use<'_>,
-        to: &Use<'_>,
+        (from, opening): (&Use<'_>, Sealing<'_>),
+        (to, sealing): (&Use<'_>, Sealing<'_>),
         ciphertext: Option<&[u8]>,
-    ) -> Result<(String, Encrypted), KeyringError> {
+    ) -> Result<(Option<String>, Encrypted), KeyringError> {
+        let source = self.usable(&RE_ENCRYPT, from).await?;
+        let target = self.usable(&RE_ENCRYPT, to).await?;
         let Some(ciphertext) = ciphertext else {
-            self.usable(from.grant, from.key, from.call.via_s3).await?;
-            self.usable(to.grant, to.key, to.call.via_s3).await?;
+            opening.check(source.kind())?;
+            sealing.check(target.kind())?;
             return Err(KeyringError::DryRun);
         };
-        let opened = self.open_under(from.grant, from.key, from.context, ciphertext, from.call.via_s3).await?;
-        let plain = opened.plaintext.expose();
-        let sealed = self.seal_under(to.grant, to.key, to.context, plain, to.call.via_s3).await?;
+        let opened = self.open_under(&source, opening, ciphertext)?;
+        let sealed = self.seal_under(&target, sealing, opened.plaintext.expose())?;
         Ok((opened.material_id, sealed))
     }
 
@@ -214,72 +352,95 @@ impl KeyRing {
         SecretBytes::new(out)
     }
 
-    async fn seal_under(
+    /// A use of one key from its grant to its record: `act` gets the key if state and usage allow the task.
+    pub(super) async fn perform<T>(
         &self,
-        grant: &Grant,
-        key: &ResolvedKey,
-        context: &EncryptionContext,
+        task: &Task,
+        usage: &Use<'_>,
+        act: impl FnOnce(&Usable) -> Result<(T, Details), KeyringError>,
+    ) -> Result<T, KeyringError> {
+        usage.grant.assert_covers(task.action, &usage.key.metadata.arn);
+        let event = event_of(usage.grant, task.name(), &usage.call, vec![key_resource(&usage.key.metadata)]);
+        let outcome = self.usable(task, usage).await.and_then(|key| act(&key));
+        self.conclude(event, unless_dry(usage.dry_run, outcome)).await
+    }
+
+    pub(super) fn seal_under(
+        &self,
+        key: &Usable,
+        sealing: Sealing<'_>,
         plain: &[u8],
-        via_s3: bool,
     ) -> Result<Encrypted, KeyringError> {
-        let usable = self.usable(grant, key, via_s3).await?;
-        let newest = usable.record.materials.last().ok_or_else(|| no_material(&usable.place))?;
-        let material = self.unwrapped(&usable.place, newest)?;
-        let ciphertext = seal_ciphertext(&material.key, &material.sealer, context, plain, self.sources());
+        sealing.check(key.kind())?;
+        let material = self.unwrapped(key, key.newest()?)?;
+        let ciphertext = match material.key.symmetric() {
+            Some(secret) => seal_ciphertext(secret, &material.sealer, sealing.context, plain, self.sources()),
+            None => {
+                let sealed = material.key.encrypt(sealing.algorithm, plain);
+                sealed.map_err(|error| Asked::algorithm(sealing.algorithm.as_str()).told(key.kind(), error))?
+            }
+        };
         Ok(Encrypted { ciphertext, material_id: material.id })
     }
 
-    async fn open_under(
-        &self,
-        grant: &Grant,
-        key: &ResolvedKey,
-        context: &EncryptionContext,
-        ciphertext: &[u8],
-        via_s3: bool,
-    ) -> Result<Decrypted, KeyringError> {
-        let usable = self.usable(grant, key, via_s3).await?;
+    fn open_under(&self, key: &Usable, sealing: Sealing<'_>, ciphertext: &[u8]) -> Result<Decrypted, KeyringError> {
+        sealing.check(key.kind())?;
+        if !key.kind().is_symmetric() {
+            let material = self.unwrapped(key, key.newest()?)?;
+            let opened = material.key.decrypt(sealing.algorithm, ciphertext);
+            let told = |error| Asked::algorithm(sealing.algorithm.as_str()).told(key.kind(), error);
+            return Ok(Decrypted { plaintext: opened.map_err(told)?, material_id: None });
+        }
         let sealer = parse_ciphertext(ciphertext)?;
-        if sealer.key_id != usable.place.key_id {
+        if sealer.key_id != key.place.key_id {
             return Err(KeyringError::IncorrectKey);
         }
-        let known = usable.record.materials.iter().find(|m| m.tag == sealer.generation);
-        let material = self.unwrapped(&usable.place, known.ok_or(KeyringError::InvalidCiphertext)?)?;
-        let plaintext = open_ciphertext(&material.key, context, ciphertext)?;
+        let known = key.record.materials.iter().find(|m| m.tag == sealer.generation);
+        let material = self.unwrapped(key, known.ok_or(KeyringError::InvalidCiphertext)?)?;
+        let secret = material.key.symmetric().ok_or_else(|| damaged_material(&key.place.key_id))?;
+        let plaintext = open_ciphertext(secret, sealing.context, ciphertext)?;
         Ok(Decrypted { plaintext, material_id: material.id })
     }
 
-    /// The key as it is now, if its state and its kind allow the use.
-    async fn usable(&self, grant: &Grant, key: &ResolvedKey, via_s3: bool) -> Result<Usable, KeyringError> {
-        let place = KeyPlace::of(&key.metadata);
+    /// The key as it is now, if its state, its usage and who manages it allow the task.
+    pub(super) async fn usable(&self, task: &Task, usage: &Use<'_>) -> Result<Usable, KeyringError> {
+        let place = KeyPlace::of(&usage.key.metadata);
         let record = self.load(&place).await?.value;
-        check_managed(&record, &place, grant, via_s3)?;
+        check_managed(&record, &place, usage.grant, usage.call.via_s3)?;
         check_usable(&record, &place, Operation::Use).inspect_err(|_| {
             // Another gateway may have disabled it: what is held here goes too.
             self.materials().forget(&place.key_id);
         })?;
+        let made_for = record.kind.usage();
+        if task.needs.is_some_and(|needed| needed != made_for) {
+            let text = format!("{} key usage is {made_for} which is not valid for {}.", place.arn(), task.name());
+            return Err(KeyringError::InvalidKeyUsage(text));
+        }
         Ok(Usable { place, record })
     }
 
-    fn unwrapped(&self, place: &KeyPlace, wrapped: &MaterialRecord) -> Result<Material, KeyringError> {
-        let (key_id, now) = (&place.key_id, self.sources().now());
+    pub(super) fn unwrapped(&self, key: &Usable, wrapped: &MaterialRecord) -> Result<Material, KeyringError> {
+        let (key_id, now) = (&key.place.key_id, self.sources().now());
+        if !wrapped.is_present() {
+            return Err(damaged_material(key_id));
+        }
         let held = self.materials().find(key_id, &wrapped.tag, now);
-        let key = match held {
-            Some(key) => key,
+        let material = match held {
+            Some(material) => material,
             None => {
-                let key = Arc::new(unwrap_material(self.store_key(), key_id, &wrapped.tag, &wrapped.wrapped)?);
-                self.materials().hold(key_id, &wrapped.tag, &key, now);
-                key
+                let bytes = unwrap_material(self.store_key(), key_id, &wrapped.tag, &wrapped.wrapped)?;
+                let parsed = KeyMaterial::parse(key.kind().spec(), bytes.expose());
+                let material = Arc::new(parsed.map_err(|_| damaged_material(key_id))?);
+                self.materials().hold(key_id, &wrapped.tag, &material, now);
+                material
             }
         };
-        let sealer = Sealer { key_id: key_id.clone(), generation: wrapped.tag };
-        Ok(Material { id: material_id(key_id, &wrapped.tag), sealer, key })
+        let id = key.kind().is_symmetric().then(|| material_id(key_id, &wrapped.tag));
+        Ok(Material { sealer: Sealer { key_id: key_id.clone(), generation: wrapped.tag }, key: material, id })
     }
 }
 
-fn unless_dry<T>(dry_run: bool, outcome: Result<T, KeyringError>) -> Result<T, KeyringError> {
+/// A use whose checks passed, unless only they were asked for.
+pub(super) fn unless_dry<T>(dry_run: bool, outcome: Result<T, KeyringError>) -> Result<T, KeyringError> {
     outcome.and_then(|value| if dry_run { Err(KeyringError::DryRun) } else { Ok(value) })
-}
-
-fn no_material(place: &KeyPlace) -> KeyringError {
-    KeyringError::Internal(format!("key {} has no material", place.key_id))
 }

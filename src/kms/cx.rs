@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::error::{KmsError, Refusal};
-use super::input::lower_camel;
+use super::shapes::UsedKey;
 use super::table::Row;
 use crate::audit::EventResource;
 use crate::auth::{Access, Grant, Resource};
-use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, ResolvedKey, Use};
+use crate::keyring::{Call, KeyRing, KeyringError, ResolvedKey, Use};
 use crate::names::{AccountId, Region};
+use crate::wire::lower_camel;
 
 /// One call.
 pub(super) struct Cx<'a> {
@@ -23,7 +24,26 @@ pub(super) struct Cx<'a> {
     pub(super) row: &'static Row,
     /// How it appears in the trail.
     pub(super) call: Call,
+    /// The Regions that are served.
+    pub(super) regions: &'a [Region],
     found: Mutex<Vec<EventResource>>,
+}
+
+/// A key that was found, with leave to do an operation with it.
+pub(super) struct Granted {
+    pub(super) key: ResolvedKey,
+    pub(super) grant: Grant,
+}
+
+impl Granted {
+    pub(super) fn usage(&self, cx: &Cx<'_>, dry_run: bool) -> Use<'_> {
+        Use { grant: &self.grant, key: &self.key, call: cx.call.clone(), dry_run }
+    }
+
+    /// The key's ARN, which is the `KeyId` of most answers.
+    pub(super) fn arn(&self) -> Value {
+        self.key.metadata.arn.as_str().into()
+    }
 }
 
 impl<'a> Cx<'a> {
@@ -33,9 +53,10 @@ impl<'a> Cx<'a> {
         account: &'a AccountId,
         row: &'static Row,
         call: Call,
+        regions: &'a [Region],
     ) -> Self {
         let region = &access.facts().region;
-        Self { keyring, access, account, region, row, call, found: Mutex::default() }
+        Self { keyring, access, account, region, row, call, regions, found: Mutex::default() }
     }
 
     /// Finds a key by any of its four names.
@@ -72,15 +93,16 @@ impl<'a> Cx<'a> {
         Ok(self.access.authorize(action, resource)?)
     }
 
-    /// A use of a key.
-    pub(super) fn usage<'u>(
-        &self,
-        grant: &'u Grant,
-        key: &'u ResolvedKey,
-        context: &'u EncryptionContext,
-        dry_run: bool,
-    ) -> Use<'u> {
-        Use { grant, key, context, call: self.call.clone(), dry_run }
+    /// The key that the row's operation is to use, with leave to.
+    pub(super) async fn used(&self, named: &UsedKey) -> Result<Granted, Refusal> {
+        let key = self.resolve(&named.key_id).await?;
+        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
+    }
+
+    /// The key that the row's operation is to manage, named by id or ARN, with leave to.
+    pub(super) async fn managed(&self, key_id: &str) -> Result<Granted, Refusal> {
+        let key = self.resolve_managed(key_id).await?;
+        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
     }
 
     /// The keys that were found so far, for the record of a refusal.
@@ -105,31 +127,52 @@ impl<'a> Cx<'a> {
 
 /// Members that the trail shows. All others (plaintexts, ciphertexts, tokens, markers, attestation documents) it never
 /// shows: a member has to be named here to be written down.
-const SHOWN: [&str; 24] = [
+const SHOWN: &[&str] = &[
     "AliasName",
+    "BypassPolicyLockoutSafetyCheck",
     "CustomKeyStoreId",
+    "CustomerMasterKeySpec",
     "Description",
     "DestinationEncryptionAlgorithm",
     "DestinationEncryptionContext",
     "DestinationKeyId",
     "DryRun",
+    "DryRunModifiers",
+    "EncapsulationAlgorithm",
     "EncryptionAlgorithm",
     "EncryptionContext",
+    "ExpirationModel",
+    "ImportType",
+    "IncludeKeyMaterial",
+    "KeyAgreementAlgorithm",
     "KeyId",
+    "KeyMaterialDescription",
+    "KeyMaterialId",
+    "KeyPairSpec",
     "KeySpec",
     "KeyUsage",
     "Limit",
+    "MacAlgorithm",
+    "MessageType",
     "MultiRegion",
     "NumberOfBytes",
     "Origin",
     "PendingWindowInDays",
     "Policy",
     "PolicyName",
+    "PrimaryRegion",
+    "ReplicaRegion",
+    "RotationPeriodInDays",
+    "SigningAlgorithm",
     "SourceEncryptionAlgorithm",
     "SourceEncryptionContext",
     "SourceKeyId",
+    "TagKeys",
     "Tags",
     "TargetKeyId",
+    "ValidTo",
+    "WrappingAlgorithm",
+    "WrappingKeySpec",
 ];
 
 /// A member whose JSON is longer, in bytes, is not written down: it is over every limit of the API.

@@ -82,6 +82,8 @@ impl From<KeyringError> for KmsError {
             | KeyringError::PendingDeletion(_)
             | KeyringError::InvalidState(_)
             | KeyringError::InvalidCiphertext
+            | KeyringError::InvalidSignature
+            | KeyringError::InvalidMac
             | KeyringError::IncorrectKey
             | KeyringError::Denied(_)
             | KeyringError::Validation(_)
@@ -92,6 +94,11 @@ impl From<KeyringError> for KmsError {
             | KeyringError::InvalidKeyUsage(_)
             | KeyringError::InvalidArn(_)
             | KeyringError::Unsupported(_)
+            | KeyringError::Conflict(_)
+            | KeyringError::Tag(_)
+            | KeyringError::IncorrectKeyMaterial(_)
+            | KeyringError::InvalidImportToken
+            | KeyringError::ExpiredImportToken
             | KeyringError::DryRun => (400, None),
         };
         Self { code, status, message, cause }

@@ -11,8 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::error::KmsError;
+use super::words::Word;
 use crate::crypto::SecretBytes;
 use crate::keyring::EncryptionContext;
+use crate::sources::Timestamp;
+use crate::wire::lower_camel;
 
 /// Largest encryption context: characters of its JSON form (KMS developer guide, "Encryption context").
 const CONTEXT_MAX_CHARS: usize = 8192;
@@ -25,6 +28,8 @@ pub(super) struct Fields {
     members: Map<String, Value>,
     faults: Vec<String>,
     wrong_type: Option<String>,
+    /// A word for the China Regions.
+    china: Option<String>,
 }
 
 /// A character rule and the regular expression that AWS shows for it.
@@ -36,7 +41,7 @@ pub(super) struct Pattern {
 
 impl Fields {
     pub(super) fn new(members: Map<String, Value>) -> Self {
-        Self { members, faults: Vec::new(), wrong_type: None }
+        Self { members, faults: Vec::new(), wrong_type: None, china: None }
     }
 
     /// Text of a length in characters; none if absent.
@@ -73,6 +78,42 @@ impl Fields {
         found
     }
 
+    /// One of an enum's words.
+    pub(super) fn choice<T: Word>(&mut self, name: &str) -> Option<T> {
+        self.choice_among(name, |_| true)
+    }
+
+    /// One of those words of an enum that `fits` takes.
+    pub(super) fn choice_among<T: Word>(&mut self, name: &str, fits: impl Fn(T) -> bool) -> Option<T> {
+        let text = self.string(name)?;
+        let words = || T::ALL.iter().copied().filter(|word| fits(*word));
+        let found = words().find(|word| word.as_str() == text);
+        if found.is_some() {
+            return found;
+        }
+        if T::CHINA.contains(&text.as_str()) {
+            self.china.get_or_insert(text);
+            return None;
+        }
+        let set: Vec<_> = words().map(T::as_str).chain(T::CHINA.iter().copied()).collect();
+        let rule = format!("Member must satisfy enum value set: [{}]", set.join(", "));
+        self.fault(name, &quoted(&text), &rule);
+        None
+    }
+
+    /// As [`Self::choice`], and absence is a fault.
+    pub(super) fn required_choice<T: Word>(&mut self, name: &str) -> T {
+        self.required_choice_among(name, |_| true)
+    }
+
+    /// As [`Self::choice_among`], and absence is a fault.
+    pub(super) fn required_choice_among<T: Word>(&mut self, name: &str, fits: impl Fn(T) -> bool) -> T {
+        if !self.has(name) {
+            self.missing(name);
+        }
+        self.choice_among(name, fits).unwrap_or(T::ALL[0])
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let value = self.take(name)?;
@@ -89,6 +130,19 @@ impl Fields {
         };
         self.fault(name, &format!("'{number}'"), &format!("Member must have value {bound}"));
         None
+    }
+
+    /// A time, in seconds since the epoch with or without a fraction.
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let value = self.take(name)?;
+        match value.as_f64().map(|seconds| seconds * 1000.0) {
+            // Beyond this a double no longer holds milliseconds; no date of the service comes near.
+            Some(ms) if ms.abs() < 9e15 => Some(Timestamp(ms.round() as i64)),
+            _ => {
+                self.wrong_type(&value, "a Timestamp");
+                None
+            }
+        }
     }
 
     /// A truth value; absent counts as false.
@@ -121,7 +175,7 @@ impl Fields {
 
     /// As [`Self::blob`], and absence is a fault.
     pub(super) fn required_blob(&mut self, name: &str, length: RangeInclusive<usize>) -> SecretBytes {
-        if self.members.get(name).is_none_or(Value::is_null) {
+        if !self.has(name) {
             self.missing(name);
         }
         self.blob(name, length).unwrap_or_else(|| SecretBytes::new(Vec::new()))
@@ -184,7 +238,7 @@ impl Fields {
         }
     }
 
-    /// Whether a member is there: for those that are refused.
+    /// Whether a member is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
@@ -199,10 +253,12 @@ impl Fields {
         if let Some(text) = self.wrong_type {
             return Err(KmsError::new("SerializationException", text));
         }
-        match self.faults.len() {
-            0 => Ok(()),
-            1 => Err(KmsError::validation(format!("1 validation error detected: {}", self.faults[0]))),
-            n => Err(KmsError::validation(format!("{n} validation errors detected: {}", self.faults.join("; ")))),
+        match (self.faults.len(), self.china) {
+            (0, None) => Ok(()),
+            // AWS's text is not recorded.
+            (0, Some(word)) => Err(KmsError::unsupported(format!("{word} is supported in China Regions only."))),
+            (1, _) => Err(KmsError::validation(format!("1 validation error detected: {}", self.faults[0]))),
+            (n, _) => Err(KmsError::validation(format!("{n} validation errors detected: {}", self.faults.join("; ")))),
         }
     }
 
@@ -223,6 +279,11 @@ impl Fields {
     fn missing(&mut self, name: &str) -> String {
         self.fault(name, "null", "Member must not be null");
         String::new()
+    }
+
+    /// Checks the length of a text that was read, in characters.
+    pub(super) fn check_chars(&mut self, name: &str, text: &str, length: RangeInclusive<usize>) {
+        self.check_length(name, text, text.chars().count(), &length);
     }
 
     fn check_length(&mut self, name: &str, text: &str, chars: usize, length: &RangeInclusive<usize>) {
@@ -258,12 +319,6 @@ fn quoted(text: &str) -> String {
         shown.push('…');
     }
     format!("'{shown}'")
-}
-
-/// `KeyId` → `keyId`: as AWS names members in errors and in the trail.
-pub(super) fn lower_camel(name: &str) -> String {
-    let mut chars = name.chars();
-    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]

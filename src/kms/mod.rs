@@ -7,9 +7,13 @@ mod cx;
 mod error;
 mod input;
 mod json;
+mod key_policy;
 mod ops;
 mod reply;
+mod shapes;
 mod table;
+mod tags;
+mod words;
 
 use std::sync::Arc;
 
@@ -82,7 +86,7 @@ impl Service<'_> {
         };
         let members = json::parse_object(body.expose());
         let request = members.as_ref().map(|members| shown_parameters(row, members)).unwrap_or_default();
-        let cx = Cx::new(self.keyring, &access, &account, row, Call { request, via_s3: false });
+        let cx = Cx::new(self.keyring, &access, &account, row, Call { request, via_s3: false }, &self.auth.regions);
         let outcome = match members {
             Some(members) => run(&cx, Fields::new(members)).await,
             None => Err(KmsError::bare("SerializationException", 400).into()),

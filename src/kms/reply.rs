@@ -8,35 +8,53 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::crypto::SecretBytes;
+use crate::keyring::Page;
 use crate::sources::Timestamp;
 
 /// The output of an operation.
 pub(super) struct Reply {
     members: Map<String, Value>,
-    plaintext: Option<SecretBytes>,
+    /// One member more, of secret bytes.
+    secret: Option<(&'static str, SecretBytes)>,
 }
 
 impl Reply {
     /// For operations without output: an empty body, as AWS sends it.
     pub(super) fn empty() -> Self {
-        Self { members: Map::new(), plaintext: None }
+        Self { members: Map::new(), secret: None }
     }
 
     /// An output of these members; `null` members are left out.
     pub(super) fn of<const N: usize>(members: [(&str, Value); N]) -> Self {
         let present = members.into_iter().filter(|(_, value)| !value.is_null());
-        Self { members: present.map(|(name, value)| (name.to_owned(), value)).collect(), plaintext: None }
+        Self { members: present.map(|(name, value)| (name.to_owned(), value)).collect(), secret: None }
     }
 
-    /// Adds the member `Plaintext`.
-    pub(super) fn with_plaintext(mut self, plaintext: SecretBytes) -> Self {
-        self.plaintext = Some(plaintext);
+    /// A page of a listing; its items under the name `list`.
+    pub(super) fn page<T>(list: &str, page: Page<T>, show: impl Fn(T) -> Value) -> Self {
+        let items: Vec<Value> = page.items.into_iter().map(show).collect();
+        Self::of([
+            (list, items.into()),
+            ("Truncated", page.next_marker.is_some().into()),
+            ("NextMarker", page.next_marker.into()),
+        ])
+    }
+
+    /// Adds a member.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.members.insert(name.to_owned(), value);
         self
     }
 
-    /// The body. What holds a plaintext is wiped when the answer has been sent.
+    /// Adds the one member whose bytes are secret.
+    pub(super) fn with_secret(mut self, name: &'static str, secret: SecretBytes) -> Self {
+        self.secret = Some((name, secret));
+        self
+    }
+
+    /// The body. What holds a secret is wiped when the answer has been sent.
     pub(super) fn render(self) -> Bytes {
-        let Some(plaintext) = self.plaintext else {
+        let Some((name, secret)) = self.secret else {
             return if self.members.is_empty() {
                 Bytes::new()
             } else {
@@ -44,13 +62,13 @@ impl Reply {
             };
         };
         let members = Value::Object(self.members).to_string();
-        let encoded_len = plaintext.expose().len().div_ceil(3) * 4;
+        let encoded_len = secret.expose().len().div_ceil(3) * 4;
         // Room for all of it at once: a buffer that grows leaves copies of the secret behind.
-        let mut body = Vec::with_capacity(members.len() + encoded_len + 32);
-        body.extend_from_slice(b"{\"Plaintext\":\"");
+        let mut body = Vec::with_capacity(members.len() + encoded_len + name.len() + 16);
+        write!(body, "{{\"{name}\":\"").expect("writing to a Vec does not fail");
         let start = body.len();
         body.resize(start + encoded_len, 0);
-        let written = STANDARD.encode_slice(plaintext.expose(), &mut body[start..]).expect("the room was computed");
+        let written = STANDARD.encode_slice(secret.expose(), &mut body[start..]).expect("the room was computed");
         body.truncate(start + written);
         let rest = members.strip_prefix('{').unwrap_or("}");
         let comma = if rest == "}" { "" } else { "," };
@@ -88,12 +106,12 @@ mod tests {
         assert_eq!(Reply::of([("A", 1.into()), ("B", Value::Null)]).render(), r#"{"A":1}"#);
         for len in 0..10 {
             let plain = vec![0xa5; len];
-            let reply = Reply::of([("KeyId", "k".into())]).with_plaintext(SecretBytes::new(plain.clone()));
+            let reply = Reply::of([("KeyId", "k".into())]).with_secret("Plaintext", SecretBytes::new(plain.clone()));
             let body: Value = serde_json::from_slice(&reply.render()).unwrap();
             assert_eq!(body, serde_json::json!({ "Plaintext": blob(&plain), "KeyId": "k" }));
         }
-        let alone = Reply::empty().with_plaintext(SecretBytes::new(vec![1])).render();
-        assert_eq!(alone, r#"{"Plaintext":"AQ=="}"#);
+        let alone = Reply::empty().with_secret("SharedSecret", SecretBytes::new(vec![1])).render();
+        assert_eq!(alone, r#"{"SharedSecret":"AQ=="}"#);
         assert_eq!(epoch_seconds(Timestamp(1_795_608_000_123)).to_string(), "1795608000.123");
     }
 }

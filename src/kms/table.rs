@@ -66,56 +66,56 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("CreateCustomKeyStore"),
     not_yet!("CreateGrant"),
     run!("CreateKey", create_key),
-    not_yet!("Decapsulate"),
+    run!("Decapsulate", decapsulate),
     run!("Decrypt", decrypt),
     run!("DeleteAlias", delete_alias),
     not_yet!("DeleteCustomKeyStore"),
-    not_yet!("DeleteImportedKeyMaterial"),
-    not_yet!("DeriveSharedSecret"),
+    run!("DeleteImportedKeyMaterial", delete_imported_key_material),
+    run!("DeriveSharedSecret", derive_shared_secret),
     not_yet!("DescribeCustomKeyStores"),
     run!("DescribeKey", describe_key),
     run!("DisableKey", disable_key),
-    not_yet!("DisableKeyRotation"),
+    run!("DisableKeyRotation", disable_key_rotation),
     not_yet!("DisconnectCustomKeyStore"),
     run!("EnableKey", enable_key),
-    not_yet!("EnableKeyRotation"),
-    not_yet!("Encapsulate"),
+    run!("EnableKeyRotation", enable_key_rotation),
+    run!("Encapsulate", encapsulate),
     run!("Encrypt", encrypt),
     run!("GenerateDataKey", generate_data_key),
-    not_yet!("GenerateDataKeyPair"),
-    not_yet!("GenerateDataKeyPairWithoutPlaintext"),
+    run!("GenerateDataKeyPair", generate_data_key_pair),
+    run!("GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext),
     run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext),
-    not_yet!("GenerateMac"),
+    run!("GenerateMac", generate_mac),
     run!("GenerateRandom", generate_random),
-    not_yet!("GetKeyLastUsage"),
+    run!("GetKeyLastUsage", get_key_last_usage),
     run!("GetKeyPolicy", get_key_policy),
-    not_yet!("GetKeyRotationStatus"),
-    not_yet!("GetParametersForImport"),
-    not_yet!("GetPublicKey"),
-    not_yet!("ImportKeyMaterial"),
+    run!("GetKeyRotationStatus", get_key_rotation_status),
+    run!("GetParametersForImport", get_parameters_for_import),
+    run!("GetPublicKey", get_public_key),
+    run!("ImportKeyMaterial", import_key_material),
     run!("ListAliases", list_aliases),
     not_yet!("ListGrants"),
-    not_yet!("ListKeyPolicies"),
-    not_yet!("ListKeyRotations"),
+    run!("ListKeyPolicies", list_key_policies),
+    run!("ListKeyRotations", list_key_rotations),
     run!("ListKeys", list_keys),
     run!("ListResourceTags", list_resource_tags),
     not_yet!("ListRetirableGrants"),
-    not_yet!("PutKeyPolicy"),
+    run!("PutKeyPolicy", put_key_policy),
     run!("ReEncrypt", re_encrypt),
-    not_yet!("ReplicateKey"),
+    run!("ReplicateKey", replicate_key),
     not_yet!("RetireGrant"),
     not_yet!("RevokeGrant"),
     run!("RotateKeyOnDemand", rotate_key_on_demand),
     run!("ScheduleKeyDeletion", schedule_key_deletion),
-    not_yet!("Sign"),
-    not_yet!("TagResource"),
-    not_yet!("UntagResource"),
+    run!("Sign", sign),
+    run!("TagResource", tag_resource),
+    run!("UntagResource", untag_resource),
     run!("UpdateAlias", update_alias),
     not_yet!("UpdateCustomKeyStore"),
-    not_yet!("UpdateKeyDescription"),
-    not_yet!("UpdatePrimaryRegion"),
-    not_yet!("Verify"),
-    not_yet!("VerifyMac"),
+    run!("UpdateKeyDescription", update_key_description),
+    run!("UpdatePrimaryRegion", update_primary_region),
+    run!("Verify", verify),
+    run!("VerifyMac", verify_mac),
 ];
 
 /// The row that `X-Amz-Target` names.
@@ -144,10 +144,15 @@ mod tests {
     #[test]
     fn what_is_served() {
         let served: Vec<_> = TABLE.iter().filter(|r| matches!(r.handler, Handler::Run(_))).map(|r| r.name).collect();
-        let expected = "CancelKeyDeletion CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey \
-                        Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom GetKeyPolicy \
-                        ListAliases ListKeys ListResourceTags ReEncrypt RotateKeyOnDemand ScheduleKeyDeletion \
-                        UpdateAlias";
+        let expected = "CancelKeyDeletion CreateAlias CreateKey Decapsulate Decrypt DeleteAlias \
+                        DeleteImportedKeyMaterial DeriveSharedSecret DescribeKey DisableKey DisableKeyRotation \
+                        EnableKey EnableKeyRotation Encapsulate Encrypt GenerateDataKey GenerateDataKeyPair \
+                        GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac \
+                        GenerateRandom GetKeyLastUsage GetKeyPolicy GetKeyRotationStatus GetParametersForImport \
+                        GetPublicKey ImportKeyMaterial ListAliases ListKeyPolicies ListKeyRotations ListKeys \
+                        ListResourceTags PutKeyPolicy ReEncrypt ReplicateKey RotateKeyOnDemand \
+                        ScheduleKeyDeletion Sign TagResource UntagResource UpdateAlias UpdateKeyDescription \
+                        UpdatePrimaryRegion Verify VerifyMac";
         assert_eq!(served.join(" "), expected);
     }
 }

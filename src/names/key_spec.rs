@@ -258,6 +258,11 @@ impl KeySpec {
         }
     }
 
+    /// Whether it is of RSA: then a key takes up to seconds to make.
+    pub const fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
     /// Whether there is a public key to get.
     pub const fn is_asymmetric(self) -> bool {
         !matches!(self, Self::SymmetricDefault | Self::Hmac224 | Self::Hmac256 | Self::Hmac384 | Self::Hmac512)

@@ -5,6 +5,7 @@ mod arn;
 mod bucket;
 mod hex;
 mod key;
+mod key_kind;
 mod key_spec;
 mod region;
 mod store_url;
@@ -14,6 +15,7 @@ pub use arn::{bucket_arn, iam_root_arn, iam_user_arn, kms_alias_arn, kms_key_arn
 pub use bucket::{BucketName, InvalidBucketName};
 pub use hex::hex;
 pub use key::{InvalidObjectKey, KEY_MAX_BYTES, ObjectKey};
+pub use key_kind::{KeyKind, KeyType};
 pub use key_spec::{
     Abilities, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeySpec, KeyUsage, MacAlgorithm,
     MessageType, SigningAlgorithm, WrappingAlgorithm, WrappingKeySpec,

@@ -230,9 +230,16 @@ impl Sealing {
         self.open = self.buffer.len();
     }
 
-    /// Whether the buffer has no room for another whole segment.
+    /// A whole segment that is not the last, without a copy of it into the buffer.
+    fn seal_whole(&mut self, plain: &[u8]) {
+        self.sealer.seal_onto(&mut self.buffer, plain, false);
+        self.open = self.buffer.len();
+    }
+
+    /// Whether no segment is open and the buffer has no room for another whole one.
     fn is_full(&self) -> bool {
-        self.buffer.len() + SEGMENT_BYTES + self.sealer.overhead() > self.buffer.capacity()
+        self.open == self.buffer.len()
+            && self.buffer.len() + SEGMENT_BYTES + self.sealer.overhead() > self.buffer.capacity()
     }
 
     /// Hands the segments that are closed to the store and goes on in a fresh buffer.
@@ -255,12 +262,16 @@ async fn seal_all(
         while !rest.is_empty() {
             if stream.room() == 0 {
                 stream.close_segment(false);
-                if let Some((blobs, writer)) = to.as_mut().filter(|_| stream.is_full()) {
-                    stream.flush(blobs, writer).await?;
-                }
+            }
+            if let Some((blobs, writer)) = to.as_mut().filter(|_| stream.is_full()) {
+                stream.flush(blobs, writer).await?;
             }
             let (now, later) = rest.split_at(rest.len().min(stream.room()));
-            stream.buffer.extend_from_slice(now);
+            if now.len() == SEGMENT_BYTES && !later.is_empty() {
+                stream.seal_whole(now);
+            } else {
+                stream.buffer.extend_from_slice(now);
+            }
             rest = later;
         }
     }

@@ -167,7 +167,7 @@ pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     matches_by(pattern, text, |wanted, byte| wanted == byte)
 }
 
-/// As [`matches`], ASCII letters of either case being the same. `pattern` is in lower case.
+/// As [`matches()`], ASCII letters of either case being the same. `pattern` is in lower case.
 pub(super) fn matches_ignoring_case(pattern: &[u8], text: &[u8]) -> bool {
     matches_by(pattern, text, |wanted, byte| wanted == byte.to_ascii_lowercase())
 }

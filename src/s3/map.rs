@@ -275,6 +275,14 @@ impl From<KeyringError> for Error {
             KeyringError::InvalidArn(text) => kms("KMS.InvalidArnException", text),
             KeyringError::Unsupported(text) => kms("KMS.UnsupportedOperationException", text),
             KeyringError::DryRun => Self::internal("a dry run came from inside"),
+            KeyringError::Conflict(_)
+            | KeyringError::Tag(_)
+            | KeyringError::IncorrectKeyMaterial(_)
+            | KeyringError::InvalidImportToken
+            | KeyringError::ExpiredImportToken => Self::internal("S3 manages no KMS key"),
+            KeyringError::InvalidSignature | KeyringError::InvalidMac => {
+                Self::internal("S3 verifies nothing with a KMS key")
+            }
             KeyringError::Contention => Self::new(Code::SlowDown),
             KeyringError::Internal(detail) => Self::internal(detail),
         }

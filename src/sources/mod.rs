@@ -37,7 +37,8 @@ enum Inner {
     /// The machine's.
     System,
     /// A clock that a test moves, and SplitMix64: repeatable, and useless as a secret.
-    Seeded { now_ms: AtomicI64, state: Mutex<u64>, ticks: AtomicU64 },
+    /// `elapsed_ms` is what the monotonic clock has run: what [`Sources::advance`] added and [`Sources::jump`] did not.
+    Seeded { now_ms: AtomicI64, elapsed_ms: AtomicU64, state: Mutex<u64>, ticks: AtomicU64 },
 }
 
 impl Sources {
@@ -49,7 +50,7 @@ impl Sources {
     /// A repeatable source for tests and the simulation. Never for a real store: its output can be predicted.
     pub fn seeded(seed: u64, start: Timestamp) -> Self {
         let (now_ms, state, ticks) = (AtomicI64::new(start.0), Mutex::new(seed), AtomicU64::new(0));
-        Self(Arc::new(Inner::Seeded { now_ms, state, ticks }))
+        Self(Arc::new(Inner::Seeded { now_ms, elapsed_ms: AtomicU64::new(0), state, ticks }))
     }
 
     /// The wall clock.
@@ -64,7 +65,7 @@ impl Sources {
         }
     }
 
-    /// A clock that never goes back, for measuring: nanoseconds since an arbitrary start.
+    /// A clock that never goes back nor jumps, for measuring: nanoseconds since an arbitrary start.
     #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
     pub fn monotonic_ns(&self) -> u64 {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -73,14 +74,25 @@ impl Sources {
                 let elapsed = START.get_or_init(std::time::Instant::now).elapsed();
                 u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
             }
-            Inner::Seeded { ticks, .. } => ticks.fetch_add(1, Ordering::SeqCst),
+            Inner::Seeded { elapsed_ms, ticks, .. } => {
+                elapsed_ms.load(Ordering::SeqCst) * 1_000_000 + ticks.fetch_add(1, Ordering::SeqCst)
+            }
         }
     }
 
-    /// Moves a seeded clock; the system's clock is left alone.
+    /// Lets time pass on seeded clocks; the system's are left alone.
     pub fn advance(&self, delta: Duration) {
+        if let Inner::Seeded { elapsed_ms, .. } = &*self.0 {
+            let delta_ms = u64::try_from(delta.as_millis()).unwrap_or(u64::MAX);
+            elapsed_ms.fetch_add(delta_ms, Ordering::SeqCst);
+            self.jump(i64::try_from(delta_ms).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets a seeded wall clock forward or back, as somebody may do with a machine's: no time passes.
+    pub fn jump(&self, delta_ms: i64) {
         if let Inner::Seeded { now_ms, .. } = &*self.0 {
-            now_ms.fetch_add(i64::try_from(delta.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            now_ms.fetch_add(delta_ms, Ordering::SeqCst);
         }
     }
 

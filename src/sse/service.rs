@@ -10,7 +10,7 @@ use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
     seal_box,
 };
-use crate::keyring::{Call, EncryptionContext, KeyRing, KeyState, KeyringError, Refused, ResolvedKey, S3_ALIAS};
+use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, Refused, ResolvedKey, S3_ALIAS};
 use crate::names::{AccountId, BucketName, bucket_arn, object_arn};
 use crate::sources::Sources;
 
@@ -375,12 +375,7 @@ fn kms_context(object: ObjectRef<'_>, client: &EncryptionContext, bucket_key: bo
 
 /// A cached key must not outlive the right to use it: the state is looked at on each use.
 fn check_usable(key: &ResolvedKey) -> Result<(), SseError> {
-    let arn = || key.metadata.arn.clone();
-    match key.metadata.state {
-        KeyState::Enabled => Ok(()),
-        KeyState::Disabled => Err(SseError::Kms(KeyringError::Disabled(arn()))),
-        KeyState::PendingDeletion => Err(SseError::Kms(KeyringError::PendingDeletion(arn()))),
-    }
+    key.check_usable().map_err(SseError::Kms)
 }
 
 fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseError> {

@@ -8,16 +8,16 @@ use bytes::Bytes;
 
 use crate::crypto::{HEADER_BYTES, SEGMENT_BYTES, Suite};
 
-/// Whole segments that a buffer holds: few enough that two buffers for each of 64 transfers stay below 40 MiB, enough
+/// Whole segments that a buffer holds: few enough that two buffers for each of 64 transfers stay at 48 MiB, enough
 /// that a hand-over between threads (some 10 microseconds) is small beside the work on them.
-pub const CHUNK_SEGMENTS: u32 = 4;
+pub const CHUNK_SEGMENTS: u32 = 6;
 
 /// How much of a blob is in one buffer on its way, in bytes: a stream's header and [`CHUNK_SEGMENTS`] sealed segments of
 /// either suite.
 pub const BLOB_CHUNK_BYTES: usize = HEADER_BYTES + CHUNK_SEGMENTS as usize * (SEGMENT_BYTES + Suite::Double.overhead());
 
-/// Buffers that are kept while nobody needs them: 32 MiB, what 64 transfers use.
-const IDLE_MAX: usize = 128;
+/// Buffers that are kept while nobody needs them: 24 MiB, half of what 64 transfers use.
+const IDLE_MAX: usize = 64;
 
 /// The buffers that wait for their next use. Cheap to clone.
 #[derive(Clone, Default)]

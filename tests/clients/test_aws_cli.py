@@ -239,3 +239,44 @@ def test_kms(aws):
     )
     aws("kms", "cancel-key-deletion", "--key-id", key_id)
     assert aws.json("kms", "list-keys")["Keys"] and aws.json("kms", "list-aliases")["Aliases"]
+
+
+def test_kms_signing_and_rsa(aws):
+    """A signature and a ciphertext go between the CLI and OpenSSL."""
+
+    def made(spec, usage):
+        return aws.json("kms", "create-key", "--key-spec", spec, "--key-usage", usage)["KeyMetadata"]["KeyId"]
+
+    def blob_of(answer, member):
+        return aws.file(member, base64.b64decode(answer[member]))
+
+    def openssl(*args):
+        return programs.run(["openssl", *args], aws.env, cwd=aws.directory)
+
+    aws.file("message", b"hello")
+    signer = made("ECC_NIST_P256", "SIGN_VERIFY")
+    how = ("--key-id", signer, "--message", "fileb://message", "--signing-algorithm", "ECDSA_SHA_256")
+    signature = blob_of(aws.json("kms", "sign", *how), "Signature")
+    public = blob_of(aws.json("kms", "get-public-key", "--key-id", signer), "PublicKey")
+    openssl("dgst", "-sha256", "-verify", public, "-keyform", "DER", "-signature", signature, "message")
+    assert aws.json("kms", "verify", *how, "--signature", f"fileb://{signature}")["SignatureValid"] is True
+    aws.file("message", b"hallo")
+    refused = aws("kms", "verify", *how, "--signature", f"fileb://{signature}", check=False)
+    assert "KMSInvalidSignatureException" in refused.stderr
+
+    crypter = made("RSA_2048", "ENCRYPT_DECRYPT")
+    public = blob_of(aws.json("kms", "get-public-key", "--key-id", crypter), "PublicKey")
+    oaep = ("-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256")
+    openssl(
+        "pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-keyform", "DER", *oaep, "-in", "message", "-out", "box"
+    )
+    how = ("--key-id", crypter, "--encryption-algorithm", "RSAES_OAEP_SHA_256")
+    opened = aws.json("kms", "decrypt", *how, "--ciphertext-blob", "fileb://box")
+    assert base64.b64decode(opened["Plaintext"]) == b"hallo"
+
+    mac_key = made("HMAC_256", "GENERATE_VERIFY_MAC")
+    how = ("--key-id", mac_key, "--message", "fileb://message", "--mac-algorithm", "HMAC_SHA_256")
+    mac = blob_of(aws.json("kms", "generate-mac", *how), "Mac")
+    assert aws.json("kms", "verify-mac", *how, "--mac", f"fileb://{mac}")["MacValid"] is True
+    refused = aws("kms", "generate-mac", *how, "--dry-run", check=False)
+    assert "DryRunOperationException" in refused.stderr

@@ -249,7 +249,7 @@ async fn create_key() {
     let stack = Stack::slow(5).await;
     cut_everywhere(async |polls| {
         let grant = stack.grant("kms:CreateKey", "*".to_owned());
-        let (call, new) = (Call::default(), NewKey { description: String::new(), policy: None, tags: Vec::new() });
+        let (call, new) = (Call::default(), NewKey::default());
         let ended = cut(Box::pin(stack.keyring.create_key(&grant, &call, new)), polls).await;
         stack.settle().await;
         ended.map(|made| made.unwrap()).is_some()

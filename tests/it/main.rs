@@ -4,6 +4,7 @@
 
 mod cancel;
 mod edge;
+mod keys;
 mod manage;
 mod process;
 mod races;

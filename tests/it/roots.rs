@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use strongroom::index::{Faults, Index as _, Table};
-use strongroom::keyring::{Call, DataKeySize, EncryptionContext, NewKey, ResolvedKey, RootChange, RotationStep, Use};
+use strongroom::keyring::{
+    Call, DataKeySize, EncryptionContext, NewKey, ResolvedKey, RootChange, RotationStep, Sealing, Use,
+};
 use strongroom::objects::Versioning;
 use strongroom::sse::Requested;
 
@@ -26,8 +28,8 @@ async fn new_key(stack: &Stack) -> Option<(ResolvedKey, Vec<u8>, Vec<u8>)> {
     let metadata = stack.keyring.create_key(&grant, &Call::default(), NewKey::default()).await.ok()?;
     let key = ResolvedKey { metadata };
     let (context, grant) = (EncryptionContext::new(), stack.grant("kms:GenerateDataKey", key.metadata.arn.clone()));
-    let usage = Use { grant: &grant, key: &key, context: &context, call: Call::default(), dry_run: false };
-    let made = stack.keyring.generate(&usage, DataKeySize::Aes256).await.ok()?;
+    let usage = Use { grant: &grant, key: &key, call: Call::default(), dry_run: false };
+    let made = stack.keyring.generate(&usage, &context, DataKeySize::Aes256).await.ok()?;
     let (plaintext, ciphertext) = (made.plaintext.expose().to_vec(), made.ciphertext);
     Some((key, plaintext, ciphertext))
 }
@@ -43,8 +45,8 @@ async fn check(stack: &Stack, kept: &Kept, what: &str) {
     let context = EncryptionContext::new();
     for (key, plaintext, ciphertext) in &kept.keys {
         let grant = stack.grant("kms:Decrypt", key.metadata.arn.clone());
-        let usage = Use { grant: &grant, key, context: &context, call: Call::default(), dry_run: false };
-        let opened = stack.keyring.open(&usage, ciphertext).await;
+        let usage = Use { grant: &grant, key, call: Call::default(), dry_run: false };
+        let opened = stack.keyring.open(&usage, Sealing::symmetric(&context), ciphertext).await;
         let opened = opened.unwrap_or_else(|error| panic!("{what}: key {}: {error:?}", key.metadata.key_id));
         assert_eq!(opened.plaintext.expose(), plaintext, "{what}");
     }

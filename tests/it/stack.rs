@@ -214,7 +214,11 @@ impl Stack {
     }
 
     pub(crate) fn access(&self) -> Access {
-        system("test", region(), self.sources.now())
+        self.access_in(region())
+    }
+
+    pub(crate) fn access_in(&self, region: Region) -> Access {
+        system("test", region, self.sources.now())
     }
 
     pub(crate) fn grant(&self, action: &'static str, arn: String) -> Grant {

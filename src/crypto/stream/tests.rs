@@ -282,6 +282,18 @@ fn sealing_and_opening_copy_nothing() {
 }
 
 #[test]
+fn a_segment_from_elsewhere_is_sealed_to_the_same_bytes() {
+    for suite in SUITES {
+        let plain = pattern(SEGMENT_BYTES);
+        let (mut sealer, header) = StreamSealer::new(&keys(suite), &ID, 0, SALT);
+        let mut blob = header.to_vec();
+        sealer.seal_onto(&mut blob, &plain, false);
+        sealer.seal_onto(&mut blob, &plain[..7], true);
+        assert_eq!(blob, seal(suite, 0, SALT, &[&plain[..], &plain[..7]].concat()));
+    }
+}
+
+#[test]
 fn a_writer_that_breaks_the_rules_is_stopped() {
     let attempt = |segments: &'static [(usize, bool)]| {
         std::panic::catch_unwind(|| {

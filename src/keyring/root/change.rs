@@ -67,7 +67,7 @@ impl NewRoot {
 impl KeyRing {
     /// The roots of the store.
     pub async fn roots(&self) -> Result<Vec<Root>, RootError> {
-        let _list = self.rotation().list.lock().await;
+        let _list = self.store_key_rotation().list.lock().await;
         Ok(self.root_list().await?.list.roots)
     }
 
@@ -79,7 +79,7 @@ impl KeyRing {
 
     /// Adds a root; the change and its record are one commit.
     pub async fn add_root(&self, new: &NewRoot, by: RootChange) -> Result<(), RootError> {
-        let _list = self.rotation().list.lock().await;
+        let _list = self.store_key_rotation().list.lock().await;
         let StoredList { mut list, stored } = self.root_list().await?;
         if let Some(refusal) = refuse_addition(&list, new) {
             return Err(RootError::Refused(refusal));
@@ -105,7 +105,7 @@ impl KeyRing {
     /// Who has copied the index before and still has the removed root's secret can open that copy. So that he can't
     /// open a later one, the store key has to be rotated.
     pub async fn remove_root(&self, wanted: &str, usable: &[RootId], by: RootChange) -> Result<Root, RootError> {
-        let _list = self.rotation().list.lock().await;
+        let _list = self.store_key_rotation().list.lock().await;
         let StoredList { mut list, stored } = self.root_list().await?;
         let at = find_root(&list.roots, wanted)?;
         let removed = list.roots.remove(at);

@@ -1,7 +1,7 @@
 //! Rotation of the store key.
 //!
 //! 1. *Begin*: a new generation is sealed to every root, beside the old one. From that commit on it seals; both open.
-//! 2. *Re-wrap*: epoch keys, the material of KMS keys and the owned key go over, some rows a commit, each conditional on
+//! 2. *Re-wrap*: epoch keys, the material of KMS keys, pending and imported too, and the owned key go over, some rows a commit, each conditional on
 //!    what was read. Whatever is cut off is found again, as what is still wrapped under the old generation.
 //! 3. *Retire*: when nothing is left under the old generation the list is written without it.
 //!
@@ -37,7 +37,7 @@ const ROUNDS_MAX: usize = 20;
 
 /// What the process knows of a rotation.
 #[derive(Debug, Default)]
-pub struct Rotation {
+pub struct StoreKeyRotation {
     /// One task at a time works on it. When this process began it, on the monotonic clock, in nanoseconds.
     begun: Mutex<Option<u64>>,
     /// Held where the list is read or written: between the commit of a list and the store key in memory following it,
@@ -59,7 +59,7 @@ pub enum RotationStep {
 impl KeyRing {
     /// Begins a rotation, or goes on with the one that is under way, up to the end of re-wrapping.
     pub async fn rotate_store_key(&self, by: RootChange) -> Result<RotationStep, RootError> {
-        let mut begun = self.rotation().begun.lock().await;
+        let mut begun = self.store_key_rotation().begun.lock().await;
         if self.store_key().generations().len() == 1 {
             self.begin_rotation(by).await?;
             *begun = Some(self.sources().monotonic_ns());
@@ -71,7 +71,7 @@ impl KeyRing {
     /// Goes on with a rotation that is under way, and ends it as soon as that is safe. To be called every few minutes,
     /// and soon after a start.
     pub async fn continue_rotation(&self) -> Result<RotationStep, RootError> {
-        let begun = self.rotation().begun.lock().await;
+        let begun = self.store_key_rotation().begun.lock().await;
         if self.store_key().generations().len() == 1 {
             return Ok(RotationStep::None);
         }
@@ -83,7 +83,7 @@ impl KeyRing {
 
     /// Ends a rotation at once. Only where nothing else uses the store: a command on a stopped server's data.
     pub async fn finish_rotation(&self) -> Result<RotationStep, RootError> {
-        let mut begun = self.rotation().begun.lock().await;
+        let mut begun = self.store_key_rotation().begun.lock().await;
         if self.store_key().generations().len() == 1 {
             return Ok(RotationStep::None);
         }
@@ -93,7 +93,7 @@ impl KeyRing {
     }
 
     async fn begin_rotation(&self, by: RootChange) -> Result<(), RootError> {
-        let _list = self.rotation().list.lock().await;
+        let _list = self.store_key_rotation().list.lock().await;
         let stored = self.root_list().await?;
         let next = Arc::new(StoreKeyGeneration::generate(self.sources()));
         // A handle of its own: the others must not seal under a generation that is not stored.
@@ -114,7 +114,7 @@ impl KeyRing {
         if left.rewrapped + left.conflicts > 0 {
             return Ok(RotationStep::Rewrapped);
         }
-        let _list = self.rotation().list.lock().await;
+        let _list = self.store_key_rotation().list.lock().await;
         let stored = self.root_list().await?;
         let ahead = self.detached_store_key();
         ahead.retire_older();
@@ -184,8 +184,9 @@ impl KeyRing {
         match WrappedRow::of(row) {
             WrappedRow::Key(key_id) => {
                 let mut stored = self.rows().open_value::<KeyRecord>(row, sealed)?;
-                let changed = self.rewrap_materials(&key_id, &mut stored.value.materials)?;
+                let changed = self.rewrap_materials(&key_id, stored.value.all_materials_mut())?;
                 if changed {
+                    // Not by way of `put_key`: what a key waits for does not change with what wraps its material.
                     batch.expect_unchanged(Table::Key, row.to_vec(), &stored.stamp);
                     batch.put(row.to_vec(), &stored.value);
                 }
@@ -204,9 +205,13 @@ impl KeyRing {
         }
     }
 
-    fn rewrap_materials(&self, key_id: &str, materials: &mut [MaterialRecord]) -> Result<bool, RootError> {
+    fn rewrap_materials<'a>(
+        &self,
+        key_id: &str,
+        materials: impl IntoIterator<Item = &'a mut MaterialRecord>,
+    ) -> Result<bool, RootError> {
         let mut changed = false;
-        for material in materials {
+        for material in materials.into_iter().filter(|material| material.is_present()) {
             let again = rewrap_material(self.store_key(), key_id, &material.tag, &material.wrapped, self.sources());
             if let Some(again) = again.map_err(|error| RootError::Damaged(format!("{error:?}")))? {
                 material.wrapped = again;

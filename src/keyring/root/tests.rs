@@ -12,7 +12,7 @@ use crate::index::{Batch, Index as _, MemoryIndex, Table, Write};
 use crate::keyring::tests::Fixture;
 use crate::sources::{Sources, Timestamp};
 
-const BY: RootChange = RootChange { uid: 1000 };
+pub(in crate::keyring) const BY: RootChange = RootChange { uid: 1000 };
 
 struct Store {
     _dir: TempDir,
@@ -182,7 +182,7 @@ async fn a_store_of_one_root_becomes_a_list_when_it_is_opened() {
 }
 
 /// A key module whose store has one root, `first`, which opens it by itself.
-async fn with_root(seed: u64) -> (Fixture, RootSecret) {
+pub(in crate::keyring) async fn with_root(seed: u64) -> (Fixture, RootSecret) {
     let fixture = Fixture::new(seed).await;
     let secret = RootSecret::generate(&fixture.sources);
     let store_key = fixture.keyring.store_key();

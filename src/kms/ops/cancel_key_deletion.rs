@@ -1,24 +1,12 @@
 //! CancelKeyDeletion: keeps a key that waits for its deletion; it is disabled then.
 
-use super::KEY_ID_CHARS;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
-use crate::kms::input::Fields;
 use crate::kms::reply::Reply;
-
-pub(in crate::kms) struct Input {
-    key_id: String,
-}
-
-impl Input {
-    pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
-        Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS) }
-    }
-}
+pub(in crate::kms) use crate::kms::shapes::ManagedKey as Input;
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let key = cx.resolve_managed(&input.key_id).await?;
-    let grant = cx.grant("kms:CancelKeyDeletion", &key)?;
-    cx.keyring.cancel_deletion(&grant, &cx.call, &key).await.map_err(Refusal::recorded)?;
-    Ok(Reply::of([("KeyId", key.metadata.arn.into())]))
+    let found = cx.managed(&input.key_id).await?;
+    cx.keyring.cancel_deletion(&found.grant, &cx.call, &found.key).await.map_err(Refusal::recorded)?;
+    Ok(Reply::of([("KeyId", found.arn())]))
 }

@@ -1,11 +1,11 @@
 //! CreateAlias: a name for a key.
 
-use super::KEY_ID_CHARS;
 use crate::keyring::AliasChange;
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
+use crate::kms::shapes::KEY_ID_CHARS;
 use crate::names::kms_alias_arn;
 
 const ALIAS_PATTERN: Pattern = Pattern {

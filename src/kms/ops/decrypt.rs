@@ -1,21 +1,21 @@
 //! Decrypt: opens a ciphertext. The key is the one that the ciphertext names, and leave is asked for that one.
 
-use super::{
-    CIPHERTEXT_BYTES, KEY_ID_CHARS, SYMMETRIC, check_algorithm, check_recipient, read_algorithm, read_ignore_ciphertext,
-};
+use super::{CIPHERTEXT_BYTES, check_recipient, read_algorithm, read_ignore_ciphertext};
 use crate::crypto::SecretBytes;
-use crate::keyring::{EncryptionContext, KeyringError, ResolvedKey};
-use crate::kms::cx::Cx;
+use crate::keyring::{EncryptionContext, KeyringError, ResolvedKey, Sealing};
+use crate::kms::cx::{Cx, Granted};
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
 use crate::kms::reply::Reply;
+use crate::kms::shapes::KEY_ID_CHARS;
+use crate::names::EncryptionAlgorithm;
 
 pub(in crate::kms) struct Input {
     /// None only with `IGNORE_CIPHERTEXT`.
     ciphertext: Option<SecretBytes>,
     key_id: Option<String>,
     context: EncryptionContext,
-    algorithm: &'static str,
+    algorithm: EncryptionAlgorithm,
     recipient: bool,
     dry_run: bool,
 }
@@ -54,42 +54,64 @@ pub(super) fn check_ignore(fields: &mut Fields, dry_run: bool, key_member: &str)
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_recipient(input.recipient)?;
-    let key = find_key(cx, input.key_id.as_deref(), input.ciphertext.as_ref(), "kms:Decrypt").await?;
-    let grant = cx.grant("kms:Decrypt", &key)?;
-    check_algorithm(input.algorithm)?;
-    let usage = cx.usage(&grant, &key, &input.context, input.dry_run);
+    let source = Source {
+        named: input.key_id.as_deref(),
+        ciphertext: input.ciphertext.as_ref(),
+        algorithm: input.algorithm,
+        action: "kms:Decrypt",
+    };
+    let key = find_key(cx, source).await?;
+    let found = Granted { grant: cx.grant("kms:Decrypt", &key)?, key };
+    let usage = found.usage(cx, input.dry_run);
+    let sealing = Sealing { algorithm: input.algorithm, context: &input.context };
     let opened = match &input.ciphertext {
-        Some(ciphertext) => cx.keyring.open(&usage, ciphertext.expose()).await,
-        None => cx.keyring.open_nothing(&usage).await,
+        Some(ciphertext) => cx.keyring.open(&usage, sealing, ciphertext.expose()).await,
+        None => cx.keyring.open_nothing(&usage, sealing).await,
     };
     let opened = opened.map_err(Refusal::recorded)?;
     let reply = Reply::of([
-        ("KeyId", key.metadata.arn.clone().into()),
-        ("EncryptionAlgorithm", SYMMETRIC.into()),
+        ("KeyId", found.arn()),
+        ("EncryptionAlgorithm", input.algorithm.as_str().into()),
         ("KeyMaterialId", opened.material_id.into()),
     ]);
-    Ok(reply.with_plaintext(opened.plaintext))
+    Ok(reply.with_secret("Plaintext", opened.plaintext))
 }
 
-/// The key that sealed a ciphertext. One that is named has to be that one.
-pub(super) async fn find_key(
-    cx: &Cx<'_>,
-    named: Option<&str>,
-    ciphertext: Option<&SecretBytes>,
-    action: &'static str,
-) -> Result<ResolvedKey, Refusal> {
-    let named = match named {
-        Some(name) => Some(cx.resolve_for(name, action).await?),
+/// What is known of the key that is to open a ciphertext.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) named: Option<&'a str>,
+    pub(super) ciphertext: Option<&'a SecretBytes>,
+    pub(super) algorithm: EncryptionAlgorithm,
+    /// Asked for, and named where there is no such key.
+    pub(super) action: &'static str,
+}
+
+/// The key to open a ciphertext with. A symmetric ciphertext names its key, and one that the caller names has to be
+/// that one; nothing in an RSA ciphertext does, so the caller must.
+pub(super) async fn find_key(cx: &Cx<'_>, source: Source<'_>) -> Result<ResolvedKey, Refusal> {
+    let named = match source.named {
+        Some(name) => Some(cx.resolve_for(name, source.action).await?),
         None => None,
     };
-    let sealer = match ciphertext {
+    let symmetric = source.algorithm == EncryptionAlgorithm::SymmetricDefault;
+    let named = match named {
+        Some(key) if !symmetric || !key.metadata.kind.is_symmetric() => return Ok(key),
+        // AWS's text is not recorded.
+        None if !symmetric => {
+            let text = format!("A KeyId is required with algorithm {}.", source.algorithm);
+            return Err(KmsError::validation(text).into());
+        }
+        named => named,
+    };
+    let sealer = match source.ciphertext {
         Some(ciphertext) => Some(cx.resolve_ciphertext(ciphertext.expose()).await?),
         None => None,
     };
     match (named, sealer) {
         (Some(named), Some(sealer)) if named.metadata.arn != sealer.metadata.arn => {
             // Only who may use the key learns that it was another one.
-            cx.grant(action, &sealer)?;
+            cx.grant(source.action, &sealer)?;
             Err(KmsError::from(KeyringError::IncorrectKey).into())
         }
         (_, Some(key)) | (Some(key), None) => Ok(key),

@@ -7,13 +7,12 @@ use crate::kms::reply::{Reply, blob};
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     let size = input.size()?;
-    let key = cx.resolve(&input.key_id).await?;
-    let grant = cx.grant("kms:GenerateDataKeyWithoutPlaintext", &key)?;
-    let usage = cx.usage(&grant, &key, &input.context, input.dry_run);
-    let made = cx.keyring.generate_without_plaintext(&usage, size).await.map_err(Refusal::recorded)?;
+    let found = cx.used(&input.key).await?;
+    let usage = found.usage(cx, input.key.dry_run);
+    let made = cx.keyring.generate_without_plaintext(&usage, &input.context, size).await.map_err(Refusal::recorded)?;
     Ok(Reply::of([
         ("CiphertextBlob", blob(&made.ciphertext)),
-        ("KeyId", key.metadata.arn.clone().into()),
+        ("KeyId", found.arn()),
         ("KeyMaterialId", made.material_id.into()),
     ]))
 }

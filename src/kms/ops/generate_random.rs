@@ -32,5 +32,5 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     };
     let grant = cx.grant_on("kms:GenerateRandom", "*")?;
     let random = cx.keyring.generate_random(&grant, &cx.call, bytes as usize).await.map_err(Refusal::recorded)?;
-    Ok(Reply::empty().with_plaintext(random))
+    Ok(Reply::empty().with_secret("Plaintext", random))
 }

@@ -1,35 +1,40 @@
 //! GetKeyPolicy: the key policy as JSON text.
 
-use super::KEY_ID_CHARS;
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
+use crate::kms::shapes::ManagedKey;
 
 /// The one name that a key policy has.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 const NAME_PATTERN: Pattern = Pattern { shown: "[\\w]+", allows: |c| c.is_ascii_alphanumeric() || c == '_' };
 
 pub(in crate::kms) struct Input {
-    key_id: String,
+    key: ManagedKey,
     policy_name: String,
 }
 
 impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
-        let key_id = fields.required_text("KeyId", KEY_ID_CHARS);
-        let policy_name = fields.text("PolicyName", 1..=128).unwrap_or_else(|| DEFAULT.to_owned());
-        fields.check_pattern("PolicyName", &policy_name, NAME_PATTERN);
-        Self { key_id, policy_name }
+        let key = ManagedKey::read(fields);
+        let policy_name = read_policy_name(fields).unwrap_or_else(|| DEFAULT.to_owned());
+        Self { key, policy_name }
     }
 }
 
+/// `PolicyName`.
+pub(super) fn read_policy_name(fields: &mut Fields) -> Option<String> {
+    let name = fields.text("PolicyName", 1..=128)?;
+    fields.check_pattern("PolicyName", &name, NAME_PATTERN);
+    Some(name)
+}
+
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let key = cx.resolve_managed(&input.key_id).await?;
-    let grant = cx.grant("kms:GetKeyPolicy", &key)?;
+    let found = cx.managed(&input.key.key_id).await?;
     if input.policy_name != DEFAULT {
         return Err(KmsError::new("NotFoundException", "No such policy exists").into());
     }
-    let policy = cx.keyring.key_policy(&grant, &cx.call, &key).await.map_err(Refusal::recorded)?;
+    let policy = cx.keyring.key_policy(&found.grant, &cx.call, &found.key).await.map_err(Refusal::recorded)?;
     Ok(Reply::of([("Policy", policy.into()), ("PolicyName", DEFAULT.into())]))
 }

@@ -1,23 +1,25 @@
 //! ReEncrypt: opens a ciphertext under one key and seals it under another; the plaintext stays inside.
 
-use super::decrypt::{check_ignore, find_key};
-use super::{CIPHERTEXT_BYTES, KEY_ID_CHARS, SYMMETRIC, check_algorithm, read_algorithm, read_ignore_ciphertext};
+use super::decrypt::{Source, check_ignore, find_key};
+use super::{CIPHERTEXT_BYTES, read_algorithm, read_ignore_ciphertext};
 use crate::crypto::SecretBytes;
-use crate::keyring::EncryptionContext;
-use crate::kms::cx::Cx;
+use crate::keyring::{EncryptionContext, Sealing};
+use crate::kms::cx::{Cx, Granted};
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, blob};
+use crate::kms::shapes::KEY_ID_CHARS;
+use crate::names::EncryptionAlgorithm;
 
 pub(in crate::kms) struct Input {
     /// None only with `IGNORE_CIPHERTEXT`.
     ciphertext: Option<SecretBytes>,
     source_key: Option<String>,
     source_context: EncryptionContext,
-    source_algorithm: &'static str,
+    source_algorithm: EncryptionAlgorithm,
     target_key: String,
     target_context: EncryptionContext,
-    target_algorithm: &'static str,
+    target_algorithm: EncryptionAlgorithm,
     dry_run: bool,
 }
 
@@ -46,22 +48,25 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     let ciphertext = input.ciphertext.as_ref();
-    let source = find_key(cx, input.source_key.as_deref(), ciphertext, "kms:ReEncryptFrom").await?;
+    let (opening_with, named) = (input.source_algorithm, input.source_key.as_deref());
+    let source = Source { named, ciphertext, algorithm: opening_with, action: "kms:ReEncryptFrom" };
+    let source = find_key(cx, source).await?;
     let target = cx.resolve_for(&input.target_key, "kms:ReEncryptTo").await?;
-    let from_grant = cx.grant("kms:ReEncryptFrom", &source)?;
-    let to_grant = cx.grant("kms:ReEncryptTo", &target)?;
-    check_algorithm(input.source_algorithm)?;
-    check_algorithm(input.target_algorithm)?;
-    let from = cx.usage(&from_grant, &source, &input.source_context, input.dry_run);
-    let to = cx.usage(&to_grant, &target, &input.target_context, input.dry_run);
-    let sealed = cx.keyring.re_encrypt(&from, &to, ciphertext.map(SecretBytes::expose)).await;
+    let source = Granted { grant: cx.grant("kms:ReEncryptFrom", &source)?, key: source };
+    let target = Granted { grant: cx.grant("kms:ReEncryptTo", &target)?, key: target };
+    let from = source.usage(cx, input.dry_run);
+    let to = target.usage(cx, input.dry_run);
+    let opening = Sealing { algorithm: opening_with, context: &input.source_context };
+    let sealing = Sealing { algorithm: input.target_algorithm, context: &input.target_context };
+    let ciphertext = ciphertext.map(SecretBytes::expose);
+    let sealed = cx.keyring.re_encrypt((&from, opening), (&to, sealing), ciphertext).await;
     let (source_material, sealed) = sealed.map_err(Refusal::recorded)?;
     Ok(Reply::of([
         ("CiphertextBlob", blob(&sealed.ciphertext)),
-        ("SourceKeyId", source.metadata.arn.clone().into()),
-        ("KeyId", target.metadata.arn.clone().into()),
-        ("SourceEncryptionAlgorithm", SYMMETRIC.into()),
-        ("DestinationEncryptionAlgorithm", SYMMETRIC.into()),
+        ("SourceKeyId", source.arn()),
+        ("KeyId", target.arn()),
+        ("SourceEncryptionAlgorithm", opening_with.as_str().into()),
+        ("DestinationEncryptionAlgorithm", input.target_algorithm.as_str().into()),
         ("SourceKeyMaterialId", source_material.into()),
         ("DestinationKeyMaterialId", sealed.material_id.into()),
     ]))

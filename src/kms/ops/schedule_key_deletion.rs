@@ -1,14 +1,14 @@
 //! ScheduleKeyDeletion: stops every use of a key and destroys it after a waiting period.
 
-use super::KEY_ID_CHARS;
-use crate::keyring::{KeyState, PENDING_WINDOW_DEFAULT_DAYS};
+use crate::keyring::PENDING_WINDOW_DEFAULT_DAYS;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, epoch_seconds};
+use crate::kms::shapes::ManagedKey;
 
 pub(in crate::kms) struct Input {
-    key_id: String,
+    key: ManagedKey,
     days: u32,
 }
 
@@ -16,19 +16,18 @@ impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
         // The model says 1 to 365, the service takes 7 to 30.
         let days = fields.number("PendingWindowInDays", 7..=30).unwrap_or(PENDING_WINDOW_DEFAULT_DAYS);
-        Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS), days }
+        Self { key: ManagedKey::read(fields), days }
     }
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let key = cx.resolve_managed(&input.key_id).await?;
-    let grant = cx.grant("kms:ScheduleKeyDeletion", &key)?;
-    let scheduled = cx.keyring.schedule_deletion(&grant, &cx.call, &key, input.days).await;
+    let found = cx.managed(&input.key.key_id).await?;
+    let scheduled = cx.keyring.schedule_deletion(&found.grant, &cx.call, &found.key, input.days).await;
     let scheduled = scheduled.map_err(Refusal::recorded)?;
     Ok(Reply::of([
-        ("KeyId", key.metadata.arn.into()),
-        ("DeletionDate", epoch_seconds(scheduled.deletion)),
-        ("KeyState", KeyState::PendingDeletion.name().into()),
+        ("KeyId", found.arn()),
+        ("DeletionDate", scheduled.deletion.map(epoch_seconds).into()),
+        ("KeyState", scheduled.state.name().into()),
         ("PendingWindowInDays", input.days.into()),
     ]))
 }

@@ -1,12 +1,12 @@
 //! UpdateAlias: points an alias to another key.
 
-use super::KEY_ID_CHARS;
 use super::create_alias::{check_alias, check_target, read_alias};
 use crate::keyring::AliasChange;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::Reply;
+use crate::kms::shapes::KEY_ID_CHARS;
 use crate::names::kms_alias_arn;
 
 pub(in crate::kms) struct Input {

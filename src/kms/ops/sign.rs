@@ -1,0 +1,42 @@
+//! Sign: a signature over a message, its digest or, with ML-DSA, its µ.
+
+use super::MESSAGE_BYTES;
+use crate::crypto::SecretBytes;
+use crate::keyring::Message;
+use crate::kms::cx::Cx;
+use crate::kms::error::Refusal;
+use crate::kms::input::Fields;
+use crate::kms::reply::{Reply, blob};
+use crate::kms::shapes::UsedKey;
+use crate::names::{MessageType, SigningAlgorithm};
+
+pub(in crate::kms) struct Input {
+    key: UsedKey,
+    message: SecretBytes,
+    message_type: MessageType,
+    algorithm: SigningAlgorithm,
+}
+
+impl Input {
+    pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
+        Self {
+            key: UsedKey::read(fields),
+            message: fields.required_blob("Message", MESSAGE_BYTES),
+            message_type: fields.choice("MessageType").unwrap_or(MessageType::Raw),
+            algorithm: fields.required_choice("SigningAlgorithm"),
+        }
+    }
+}
+
+pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
+    let found = cx.used(&input.key).await?;
+    let usage = found.usage(cx, input.key.dry_run);
+    let Input { algorithm, message_type, .. } = input;
+    let message = Message { algorithm, message_type, bytes: input.message.expose() };
+    let signature = cx.keyring.sign(&usage, message).await.map_err(Refusal::recorded)?;
+    Ok(Reply::of([
+        ("KeyId", found.arn()),
+        ("Signature", blob(&signature)),
+        ("SigningAlgorithm", algorithm.as_str().into()),
+    ]))
+}

@@ -1,0 +1,26 @@
+//! UntagResource: removes tags; those that are not there are no error.
+
+use crate::kms::cx::Cx;
+use crate::kms::error::Refusal;
+use crate::kms::input::Fields;
+use crate::kms::reply::Reply;
+use crate::kms::shapes::ManagedKey;
+use crate::kms::tags::read_tag_keys;
+
+pub(in crate::kms) struct Input {
+    key: ManagedKey,
+    names: Vec<String>,
+}
+
+impl Input {
+    pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
+        Self { key: ManagedKey::read(fields), names: read_tag_keys(fields) }
+    }
+}
+
+pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
+    let found = cx.managed(&input.key.key_id).await?;
+    let untagged = cx.keyring.untag_key(&found.grant, &cx.call, &found.key, &input.names).await;
+    untagged.map_err(Refusal::recorded)?;
+    Ok(Reply::empty())
+}
