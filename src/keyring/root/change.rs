@@ -131,7 +131,7 @@ impl KeyRing {
         self.record(&event).await.map_err(|error| RootError::Io(format!("{error:?}")))
     }
 
-    /// The list, authenticated. The caller holds [`super::Rotation`]'s `list`.
+    /// The list, authenticated. The caller holds [`super::StoreKeyRotation`]'s `list`.
     pub(super) async fn root_list(&self) -> Result<StoredList, RootError> {
         let stored = self.rows().engine().get(Table::Meta, &roots_row()).await?;
         let stored = stored.ok_or_else(super::record::damaged)?;

@@ -1,8 +1,9 @@
 //! Rotation of the store key.
 //!
 //! 1. *Begin*: a new generation is sealed to every root, beside the old one. From that commit on it seals; both open.
-//! 2. *Re-wrap*: epoch keys, the material of KMS keys, pending and imported too, and the owned key go over, some rows a commit, each conditional on
-//!    what was read. Whatever is cut off is found again, as what is still wrapped under the old generation.
+//! 2. *Re-wrap*: epoch keys, the material of KMS keys (imported and pending too) and the owned key go over, some rows a
+//!    commit, each conditional on what was read. Whatever is cut off is found again, as what is still wrapped under the
+//!    old generation.
 //! 3. *Retire*: when nothing is left under the old generation the list is written without it.
 //!
 //! Every state between is a whole store. What a request has wrapped under the old generation just before step 1 may be
