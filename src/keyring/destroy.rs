@@ -15,7 +15,7 @@ use crate::sources::Timestamp;
 impl KeyRing {
     /// Destroys the material of all keys whose time is up, with their aliases. To be called every few minutes. A key is
     /// gone in one commit, together with its `DeleteKey` record; what remains is its id, so that it is never used
-    /// again. Returns how many went. See [`super::clock`] for what "time is up" means when clocks jump.
+    /// again. Returns how many went. See `keyring/clock.rs` for what "time is up" means when clocks jump.
     pub async fn destroy_due_keys(&self) -> Result<usize, KeyringError> {
         self.note_time().await?;
         let now = self.sources().now();

@@ -129,8 +129,9 @@ impl Objects {
 
     /// Deletes an empty bucket and its unfinished uploads. `grant`: `s3:DeleteBucket`.
     ///
-    /// First the row is marked, so that every write that began before fails its precondition; then emptiness is
-    /// judged; then the row goes, with the record of it, or the mark is taken back. Dropped between its commits it
+    /// A bucket that is not empty is refused at once. Else the row is marked, so that every write that began before
+    /// fails its precondition (and nobody finds the bucket while the mark stands); then emptiness is judged again;
+    /// then the row goes, with the record of it, or the mark is taken back. Dropped between its commits it
     /// leaves the mark, as a crash does, until [`Objects::reopen_buckets`]: a caller's hanging up must not drop it.
     pub async fn delete_bucket(
         &self,
@@ -139,6 +140,11 @@ impl Objects {
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:DeleteBucket", &bucket_arn(name));
+        let bucket = bucket_of(name, self.bucket_record(name).await?)?;
+        if bucket.owner != grant.resource().owner {
+            return Err(ObjectsError::NoSuchBucket);
+        }
+        self.check_empty(&bucket).await?;
         let mut outcome = Err(ObjectsError::Contention);
         for _ in 0..BUCKET_TRIES {
             outcome = self.close_and_delete(grant, name, event).await;

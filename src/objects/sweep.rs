@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::{Content, Garbage, Id, PartBytes, Pending, Place, garbage_row, id_row};
+use super::record::{Content, Garbage, Id, Layout, PartBytes, Pending, Place, garbage_row, id_row};
 use super::versions::READER_GRACE;
 use super::{Objects, ObjectsError};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Table, TupleReader};
@@ -33,28 +33,37 @@ impl Objects {
         Ok(swept)
     }
 
+    /// An entry that fails is left for the next pass and holds up no other; its error is told at the end.
     async fn sweep_garbage(&self, swept: &mut Swept) -> Result<(), ObjectsError> {
         let now = self.sources.now();
         let end = garbage_row(Timestamp(now.0 + 1), &[0; 16]);
-        let range = KeyRange { start: Vec::new(), end: Some(end) };
+        let mut range = KeyRange { start: Vec::new(), end: Some(end) };
+        let mut outcome = Ok(());
         loop {
             let rows = self.rows.list::<Garbage>(&range, PAGE, Direction::Forward).await?;
             let done = rows.len() < PAGE;
             for (key, garbage) in rows {
-                let mut batch = self.rows.batch();
-                batch.delete(Table::Garbage, key.to_vec());
-                match garbage.value {
-                    Garbage::Content(content) => self.sweep_content(&mut batch, &content, swept).await?,
-                    Garbage::Upload(upload) => self.sweep_upload(&mut batch, &upload, swept).await?,
-                    Garbage::Part(part) => self.sweep_bytes(&mut batch, part.id, part.place, swept).await?,
+                range.start = [&key[..], &[0]].concat();
+                match self.sweep_entry(key.to_vec(), garbage.value, swept).await {
+                    Ok(()) => swept.entries += 1,
+                    Err(error) => outcome = outcome.and(Err(error)),
                 }
-                self.rows.commit(batch).await?;
-                swept.entries += 1;
             }
             if done {
-                return Ok(());
+                return outcome;
             }
         }
+    }
+
+    async fn sweep_entry(&self, key: Vec<u8>, garbage: Garbage, swept: &mut Swept) -> Result<(), ObjectsError> {
+        let mut batch = self.rows.batch();
+        batch.delete(Table::Garbage, key);
+        match garbage {
+            Garbage::Content(content) => self.sweep_content(&mut batch, &content, swept).await?,
+            Garbage::Upload(upload) => self.sweep_upload(&mut batch, &upload, swept).await?,
+            Garbage::Part(part) => self.sweep_bytes(&mut batch, part.id, part.place, swept).await?,
+        }
+        Ok(self.rows.commit(batch).await?)
     }
 
     async fn sweep_content(
@@ -67,8 +76,10 @@ impl Objects {
             return self.sweep_bytes(batch, content.id, content.place, swept).await;
         }
         // The layout goes last: a pass that was cut off finds it again.
-        for part in self.layout(content).await.map(|l| l.parts).unwrap_or_default() {
-            self.sweep_bytes(batch, part.bytes.id, part.bytes.place, swept).await?;
+        if let Some(layout) = self.rows.load::<Layout>(&id_row(&content.id)).await? {
+            for part in layout.value.parts {
+                self.sweep_bytes(batch, part.bytes.id, part.bytes.place, swept).await?;
+            }
         }
         batch.delete(Table::Layout, id_row(&content.id));
         Ok(())

@@ -109,7 +109,8 @@ impl Objects {
         let holder_id: Id = self.sources.random();
         let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
         let (keys, envelope) = self.sse.new_keys(grant.access(), &plan, object).await?;
-        if plan.etag_is_md5() {
+        let etag_is_md5 = plan.etag_is_md5();
+        if etag_is_md5 {
             payload.want_md5();
         }
         if payload.client_checksum().is_none() {
@@ -118,7 +119,8 @@ impl Objects {
         let written = self.write_stream(&keys, &holder_id, 0, payload).await?;
         let body = BodyRecord {
             plain_len: written.verified.plain_len(),
-            etag: self.etag(written.verified.md5()),
+            // The client's own Content-MD5 is checked in every mode, and shown in none but SSE-S3.
+            etag: self.etag(written.verified.md5().filter(|_| etag_is_md5)),
             meta,
             checksum: written.verified.checksum().map(|c| ChecksumRecord::new(c, ChecksumKind::FullObject, None)),
             envelope,

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::crypto::{HEADER_BYTES, SEGMENT_BYTES, Suite};
 
-/// Whole segments that a buffer holds: few enough that two buffers for each of 64 transfers stay at 48 MiB, enough
-/// that a hand-over between threads (some 10 microseconds) is small beside the work on them.
+/// Whole segments that a buffer holds: few enough that two or three buffers for each of 64 transfers stay below 75 MiB,
+/// enough that a hand-over between threads (some 10 microseconds) is small beside the work on them.
 pub const CHUNK_SEGMENTS: u32 = 6;
 
 /// How much of a blob is in one buffer on its way, in bytes: a stream's header and [`CHUNK_SEGMENTS`] sealed segments of

@@ -45,6 +45,16 @@ def test_same_bytes_never_look_the_same(s3, module_bucket, key, mode):
     assert len(etags) == (1 if mode.etag_is_md5 else 3)
 
 
+@pytest.mark.parametrize("digest", ["ContentMD5", "ChecksumMD5"])
+@pytest.mark.parametrize("mode", by_name())
+def test_the_md5_that_a_client_sends_is_no_etag_but_in_sse_s3(s3, bucket, key, mode, digest):
+    data = b"a body with its MD5"
+    md5 = base64.b64encode(bytes.fromhex(md5_hex(data))).decode()
+    put = s3.put_object(Bucket=bucket, Key="k", Body=data, **{digest: md5}, **mode.writing(key))
+    assert is_md5(put["ETag"], data) == mode.etag_is_md5
+    assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"] == put["ETag"]
+
+
 @pytest.mark.parametrize("mode", by_name())
 def test_multipart(s3, bucket, key, mode):
     parts = [blob(5 * MIB, 1), blob(5 * MIB + 1, 2), blob(7, 3)]

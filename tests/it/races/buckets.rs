@@ -9,7 +9,7 @@ use strongroom::index::{Faults, Table};
 use strongroom::names::{BucketName, bucket_arn};
 use strongroom::objects::{NewBucket, ObjectOwnership, ObjectsError, Versioning};
 
-use super::{BUCKET, STEPS_MAX, assert_whole, interleave};
+use super::{BUCKET, STEPS_MAX, assert_whole, interleave, store};
 use crate::stack::{Stack, Way, account, key, region};
 
 /// A write or a delete marker that began before its bucket was deleted.
@@ -39,6 +39,23 @@ async fn a_write_against_the_deletion_of_its_bucket() {
             }
             assert_whole(&stack, &what).await;
         }
+    }
+}
+
+/// A refused deletion is never seen by those who use the bucket.
+#[tokio::test]
+async fn use_of_a_bucket_against_its_refused_deletion() {
+    for steps in 0..STEPS_MAX {
+        let (stack, bucket, source) = store(23, 100, Versioning::Never).await;
+        let (refused, used) = interleave(steps, delete_bucket(&stack), async {
+            let found = stack.objects.bucket(&BucketName::parse(BUCKET).unwrap()).await.map(drop);
+            let put = stack.put(&bucket, &source.key, b"x", Way::Owned.requested()).await.map(drop);
+            found.and(put)
+        })
+        .await;
+        assert!(matches!(refused, Err(ObjectsError::BucketNotEmpty { .. })), "step {steps}: {refused:?}");
+        assert!(used.is_ok(), "step {steps}: {used:?}");
+        assert_whole(&stack, &format!("step {steps}")).await;
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, poll};
 use serde_json::Value;
 use strongroom::crypto::PlainRange;
+use strongroom::index::Table;
 use strongroom::names::bucket_arn;
 use strongroom::objects::{ObjectMeta, PutObject, VersionId, Versioning, WriteCondition};
 use strongroom::sse::ObjectRef;
+use strongroom::store::faulty::StoreFaults;
 
 use super::{BUCKET, STEPS_MAX, assert_whole, interleave, orders, read, store};
 use crate::stack::{Way, key, payload};
@@ -101,6 +103,22 @@ async fn a_write_against_the_sweeper() {
         assert_whole(&stack, &format!("step {steps}")).await;
         assert_eq!(read(&stack, &bucket, "k").await.unwrap(), data);
     }
+}
+
+/// What cannot be deleted now holds up nothing else, and is deleted by a later pass.
+#[tokio::test]
+async fn a_sweep_goes_on_past_what_fails() {
+    let (stack, bucket, _) = store(24, 100, Versioning::Never).await;
+    for name in ["a", "b", "c"] {
+        stack.put(&bucket, &key(name), &[1; 70_000], Way::Owned.requested()).await.unwrap();
+        stack.delete(&bucket, &key(name)).await.unwrap();
+    }
+    stack.sources.advance(Duration::from_secs(3_600));
+    stack.store.set_faults(StoreFaults { fail_delete_in: Some(1), ..StoreFaults::default() });
+    assert!(stack.objects.sweep(true).await.is_err(), "the failure is told");
+    let left = stack.rows().await.into_iter().filter(|row| row.table == Table::Garbage).count();
+    assert_eq!(left, 1, "the others are done");
+    assert_whole(&stack, "after the next pass").await;
 }
 
 /// Another gateway's sweeper gives a blob up after a day. It may be wrong by a moment, and must notice.
