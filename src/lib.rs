@@ -22,6 +22,7 @@ pub mod auth;
 pub mod index;
 pub mod store;
 // Pure: no I/O (`config` and `sources` are the only readers of environment, clock and entropy).
+pub mod client;
 pub mod config;
 pub mod crypto;
 pub mod names;

@@ -7,7 +7,12 @@ use crate::index::{Batch, CommitError, Index, Precondition, Table, Tuple, Write}
 
 /// What this program writes, and the newest it reads. A change that an older program would take for damage, or would
 /// not see and undo, raises it; an appended field does not.
-const FORMAT: u32 = 1;
+///
+/// | number | since |
+/// |---|---|
+/// | 1 | the first version |
+/// | 2 | the store key lies in a list of roots instead of one Box |
+const FORMAT: u32 = 2;
 
 /// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
 pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
@@ -23,15 +28,18 @@ pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
     }
 }
 
-/// Notes the format in an index that has none.
+/// Notes the format in an index that has none or an older one, which opening it has brought up to date.
 pub(super) async fn note(index: &dyn Index) -> Result<(), StartError> {
-    let number = Bytes::copy_from_slice(&FORMAT.to_be_bytes());
-    let batch = Batch {
-        preconditions: vec![Precondition::Absent(Table::Meta, row())],
-        writes: vec![Write::Put(Table::Meta, row(), number)],
-        appends: Vec::new(),
+    let stored = index.get(Table::Meta, &row()).await?;
+    let current = |stored: &Bytes| stored[..].try_into().map_or(true, |number| u32::from_be_bytes(number) >= FORMAT);
+    let precondition = match stored {
+        Some(stored) if current(&stored) => return Ok(()),
+        Some(older) => Precondition::Is(Table::Meta, row(), older),
+        None => Precondition::Absent(Table::Meta, row()),
     };
-    match index.commit(batch).await {
+    let number = Bytes::copy_from_slice(&FORMAT.to_be_bytes());
+    let writes = vec![Write::Put(Table::Meta, row(), number)];
+    match index.commit(Batch { preconditions: vec![precondition], writes, appends: Vec::new() }).await {
         Ok(()) | Err(CommitError::Conflict) => Ok(()),
         Err(error) => Err(StartError(error.to_string())),
     }
@@ -61,13 +69,21 @@ mod tests {
             note(&index).await.expect("noted");
             assert_eq!(check(&index).await, Ok(()));
         }
-        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 1][..]));
+        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 2][..]));
+    }
+
+    #[tokio::test]
+    async fn an_older_number_is_raised() {
+        let index = stored(&[0, 0, 0, 1]).await;
+        assert_eq!(check(&index).await, Ok(()));
+        note(&index).await.expect("noted");
+        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 2][..]));
     }
 
     #[tokio::test]
     async fn newer_and_damaged_numbers_are_refused_and_kept() {
         for (number, reason) in [
-            (&[0, 0, 0, 2][..], "newer Strongroom (format 2;"),
+            (&[0, 0, 0, 3][..], "newer Strongroom (format 3;"),
             (&[255; 4], "newer Strongroom"),
             (&[1], "damaged"),
             (&[], "damaged"),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::App;
+use crate::keyring::RotationStep;
 
 impl App {
     /// Starts the jobs; they end with the gateway. Only a serving gateway has them: a command that looks at a stopped
@@ -28,6 +29,11 @@ async fn pass(app: &App) {
         Ok(swept) if swept.entries > 0 => tracing::info!(blobs = swept.blobs, entries = swept.entries, "swept"),
         Ok(_) => {}
         Err(error) => tracing::error!(?error, "the sweeper failed; it tries again"),
+    }
+    match app.keyring.continue_rotation().await {
+        Ok(RotationStep::None | RotationStep::Rewrapped) => {}
+        Ok(RotationStep::Retired) => tracing::info!("the older generation of the store key is gone"),
+        Err(error) => tracing::error!(%error, "the rotation of the store key could not go on; it is tried again"),
     }
     if let Err(error) = app.objects.reopen_buckets().await {
         tracing::error!(?error, "buckets whose deletion was cut off could not be looked for; it is tried again");

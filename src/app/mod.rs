@@ -1,6 +1,8 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
 mod accounts;
+pub mod control;
+mod door;
 mod format;
 mod jobs;
 mod lock;
@@ -11,11 +13,14 @@ pub(crate) mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use door::Door;
+pub use open::{Prepared, unattended};
+
 use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};
 use crate::config::Config;
 use crate::index::{IndexError, Rows};
-use crate::keyring::KeyRing;
+use crate::keyring::{KeyRing, RootError};
 use crate::objects::Objects;
 use crate::sources::Sources;
 
@@ -69,6 +74,12 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl From<RootError> for StartError {
+    fn from(error: RootError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl From<IndexError> for StartError {
     fn from(error: IndexError) -> Self {

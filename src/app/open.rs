@@ -2,41 +2,117 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::DirectoryLock;
 use super::{App, StartError, Started, accounts, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::AuthSettings;
 use crate::config::Config;
+use crate::crypto::SecretBytes;
 use crate::index::{Batch, FjallIndex, Index, Precondition, RowSealer, Rows, Table, Tuple, Write};
-use crate::keyring::{KeyFile, KeyRing, open_store_key};
+use crate::keyring::{
+    KeyFile, KeyRing, KeyService, NewRoot, Opening, RootChange, RootSecret, Roots, StoreKey, Token, Unattended,
+    create_store, open_store_key,
+};
 use crate::names::StoreUrl;
 use crate::objects::Objects;
 use crate::sources::Sources;
 use crate::sse::Sse;
 use crate::store::{Blobs, open_store};
 
-impl App {
-    /// Opens (or on first start makes) everything in the data directory. Refuses a directory in use.
-    pub async fn open(config: Config, sources: Sources) -> Result<Started, StartError> {
+/// A data directory that is held and looked at, and whose store key is not open: the sealed state.
+#[expect(missing_debug_implementations, reason = "holds secrets")]
+pub struct Prepared {
+    /// The settings.
+    pub config: Config,
+    pub(super) sources: Sources,
+    lock: DirectoryLock,
+    index: Arc<FjallIndex>,
+    /// This process has made the store key.
+    is_new: AtomicBool,
+}
+
+impl Prepared {
+    /// Opens the index. Refuses a directory in use, and one that a newer program has written.
+    pub async fn open(config: Config, sources: Sources) -> Result<Self, StartError> {
         make_private(&config.data_dir)?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let index = Arc::new(FjallIndex::open(&config.data_dir.join("index"))?);
         format::check(&*index).await?;
-        let root = KeyFile { path: config.root_key_file.clone() };
-        let store_key =
-            open_store_key(&*index, &root, &sources).await.map_err(|error| StartError(error.to_string()))?;
+        Ok(Self { config, sources, lock, index, is_new: AtomicBool::new(false) })
+    }
+
+    /// The roots of the store; `None`: there is no store here yet.
+    pub async fn roots(&self) -> Result<Option<Roots>, StartError> {
+        Ok(Roots::load(&*self.index).await?)
+    }
+
+    /// Opens the store key with a root that needs nobody, or on an empty store makes both it and a key file. `Err` of
+    /// the texts that say why none is there: the store stays sealed.
+    pub async fn unlock(&self) -> Result<Result<StoreKey, Vec<String>>, StartError> {
+        let unattended = unattended(&self.config, &self.sources);
+        let Some(roots) = self.roots().await? else {
+            let store_key = open_store_key(&*self.index, &unattended.key_file, &self.sources).await?;
+            self.is_new.store(true, Ordering::Relaxed);
+            return Ok(Ok(store_key));
+        };
+        let (opening, roots) = tokio::task::spawn_blocking(move || (unattended.open(&roots), roots))
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+        match opening? {
+            Opening::Sealed(reasons) => Ok(Err(reasons)),
+            Opening::Open { secret, store_key } => {
+                roots.adopt(&*self.index, &secret, &store_key, &self.sources).await?;
+                Ok(Ok(store_key))
+            }
+        }
+    }
+
+    /// Opens the store key with a root that somebody brought.
+    pub async fn unlock_with(&self, secret: &RootSecret) -> Result<StoreKey, StartError> {
+        let roots = self.roots().await?.ok_or_else(|| StartError("there is no store here yet".to_owned()))?;
+        let store_key = roots.open(secret, "what was given")?;
+        roots.adopt(&*self.index, secret, &store_key, &self.sources).await?;
+        Ok(store_key)
+    }
+
+    /// Makes the store key of an empty store under its first root.
+    pub async fn create(&self, root: &NewRoot) -> Result<StoreKey, StartError> {
+        let store_key = create_store(&*self.index, root, &self.sources).await?;
+        self.is_new.store(true, Ordering::Relaxed);
+        Ok(store_key)
+    }
+
+    /// Puts the gateway together.
+    pub async fn start(self, store_key: StoreKey) -> Result<Started, StartError> {
+        let Self { config, sources, lock, index, is_new } = self;
         format::note(&*index).await?;
-        let sealer = Arc::new(RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await?);
+        let sealer = Arc::new(RowSealer::open(&*index, &store_key, &sources).await?);
         let gateway = gateway_id(&*index, &sources).await?;
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), gateway).await;
         index.start(Box::new(chain.map_err(|error| StartError(error.to_string()))?));
         let rows = Rows::new(index, sealer);
         let blobs = open_blobs(&config)?;
-        let started = Self::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
+        let started = App::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
+        if is_new.into_inner() {
+            started.app.keyring.record_first_root(RootChange { uid: rustix::process::getuid().as_raw() }).await?;
+        }
         let reopened = started.app.objects.reopen_buckets().await;
         reopened.map_err(|error| StartError(format!("the buckets cannot be read: {error:?}")))?;
         Ok(started)
+    }
+}
+
+impl App {
+    /// Opens (or on first start makes) everything in the data directory. Refuses a directory in use and a store that
+    /// takes somebody to unseal it.
+    pub async fn open(config: Config, sources: Sources) -> Result<Started, StartError> {
+        let prepared = Prepared::open(config, sources).await?;
+        match prepared.unlock().await? {
+            Ok(store_key) => Box::pin(prepared.start(store_key)).await,
+            Err(reasons) => Err(sealed(&reasons)),
+        }
     }
 
     pub(super) async fn build(
@@ -44,7 +120,7 @@ impl App {
         sources: Sources,
         rows: Rows,
         blobs: Blobs,
-        store_key: crate::keyring::StoreKey,
+        store_key: StoreKey,
         gateway: GatewayId,
         lock: Option<DirectoryLock>,
     ) -> Result<Started, StartError> {
@@ -62,6 +138,37 @@ impl App {
         let app = Self { config, sources, directory, auth, audit, keyring, objects, rows, _lock: lock };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
+}
+
+/// Where the settings have roots looked for that need nobody.
+pub fn unattended(config: &Config, sources: &Sources) -> Unattended {
+    let copy = |secret: &SecretBytes| SecretBytes::new(secret.expose().to_vec());
+    Unattended {
+        key_file: KeyFile { path: config.root_key_file.clone() },
+        credential: config.root_credential_file.clone(),
+        passphrase: config.root_passphrase.as_ref().map(copy),
+        token: config.root_token.as_ref().map(|token| Token {
+            module: token.module.clone(),
+            label: token.label.clone(),
+            pin_file: token.pin_file.clone(),
+        }),
+        key_service: config.root_kms.as_ref().map(|kms| KeyService {
+            endpoint: kms.endpoint.clone(),
+            region: kms.region.clone(),
+            credentials_file: kms.credentials_file.clone(),
+            ca_file: kms.ca_file.clone(),
+        }),
+        sources: sources.clone(),
+    }
+}
+
+fn sealed(reasons: &[String]) -> StartError {
+    let mut text = "the store is sealed: no root that could open it is there".to_owned();
+    for reason in reasons {
+        text += "\n  ";
+        text += reason;
+    }
+    StartError(text)
 }
 
 fn open_blobs(config: &Config) -> Result<Blobs, StartError> {

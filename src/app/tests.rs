@@ -51,7 +51,7 @@ impl Gateway {
         let index = Arc::new(index);
         let key_file = KeyFile { path: root.path().join("root.key") };
         let store_key = open_store_key(&*index, &key_file, &sources).await.expect("the root key opens the store");
-        let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
+        let sealer = RowSealer::open(&*index, &store_key, &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         index.start(Box::new(ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.unwrap()));
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), sealer);

@@ -8,10 +8,15 @@ pub mod bench;
 mod completions;
 mod config;
 mod credentials;
+mod init;
 mod man;
+mod root;
+mod roots;
 mod scrub;
+mod secret_input;
 mod serve;
 mod stopped;
+mod unseal;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stdout};
@@ -20,7 +25,9 @@ use std::{fmt, io};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::app::StartError;
 use crate::config::{ConfigError, misspelt_variables};
+use crate::keyring::RootError;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -45,6 +52,9 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Init(Box<init::Init>),
+    Unseal(Box<unseal::Unseal>),
+    Root(Box<root::RootCommand>),
     Credentials(credentials::Credentials),
     Audit(audit::Audit),
     Scrub(scrub::Scrub),
@@ -76,6 +86,9 @@ pub fn parse() -> Arguments {
 pub async fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(command) => serve::run(command).await,
+        Command::Init(command) => Box::pin(init::run(*command)).await,
+        Command::Unseal(command) => Box::pin(unseal::run(*command)).await,
+        Command::Root(command) => Box::pin(root::run(*command)).await,
         Command::Credentials(command) => credentials::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,
@@ -125,6 +138,18 @@ fn with_default_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::Usage(error.0)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
+impl From<RootError> for Failure {
+    fn from(error: RootError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 

@@ -4,19 +4,24 @@ use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, warn_of_misspelt_variables};
-use crate::app::App;
-use crate::config::SettingsArgs;
-use crate::server::{self, Metrics};
+use crate::app::{App, Door, Prepared};
+use crate::config::{Config, SettingsArgs};
+use crate::server::{self, Control, Metrics};
 use crate::sources::Sources;
+
+/// Time between two looks for a root that needs nobody, while the store is sealed.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serve S3 and KMS (what strongroom does when no command is given)
 ///
 /// The first start makes the data directory, a root key file and an account, and prints the account's credentials
-/// once. SIGTERM and SIGINT let running requests finish.
+/// once. Where a store is and none of its roots, the server starts sealed: see strongroom unseal. SIGTERM and SIGINT let running requests finish.
 #[derive(clap::Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -33,22 +38,26 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let sources = Sources::system();
     let bound = server::bind(server::Settings::from(&config)).await;
     let bound = bound.map_err(|error| Failure::Failed(error.0))?;
-    let started = Box::pin(App::open(config, sources.clone())).await.map_err(|error| Failure::Failed(error.0))?;
-    let app = started.app;
-    app.start_jobs();
+    let data_dir = config.data_dir.clone();
+    let door = Arc::new(open_door(config, sources.clone()).await?);
+    let control = Control::listen(&data_dir, &door)
+        .map_err(|error| Failure::Failed(format!("{}: no control socket: {error}", data_dir.display())))?;
+    let listening = Listening { address: bound.address(), metrics: bound.metrics_address() };
     // Clients are answered only after this: who sees the server ready finds the credentials told.
-    let greeting = greeting(&app, &bound, started.new_credentials);
-    if let Err(error) = stdout().write_all(greeting.as_bytes()) {
-        // It serves all the same: whoever started it may have closed what it does not read.
-        tracing::warn!(%error, "the start could not be told on standard output");
-    }
-    drop(greeting);
-    let running = bound.serve(sources, server::gateway(&app), Metrics::new());
+    let mut told = tell(&door, &listening);
+    let running = bound.serve(sources, server::gateway(&door), Metrics::new());
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut retry = tokio::time::interval_at(tokio::time::Instant::now() + RETRY_INTERVAL, RETRY_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = door.wait(), if !told => told = tell(&door, &listening),
+            // A token is plugged in again, a key service or a mount comes back.
+            _ = retry.tick(), if !told => drop(tokio::spawn(try_again(Arc::clone(&door)))),
+        }
     }
+    drop(control);
     tracing::info!("draining");
     let cut = running.shutdown().await;
     if cut > 0 {
@@ -58,13 +67,63 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greeting(app: &App, bound: &server::Bound, new_credentials: Option<(String, String)>) -> String {
+/// A door that a root has opened, or a closed one: somebody has to unseal it then.
+async fn open_door(config: Config, sources: Sources) -> Result<Door, Failure> {
+    let prepared = Box::pin(Prepared::open(config, sources)).await?;
+    match prepared.unlock().await? {
+        Ok(store_key) => Ok(Door::open(Box::pin(prepared.start(store_key)).await?)),
+        Err(reasons) => {
+            for reason in reasons {
+                tracing::warn!(reason, "a root does not open the store");
+            }
+            Ok(Door::sealed(prepared))
+        }
+    }
+}
+
+async fn try_again(door: Arc<Door>) {
+    if let Err(error) = door.unseal_unattended().await {
+        tracing::warn!(%error, "a root does not open the store");
+    }
+}
+
+/// Where the server listens.
+struct Listening {
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
+/// Says what is served, or that nothing is, and starts the background passes of an open store. Whether it is open.
+fn tell(door: &Door, listening: &Listening) -> bool {
+    let (text, open) = match door.app() {
+        Some(app) => {
+            app.start_jobs();
+            (greeting(app, listening, door.take_new_credentials()), true)
+        }
+        None => (sealed_greeting(listening), false),
+    };
+    if let Err(error) = stdout().write_all(text.as_bytes()) {
+        // It serves all the same: whoever started it may have closed what it does not read.
+        tracing::warn!(%error, "the start could not be told on standard output");
+    }
+    open
+}
+
+fn sealed_greeting(listening: &Listening) -> String {
+    let (version, address) = (env!("CARGO_PKG_VERSION"), listening.address);
+    format!(
+        "Strongroom {version} listens on {address} and is sealed: no root that opens the store is there\n\
+         Every request is answered 503 until you run: strongroom unseal\n"
+    )
+}
+
+fn greeting(app: &App, listening: &Listening, new_credentials: Option<(String, String)>) -> String {
     let config = &app.config;
     // In full: the lines are copied into a shell in another directory.
     let in_full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let ca_bundle = config.tls.first().map(|files| in_full(&files.cert));
     let reach = Reach {
-        address: bound.address(),
+        address: listening.address,
         ca_bundle: ca_bundle.as_deref(),
         home_region: config.regions.first().map_or("us-east-1", |region| region.as_str()),
     };
@@ -80,7 +139,7 @@ fn greeting(app: &App, bound: &server::Bound, new_credentials: Option<(String, S
     if config.tls.is_empty() && config.trusted_proxies.is_empty() && !reach.address.ip().is_loopback() {
         out += "This is plain http: SSE-C, SSE-KMS and KMS calls from other machines are refused until tls is set\n";
     }
-    if let Some(address) = bound.metrics_address() {
+    if let Some(address) = listening.metrics {
         let _infallible = writeln!(out, "Metrics are at http://{address}/metrics");
     }
     out

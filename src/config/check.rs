@@ -1,11 +1,13 @@
 //! From settings as given to settings that hold.
 
+use std::path::{Path, PathBuf};
+
 use super::accounts;
 use super::file::read_secret;
 use super::settings::{AccountsSource, Settings};
 use super::store_options;
 use super::values::Span;
-use super::{AccountConfig, Config, ConfigError};
+use super::{AccountConfig, Config, ConfigError, KmsConfig, TokenConfig};
 use crate::names::{Region, StoreUrl};
 
 /// Checks every value. `environment` is where options of an upstream store may come from.
@@ -19,6 +21,16 @@ pub(super) fn check(
     let store_options =
         store_options::collect(store.as_ref(), settings.store_options.unwrap_or_default(), environment)?;
     let trusted_proxies = settings.trusted_proxies.unwrap_or_default();
+    let root_kms = match (settings.root_kms_endpoint, settings.root_kms_credentials_file) {
+        (None, None) => None,
+        (Some(endpoint), Some(credentials_file)) => {
+            let region = given("root_kms_region", settings.root_kms_region)?;
+            Some(KmsConfig { endpoint, region, credentials_file, ca_file: settings.root_kms_ca_file })
+        }
+        _ => return Err(ConfigError("root_kms_endpoint and root_kms_credentials_file go together".to_owned())),
+    };
+    let root_credential = credential_name(given("root_credential", settings.root_credential)?)?;
+    let credentials = environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
     let listen = given("listen", settings.listen)?;
     if settings.metrics_listen == Some(listen) && listen.port() != 0 {
         return Err(ConfigError(
@@ -45,6 +57,11 @@ pub(super) fn check(
         drain_timeout: span("drain_timeout", settings.drain_timeout)?,
         sweep_interval: span("sweep_interval", settings.sweep_interval)?,
         root_key_file: settings.root_key_file.unwrap_or_else(|| data_dir.join("root.key")),
+        root_credential_file: credentials.map(|(_, directory)| Path::new(directory).join(&root_credential)),
+        root_credential,
+        root_passphrase: None,
+        root_token: token(settings.root_token_module, settings.root_token_label, settings.root_token_pin_file)?,
+        root_kms,
         log_json: given("log_json", settings.log_json)?,
         log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
         accounts: accounts(accounts_source, settings.account)?,
@@ -59,6 +76,27 @@ fn given<T>(key: &str, value: Option<T>) -> Result<T, ConfigError> {
 
 fn span(key: &str, value: Option<Span>) -> Result<std::time::Duration, ConfigError> {
     given(key, value).map(|span| span.0)
+}
+
+fn token(
+    module: Option<PathBuf>,
+    label: Option<String>,
+    pin_file: Option<PathBuf>,
+) -> Result<Option<TokenConfig>, ConfigError> {
+    match (module, pin_file) {
+        (None, None) => Ok(None),
+        (Some(module), Some(pin_file)) => Ok(Some(TokenConfig { module, label, pin_file })),
+        _ => Err(ConfigError("root_token_module and root_token_pin_file go together".to_owned())),
+    }
+}
+
+/// A name that is one file in one directory, as systemd wants it.
+fn credential_name(name: String) -> Result<String, ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
+    match name.chars().all(plain) && !name.is_empty() && !name.starts_with('.') {
+        true => Ok(name),
+        false => Err(ConfigError(format!("root_credential = {name:?}: give letters, digits, - _ ."))),
+    }
 }
 
 /// As many permits as tokio's semaphores hold.

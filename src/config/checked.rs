@@ -58,6 +58,30 @@ pub struct UserConfig {
     pub policies: Vec<String>,
 }
 
+/// `root_token_*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenConfig {
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// The token's label.
+    pub label: Option<String>,
+    /// The file with its PIN.
+    pub pin_file: PathBuf,
+}
+
+/// `root_kms_*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KmsConfig {
+    /// URL.
+    pub endpoint: String,
+    /// Region.
+    pub region: String,
+    /// The file with its credentials.
+    pub credentials_file: PathBuf,
+    /// Certificates to believe.
+    pub ca_file: Option<PathBuf>,
+}
+
 /// All settings, checked.
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct Config {
@@ -101,6 +125,16 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// The root key file; default `root.key` inside `data_dir`.
     pub root_key_file: PathBuf,
+    /// The credential's file that systemd made for this process: `root_credential` in `CREDENTIALS_DIRECTORY`.
+    pub root_credential_file: Option<PathBuf>,
+    /// `root_credential`.
+    pub root_credential: String,
+    /// `STRONGROOM_ROOT_PASSPHRASE`; no flag and no key of the file has it.
+    pub root_passphrase: Option<SecretBytes>,
+    /// The token that holds a root, if one is named.
+    pub root_token: Option<TokenConfig>,
+    /// The service that holds a root, if one is named.
+    pub root_kms: Option<KmsConfig>,
     /// Logs as JSON lines instead of text.
     pub log_json: bool,
     /// `tracing` filter, e.g. `info`.

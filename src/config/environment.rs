@@ -23,12 +23,19 @@ pub(super) fn accounts() -> Option<SecretBytes> {
     Some(SecretBytes::new(value.into_encoded_bytes()))
 }
 
+/// `STRONGROOM_ROOT_PASSPHRASE`, for the reason that [`accounts`] has no flag. An empty one is none.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in config/")]
+pub(super) fn root_passphrase() -> Option<SecretBytes> {
+    let value = std::env::var_os("STRONGROOM_ROOT_PASSPHRASE").filter(|value| !value.is_empty())?;
+    Some(SecretBytes::new(value.into_encoded_bytes()))
+}
+
 /// Variables that look like a setting and are none, each with the right name. They are no errors: orchestrators add
 /// variables of their own that begin with a service's name (`STRONGROOM_SERVICE_HOST`, `STRONGROOM_PORT`).
 pub fn misspelt_variables() -> Vec<(String, String)> {
     let command = SettingsArgs::augment_args(clap::Command::new("settings"));
     let known = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()?.strip_prefix(PREFIX));
-    let known: Vec<&str> = known.chain(["ACCOUNTS"]).collect();
+    let known: Vec<&str> = known.chain(["ACCOUNTS", "ROOT_PASSPHRASE"]).collect();
     all().iter().filter_map(|(name, _)| Some((name.clone(), misspelt(name, &known)?))).collect()
 }
 

@@ -15,7 +15,7 @@ mod settings;
 mod store_options;
 mod values;
 
-pub use checked::{AccountConfig, Config, ConfigError, Ownership, TlsFiles, UserConfig};
+pub use checked::{AccountConfig, Config, ConfigError, KmsConfig, Ownership, TlsFiles, TokenConfig, UserConfig};
 pub use environment::misspelt_variables;
 pub use print::render_redacted;
 pub use reference::render_reference;

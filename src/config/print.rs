@@ -49,11 +49,33 @@ pub fn render_redacted(config: &Config) -> String {
         put(key, text(&Span(span)));
     }
     put("root_key_file", text(&config.root_key_file.display()));
+    put("root_credential", text(&config.root_credential));
+    for (key, value) in roots(config) {
+        put(key, Value::String(value));
+    }
     put("log_json", Value::Boolean(config.log_json));
     put("log_filter", text(&config.log_filter));
     put("account", Value::Array(config.accounts.iter().map(account).collect()));
     // Every value above is one that TOML can write.
     toml::to_string(&table).unwrap_or_default().trim_end().to_owned() + "\n"
+}
+
+/// What is set of the token and the key service that hold roots.
+fn roots(config: &Config) -> Vec<(&'static str, String)> {
+    let path = |path: &std::path::Path| path.display().to_string();
+    let mut out = Vec::new();
+    if let Some(token) = &config.root_token {
+        out.push(("root_token_module", path(&token.module)));
+        out.push(("root_token_pin_file", path(&token.pin_file)));
+        out.extend(token.label.iter().map(|label| ("root_token_label", label.clone())));
+    }
+    if let Some(kms) = &config.root_kms {
+        out.push(("root_kms_endpoint", kms.endpoint.clone()));
+        out.push(("root_kms_region", kms.region.clone()));
+        out.push(("root_kms_credentials_file", path(&kms.credentials_file)));
+        out.extend(kms.ca_file.iter().map(|file| ("root_kms_ca_file", path(file))));
+    }
+    out
 }
 
 fn ownership(value: Ownership) -> &'static str {

@@ -111,6 +111,41 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_ROOT_KEY_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) root_key_file: Option<PathBuf>,
 
+    /// Name of the systemd credential that holds a root (LoadCredentialEncrypted=NAME in the unit)
+    #[arg(long, env = "STRONGROOM_ROOT_CREDENTIAL", value_name = "NAME", default_value = "strongroom-root")]
+    #[arg(hide_short_help = true)]
+    pub(super) root_credential: Option<String>,
+
+    /// PKCS#11 module (a shared library) of the token that holds a root
+    #[arg(long, env = "STRONGROOM_ROOT_TOKEN_MODULE", value_name = "FILE", hide_short_help = true)]
+    pub(super) root_token_module: Option<PathBuf>,
+
+    /// Label of that token, if the module knows several
+    #[arg(long, env = "STRONGROOM_ROOT_TOKEN_LABEL", value_name = "LABEL", hide_short_help = true)]
+    pub(super) root_token_label: Option<String>,
+
+    /// File with the PIN of that token, mode 0600
+    #[arg(long, env = "STRONGROOM_ROOT_TOKEN_PIN_FILE", value_name = "FILE", hide_short_help = true)]
+    pub(super) root_token_pin_file: Option<PathBuf>,
+
+    /// URL of the AWS-KMS-compatible service that holds a root
+    #[arg(long, env = "STRONGROOM_ROOT_KMS_ENDPOINT", value_name = "URL", hide_short_help = true)]
+    pub(super) root_kms_endpoint: Option<String>,
+
+    /// Region of that service
+    #[arg(long, env = "STRONGROOM_ROOT_KMS_REGION", value_name = "REGION", default_value = "us-east-1")]
+    #[arg(hide_short_help = true)]
+    pub(super) root_kms_region: Option<String>,
+
+    /// JSON file with access_key_id and secret_access_key for that service, mode 0600
+    #[arg(long, env = "STRONGROOM_ROOT_KMS_CREDENTIALS_FILE", value_name = "FILE")]
+    #[arg(hide_short_help = true)]
+    pub(super) root_kms_credentials_file: Option<PathBuf>,
+
+    /// Certificates to believe of that service, PEM; unless set, those that the system believes
+    #[arg(long, env = "STRONGROOM_ROOT_KMS_CA_FILE", value_name = "FILE", hide_short_help = true)]
+    pub(super) root_kms_ca_file: Option<PathBuf>,
+
     /// Log JSON lines instead of text
     #[arg(long, env = "STRONGROOM_LOG_JSON", value_name = "BOOL", default_value = "false", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -154,7 +189,9 @@ impl SettingsArgs {
             None => file::load_if_present(DEFAULT_FILE.as_ref())?,
         };
         let accounts = self.accounts_source(&from_file)?;
-        check::check(self.over(from_file), accounts, &environment::all())
+        let mut config = check::check(self.over(from_file), accounts, &environment::all())?;
+        config.root_passphrase = environment::root_passphrase();
+        Ok(config)
     }
 
     fn accounts_source(&self, from_file: &Settings) -> Result<AccountsSource, ConfigError> {
@@ -185,7 +222,9 @@ impl SettingsArgs {
         layer! {
             data_dir listen metrics_listen regions domains store store_options object_ownership tls trusted_proxies
             presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
-            keep_alive_timeout drain_timeout sweep_interval root_key_file log_json log_filter accounts_file
+            keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
+            root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
+            root_kms_credentials_file root_kms_ca_file log_json log_filter accounts_file
         }
     }
 }

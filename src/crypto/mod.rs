@@ -10,9 +10,14 @@ mod hmac_key;
 mod import;
 mod key_material;
 mod legacy;
+mod passphrase;
+mod recipient;
 mod row;
 mod secret;
+mod shamir;
+mod store_key;
 mod stream;
+mod token;
 
 #[cfg(test)]
 mod fixture;
@@ -32,12 +37,17 @@ pub use import::WrappingKey;
 pub(crate) use import::wrap_for_tests;
 pub use key_material::{BadKey, Encapsulated, KeyMaterial, MESSAGE_MAX_BYTES, UseError};
 pub use legacy::hmac_sha1;
+pub use passphrase::{ARGON2_MEMORY_MAX_KIB, ARGON2_MEMORY_MIN_KIB, Argon2Cost, passphrase_key};
+pub use recipient::{RECIPIENT_BYTES, Recipient, RecipientKey};
 pub use row::{ROW_OVERHEAD_BYTES, RowKey};
 pub use secret::{SecretBytes, SecretKey};
+pub use shamir::{SHARES_MAX, Share, combine_shares, split_secret};
+pub use store_key::{StoreKey, StoreKeyGeneration, UnwrapError};
 pub use stream::{
     HEADER_BYTES, ObjectKeys, PLAIN_MAX_BYTES, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, Span, StreamOpener,
     StreamSealer, Suite, header_suite, sealed_len, segment_count, span,
 };
+pub use token::{TokenAccess, TokenError, open_on_token, seal_on_token};
 
 /// Fills `out` from the system's random generator (through AWS-LC).
 pub fn fill_random(out: &mut [u8]) {

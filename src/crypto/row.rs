@@ -5,7 +5,7 @@
 //! which is safe for the at most 2^30 rows an epoch key seals (chance of a repeat below 2^-37).
 
 use super::cipher::{Gcm, NONCE_BYTES, TAG_BYTES};
-use super::{OpenError, SecretKey};
+use super::{OpenError, SecretBytes, SecretKey, hmac_sha256};
 
 const VERSION: u8 = 1;
 const EPOCH_BYTES: usize = size_of::<u32>();
@@ -20,12 +20,22 @@ const _: () = assert!(ROW_OVERHEAD_BYTES == 1 + EPOCH_BYTES + NONCE_BYTES + TAG_
 pub struct RowKey {
     epoch: u32,
     cipher: Gcm,
+    /// What [`Self::derive`] derives from: a key of its own, so that the cipher's key is used for nothing else.
+    parent: SecretKey,
 }
+
+/// Frozen: what clients were given under derived keys is still out.
+const PARENT_LABEL: &[u8] = b"strongroom epoch derivation v1";
 
 impl RowKey {
     /// Prepares the key of `epoch`.
     pub fn new(epoch: u32, key: &SecretKey) -> Self {
-        Self { epoch, cipher: Gcm::new(key.expose()) }
+        Self { epoch, cipher: Gcm::new(key.expose()), parent: child(key, PARENT_LABEL) }
+    }
+
+    /// A key for one purpose, which stays the same as long as the epoch key does: for ever.
+    pub fn derive(&self, label: &[u8]) -> SecretKey {
+        child(&self.parent, label)
     }
 
     /// The epoch this key belongs to.
@@ -59,6 +69,11 @@ impl RowKey {
     pub fn epoch_of(sealed: &[u8]) -> Option<u32> {
         cut(sealed).map(|(epoch, ..)| epoch)
     }
+}
+
+fn child(key: &SecretKey, label: &[u8]) -> SecretKey {
+    let bytes = SecretBytes::new(hmac_sha256(key.expose(), label).to_vec());
+    SecretKey::from_slice(bytes.expose()).expect("HMAC-SHA256 has 32 bytes")
 }
 
 /// Epoch, nonce, and ciphertext with tag.

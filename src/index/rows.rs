@@ -124,6 +124,11 @@ impl RowBatch<'_> {
         self.batch.writes.push(Write::Delete(table, key));
     }
 
+    /// The batch is refused unless this holds: for rows that are no records ([`Table::Meta`]).
+    pub fn expect(&mut self, precondition: Precondition) {
+        self.batch.preconditions.push(precondition);
+    }
+
     /// The batch is refused if the row exists.
     pub fn expect_absent(&mut self, table: Table, key: Vec<u8>) {
         self.batch.preconditions.push(Precondition::Absent(table, key));

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Precondition, Table, Write};
 use super::tuple::{Tuple, TupleReader};
-use crate::crypto::{BoxHeader, Context, Generation, RowKey, SealBox, SecretKey, open_box, parse_box, seal_box};
+use crate::crypto::{Context, RowKey, SecretKey, StoreKey, UnwrapError};
 use crate::sources::Sources;
 
 /// Rows that one epoch key seals at most. Nonces are random 96-bit numbers: at this count two are the same with a
@@ -20,8 +20,6 @@ const EPOCH_SEALS_MAX: u64 = 1 << 30;
 const EPOCH_SEALS_RENEW: u64 = 1 << 29;
 /// Parts the epoch keys from what else the store key wraps.
 const EPOCH_LABEL: &str = "strongroom index epoch v1";
-/// The key id in the Box of an epoch key.
-const EPOCH_KEY_ID: &[u8] = b"store";
 /// Epochs read at once when an index is opened.
 const EPOCH_PAGE: usize = 1_000;
 
@@ -38,8 +36,7 @@ impl From<Corrupt> for IndexError {
 /// Seals and opens rows under epoch keys, which lie in [`Table::Meta`] wrapped under the store key.
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct RowSealer {
-    store_key: SecretKey,
-    generation: Generation,
+    store_key: StoreKey,
     sources: Sources,
     epochs: ArcSwap<Epochs>,
     /// Held by the one that makes the next epoch.
@@ -52,38 +49,31 @@ struct Epochs {
     current: Arc<RowKey>,
     /// Rows sealed under `current`.
     seals: AtomicU64,
-    /// All of the store, with `current`.
+    /// All of the store, with `current`; none is ever dropped.
     all: HashMap<u32, Arc<RowKey>>,
 }
 
 impl RowSealer {
-    /// Loads the epochs of a store, which were wrapped under `store_key` of `generation`, and starts a new one for
-    /// this process: its count of seals starts at zero, whatever an earlier process did not get to note.
-    pub async fn open(
-        index: &dyn Index,
-        store_key: &SecretKey,
-        generation: Generation,
-        sources: &Sources,
-    ) -> Result<Self, IndexError> {
-        Self::open_with_limits(index, store_key, generation, sources, EPOCH_SEALS_RENEW, EPOCH_SEALS_MAX).await
+    /// Loads the epochs of a store, which were wrapped under `store_key`, and starts a new one for this process: its
+    /// count of seals starts at zero, whatever an earlier process did not get to note.
+    pub async fn open(index: &dyn Index, store_key: &StoreKey, sources: &Sources) -> Result<Self, IndexError> {
+        Self::open_with_limits(index, store_key, sources, EPOCH_SEALS_RENEW, EPOCH_SEALS_MAX).await
     }
 
     async fn open_with_limits(
         index: &dyn Index,
-        store_key: &SecretKey,
-        generation: Generation,
+        store_key: &StoreKey,
         sources: &Sources,
         renew_after: u64,
         seals_max: u64,
     ) -> Result<Self, IndexError> {
-        let wrap = Wrap { key: store_key, generation };
+        let wrap = Wrap { store_key, sources };
         let mut all = wrap.load_epochs(index).await?;
         let newest = all.keys().max().copied().unwrap_or(0);
-        let current = Arc::new(wrap.make_epoch(index, newest, sources).await?);
+        let current = Arc::new(wrap.make_epoch(index, newest).await?);
         all.insert(current.epoch(), Arc::clone(&current));
         Ok(Self {
-            store_key: store_key.duplicate(),
-            generation,
+            store_key: store_key.clone(),
             sources: sources.clone(),
             epochs: ArcSwap::from_pointee(Epochs { current, seals: AtomicU64::new(0), all }),
             renewal: Mutex::new(()),
@@ -109,6 +99,24 @@ impl RowSealer {
         row_key.open(&row_aad(table, key), sealed).map_err(|_| Corrupt(format!("{} does not open", row())))
     }
 
+    /// The epoch that seals now.
+    pub fn current_epoch(&self) -> u32 {
+        self.epochs.load().current.epoch()
+    }
+
+    /// A key for one purpose, derived from the key of `epoch`; `None` if the store has no such epoch. It outlives
+    /// restarts and rotations of the store key, as epochs do.
+    pub fn derive(&self, epoch: u32, label: &[u8]) -> Option<SecretKey> {
+        self.epochs.load().all.get(&epoch).map(|key| key.derive(label))
+    }
+
+    /// As [`Self::derive`], from the store's first epoch: always the same key.
+    pub fn derive_constant(&self, label: &[u8]) -> SecretKey {
+        let epochs = self.epochs.load();
+        let first = epochs.all.values().min_by_key(|key| key.epoch()).unwrap_or(&epochs.current);
+        first.derive(label)
+    }
+
     /// Starts the next epoch if this one has sealed half of what it may. Called before every commit; costs one atomic
     /// read but for the one commit in 2^29 that makes the epoch, and never delays the others.
     ///
@@ -128,6 +136,30 @@ impl RowSealer {
         if self.seals() < self.seals_max { Ok(()) } else { renewed }
     }
 
+    /// Wraps all epoch keys that an older generation of the store key has wrapped under the one that seals. Returns
+    /// how many there were. An epoch key never changes, so the two Boxes of one are worth the same.
+    pub async fn rewrap_epochs(&self, index: &dyn Index) -> Result<usize, CommitError> {
+        let wrap = Wrap { store_key: &self.store_key, sources: &self.sources };
+        let mut rewrapped = 0;
+        let mut range = KeyRange::prefix(&epoch_prefix());
+        loop {
+            let page = index.scan(Table::Meta, &range, EPOCH_PAGE, Direction::Forward).await?;
+            let Some((last, _)) = page.last() else { return Ok(rewrapped) };
+            range.start = [last, [0].as_slice()].concat();
+            let mut batch = Batch::default();
+            for (key, sealed) in page {
+                if let Some(again) = wrap.rewrap(&key, &sealed).map_err(IndexError::from)? {
+                    batch.preconditions.push(Precondition::Is(Table::Meta, key.to_vec(), sealed));
+                    batch.writes.push(Write::Put(Table::Meta, key.to_vec(), again));
+                }
+            }
+            if !batch.writes.is_empty() {
+                rewrapped += batch.writes.len();
+                index.commit(batch).await?;
+            }
+        }
+    }
+
     fn seals(&self) -> u64 {
         self.epochs.load().seals.load(Ordering::Relaxed)
     }
@@ -137,8 +169,8 @@ impl RowSealer {
         if self.seals() < self.renew_after {
             return Ok(()); // somebody else was faster
         }
-        let wrap = Wrap { key: &self.store_key, generation: self.generation };
-        let current = Arc::new(wrap.make_epoch(index, epochs.current.epoch(), &self.sources).await?);
+        let wrap = Wrap { store_key: &self.store_key, sources: &self.sources };
+        let current = Arc::new(wrap.make_epoch(index, epochs.current.epoch()).await?);
         let mut all = epochs.all.clone();
         all.insert(current.epoch(), Arc::clone(&current));
         self.epochs.store(Arc::new(Epochs { current, seals: AtomicU64::new(0), all }));
@@ -148,8 +180,8 @@ impl RowSealer {
 
 /// What epoch keys are wrapped under.
 struct Wrap<'a> {
-    key: &'a SecretKey,
-    generation: Generation,
+    store_key: &'a StoreKey,
+    sources: &'a Sources,
 }
 
 impl Wrap<'_> {
@@ -168,29 +200,29 @@ impl Wrap<'_> {
     }
 
     fn open_epoch(&self, key: &[u8], sealed: &[u8]) -> Result<RowKey, Corrupt> {
-        let corrupt = |what: &str| Corrupt(format!("epoch key {}: {what}", key.escape_ascii()));
-        let epoch = read_epoch_key(key).ok_or_else(|| corrupt("is no epoch"))?;
-        let header = parse_box(sealed).map_err(|_| corrupt("is no Box"))?;
-        if header.generation != self.generation {
-            return Err(corrupt("is wrapped under another generation of the store key"));
-        }
-        let opened = open_box(self.key, EPOCH_LABEL, &epoch_context(epoch), sealed)
-            .map_err(|_| corrupt("does not open under the store key"))?;
-        let secret = SecretKey::from_slice(opened.expose()).ok_or_else(|| corrupt("is not 32 bytes long"))?;
+        let epoch = epoch_of(key)?;
+        let opened = self.store_key.unwrap(EPOCH_LABEL, &epoch_context(epoch), sealed);
+        let opened = opened.map_err(|error| corrupt_epoch(key, error.text()))?;
+        let secret =
+            SecretKey::from_slice(opened.expose()).ok_or_else(|| corrupt_epoch(key, "is not 32 bytes long"))?;
         Ok(RowKey::new(epoch, &secret))
+    }
+
+    fn rewrap(&self, key: &[u8], sealed: &[u8]) -> Result<Option<Bytes>, Corrupt> {
+        let context = epoch_context(epoch_of(key)?);
+        let again = self.store_key.rewrap(EPOCH_LABEL, &context, sealed, self.sources);
+        again.map(|again| again.map(Bytes::from)).map_err(|error: UnwrapError| corrupt_epoch(key, error.text()))
     }
 
     /// Makes an epoch later than `newest` and stores it; it is durable when this returns, before anything is sealed
     /// under it.
-    async fn make_epoch(&self, index: &dyn Index, newest: u32, sources: &Sources) -> Result<RowKey, IndexError> {
-        let secret = SecretKey::generate(sources);
-        let header = BoxHeader { key_id: EPOCH_KEY_ID.to_vec(), generation: self.generation };
+    async fn make_epoch(&self, index: &dyn Index, newest: u32) -> Result<RowKey, IndexError> {
+        let secret = SecretKey::generate(self.sources);
         let mut epoch = newest;
         loop {
             epoch = epoch.checked_add(1).ok_or_else(|| IndexError::Engine("all epochs are used".to_owned()))?;
             let context = epoch_context(epoch);
-            let seal = SealBox { key: self.key, label: EPOCH_LABEL, header: &header, context: &context };
-            let sealed = Bytes::from(seal_box(&seal, secret.expose(), sources));
+            let sealed = Bytes::from(self.store_key.wrap(EPOCH_LABEL, &context, secret.expose(), self.sources));
             let key = epoch_key(epoch);
             let batch = Batch {
                 preconditions: vec![Precondition::Absent(Table::Meta, key.clone())],
@@ -229,6 +261,14 @@ fn read_epoch_key(key: &[u8]) -> Option<u32> {
     reader.u32().filter(|_| reader.is_empty())
 }
 
+fn epoch_of(key: &[u8]) -> Result<u32, Corrupt> {
+    read_epoch_key(key).ok_or_else(|| corrupt_epoch(key, "is no epoch"))
+}
+
+fn corrupt_epoch(key: &[u8], what: &str) -> Corrupt {
+    Corrupt(format!("epoch key {}: {what}", key.escape_ascii()))
+}
+
 fn epoch_context(epoch: u32) -> Context {
     Context::new().with("epoch", epoch.to_be_bytes())
 }
@@ -238,12 +278,11 @@ mod tests {
     use super::super::conformance::runtime;
     use super::super::{Faults, MemoryIndex};
     use super::*;
+    use crate::crypto::StoreKeyGeneration;
     use crate::sources::Timestamp;
 
-    const GENERATION: Generation = [4; 16];
-
-    fn store_key() -> SecretKey {
-        SecretKey::from_slice(&[3; 32]).unwrap()
+    fn store_key(byte: u8, generation: u8) -> StoreKey {
+        StoreKey::new(SecretKey::from_slice(&[byte; 32]).unwrap(), [generation; 16])
     }
 
     fn sources() -> Sources {
@@ -251,8 +290,7 @@ mod tests {
     }
 
     async fn open(index: &MemoryIndex, renew_after: u64, seals_max: u64) -> RowSealer {
-        let (key, sources) = (store_key(), sources());
-        RowSealer::open_with_limits(index, &key, GENERATION, &sources, renew_after, seals_max).await.unwrap()
+        RowSealer::open_with_limits(index, &store_key(3, 4), &sources(), renew_after, seals_max).await.unwrap()
     }
 
     fn seal(sealer: &RowSealer) -> u32 {
@@ -327,16 +365,15 @@ mod tests {
         runtime().block_on(async {
             let index = MemoryIndex::default();
             open(&index, 1, 2).await;
-            let (right, wrong) = (store_key(), SecretKey::from_slice(&[5; 32]).unwrap());
-            for (key, generation) in [(&wrong, GENERATION), (&right, [9; 16])] {
-                let opened = RowSealer::open(&index, key, generation, &sources()).await;
+            for wrong in [store_key(5, 4), store_key(3, 9)] {
+                let opened = RowSealer::open(&index, &wrong, &sources()).await;
                 assert!(matches!(opened, Err(IndexError::Corrupt(_))));
             }
 
             let sealed = index.get(Table::Meta, &epoch_key(1)).await.unwrap().unwrap();
             let moved = Write::Put(Table::Meta, epoch_key(8), sealed);
             index.commit(Batch { writes: vec![moved], ..Batch::default() }).await.unwrap();
-            let opened = RowSealer::open(&index, &right, GENERATION, &sources()).await;
+            let opened = RowSealer::open(&index, &store_key(3, 4), &sources()).await;
             assert!(matches!(opened, Err(IndexError::Corrupt(text)) if text.contains("does not open")));
         });
     }
@@ -345,15 +382,39 @@ mod tests {
     fn more_epochs_than_a_page_are_all_loaded() {
         runtime().block_on(async {
             let index = MemoryIndex::default();
-            let (key, sources) = (store_key(), sources());
-            let wrap = Wrap { key: &key, generation: GENERATION };
+            let (store_key, sources) = (store_key(3, 4), sources());
+            let wrap = Wrap { store_key: &store_key, sources: &sources };
             let epochs = u32::try_from(EPOCH_PAGE).unwrap() + 5;
             for newest in 0..epochs {
-                wrap.make_epoch(&index, newest, &sources).await.unwrap();
+                wrap.make_epoch(&index, newest).await.unwrap();
             }
             let sealer = open(&index, 1, 2).await;
             assert_eq!(sealer.epochs.load().all.len(), epochs as usize + 1);
             assert_eq!(seal(&sealer), epochs + 1);
+        });
+    }
+
+    #[test]
+    fn epochs_follow_the_store_key_to_its_next_generation() {
+        runtime().block_on(async {
+            let index = MemoryIndex::default();
+            let (store_key, sources) = (store_key(3, 4), sources());
+            let sealer = RowSealer::open(&index, &store_key, &sources).await.unwrap();
+            let sealed = sealer.seal(Table::Object, b"k", b"plain");
+            let derived = |sealer: &RowSealer| {
+                let constant = *sealer.derive_constant(b"label").expose();
+                (constant, sealer.derive(1, b"other").map(|key| *key.expose()))
+            };
+            let before = derived(&sealer);
+            assert!(before.1.is_some_and(|other| other != before.0));
+            store_key.advance(Arc::new(StoreKeyGeneration::generate(&sources)));
+            assert_eq!(sealer.rewrap_epochs(&index).await, Ok(1));
+            assert_eq!(sealer.rewrap_epochs(&index).await, Ok(0));
+            store_key.retire_older();
+            let reopened = RowSealer::open(&index, &store_key, &sources).await.unwrap();
+            assert_eq!((reopened.current_epoch(), derived(&reopened)), (2, before));
+            assert!(reopened.derive(3, b"other").is_none());
+            assert_eq!(reopened.open_row(Table::Object, b"k", &sealed).unwrap(), b"plain");
         });
     }
 }

@@ -4,10 +4,10 @@
 //! open each other's.
 
 use super::KeyringError;
-use super::root::{StoreKey, hex};
+use super::root::hex;
 use super::service::EncryptionContext;
 use crate::crypto::{
-    BoxHeader, Context, Generation, SealBox, SecretBytes, SecretKey, Sha256, open_box, parse_box, seal_box,
+    BoxHeader, Context, Generation, SealBox, SecretBytes, SecretKey, Sha256, StoreKey, open_box, parse_box, seal_box,
 };
 use crate::sources::Sources;
 
@@ -60,10 +60,7 @@ pub(super) fn wrap_material(
     material: &SecretBytes,
     sources: &Sources,
 ) -> Vec<u8> {
-    let header = BoxHeader { key_id: b"store".to_vec(), generation: store_key.generation() };
-    let context = &material_context(key_id, tag);
-    let seal = SealBox { key: store_key.key(), label: MATERIAL_LABEL, header: &header, context };
-    seal_box(&seal, material.expose(), sources)
+    store_key.wrap(MATERIAL_LABEL, &material_context(key_id, tag), material.expose(), sources)
 }
 
 /// Unwraps the bytes of a generation of material.
@@ -73,17 +70,25 @@ pub(super) fn unwrap_material(
     tag: &Generation,
     wrapped: &[u8],
 ) -> Result<SecretBytes, KeyringError> {
-    let damaged = || damaged_material(key_id);
-    let header = parse_box(wrapped).map_err(|_| damaged())?;
-    if header.generation != store_key.generation() {
-        return Err(damaged());
-    }
-    open_box(store_key.key(), MATERIAL_LABEL, &material_context(key_id, tag), wrapped).map_err(|_| damaged())
+    let context = material_context(key_id, tag);
+    store_key.unwrap(MATERIAL_LABEL, &context, wrapped).map_err(|_| damaged_material(key_id))
 }
 
 /// Stored material that can't be read: damage, not the caller's fault.
 pub(super) fn damaged_material(key_id: &str) -> KeyringError {
     KeyringError::Internal(format!("the material of key {key_id} is damaged"))
+}
+
+/// The same generation of material under the sealing generation of the store key; `None` if it is there already.
+pub(super) fn rewrap_material(
+    store_key: &StoreKey,
+    key_id: &str,
+    tag: &Generation,
+    wrapped: &[u8],
+    sources: &Sources,
+) -> Result<Option<Vec<u8>>, KeyringError> {
+    let again = store_key.rewrap(MATERIAL_LABEL, &material_context(key_id, tag), wrapped, sources);
+    again.map_err(|error| KeyringError::Internal(format!("the material of key {key_id} {}", error.text())))
 }
 
 /// The id that clients and the trail see of a generation: 64 hexadecimal digits that tell nothing of the material.
@@ -179,7 +184,7 @@ mod tests {
         let (id, tag) = ("1234abcd-12ab-34cd-56ef-1234567890ab", [3; 16]);
         let bound = context(&[("aws:s3:arn", "arn:aws:s3:::b/k"), ("a", "")]);
         let sealer = Sealer { key_id: id.to_owned(), generation: tag };
-        let store_key = StoreKey::of_parts(store, [4; 16]);
+        let store_key = StoreKey::new(store, [4; 16]);
         assert_eq!(parse_ciphertext(&bytes(CIPHERTEXT)), Ok(sealer));
         assert_eq!(open_ciphertext(&material, &bound, &bytes(CIPHERTEXT)).unwrap().expose(), b"plain");
         let opened = unwrap_material(&store_key, id, &tag, &bytes(WRAPPED)).ok().unwrap();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, service_event};
 use super::ciphertext::{material_id, wrap_material};
-use super::import_token::{ImportParameters, Wrapping, open_token, seal_token};
+use super::import_token::{ImportParameters, TokenKey, Wrapping, open_token, seal_token};
 use super::keys::{KeyOrigin, KeyState, Operation};
 use super::manage::CHANGE_ATTEMPTS;
 use super::queue::{Due, put_key};
@@ -20,7 +20,7 @@ use super::record::{ImportRecord, KeyPlace, KeyRecord, MaterialOrigin, MaterialR
 use super::service::{KeyRing, ResolvedKey, check_usable, wrong_origin};
 use crate::audit::Event;
 use crate::auth::{Grant, system};
-use crate::crypto::{Generation, KeyMaterial, SecretKey, WrappingKey, hmac_sha256};
+use crate::crypto::{Generation, KeyMaterial, WrappingKey, hmac_sha256};
 use crate::index::Table;
 use crate::names::KeySpec;
 use crate::sources::Timestamp;
@@ -102,11 +102,7 @@ impl KeyRing {
             return Err(KeyringError::Validation(text));
         }
         let made = self.make_rsa(move || WrappingKey::generate(wrapping.spec)).await?;
-        Ok(seal_token(&self.token_key(), &place.arn(), wrapping, &made, self.sources()))
-    }
-
-    fn token_key(&self) -> SecretKey {
-        self.store_key().derive(b"strongroom import token v1")
+        Ok(seal_token(&TokenKey::current(self.rows().sealer()), &place.arn(), wrapping, &made, self.sources()))
     }
 
     /// Takes material in. A key that was pending import and has all of its material now is enabled. Grant:
@@ -122,7 +118,8 @@ impl KeyRing {
             let (record, place, now) = (&mut change.record, change.place, change.now);
             check_importable(record, place)?;
             check_validity(import.valid_to, now)?;
-            let token = open_token(&self.token_key(), &place.arn(), import.token, now)?;
+            let token_key = TokenKey::of(self.rows().sealer(), import.token)?;
+            let token = open_token(&token_key, &place.arn(), import.token, now)?;
             let used = record.used_tokens.get_or_insert_default();
             used.retain(|token| token.until_ms > now.0);
             if used.iter().any(|other| other.id == token.id) {
@@ -230,7 +227,7 @@ impl KeyRecord {
             return Err(incorrect("The key material does not have the specified key material ID."));
         }
         let first = self.materials.is_empty();
-        let known = self.materials.iter_mut().chain(&mut self.pending_material).find(|m| m.tag == incoming.tag);
+        let known = self.all_materials_mut().find(|m| m.tag == incoming.tag);
         let default = if first { ImportType::New } else { ImportType::Existing };
         match (incoming.import.kind.unwrap_or(default), known) {
             (ImportType::Existing, Some(material)) => material.fill(incoming),
@@ -290,7 +287,7 @@ impl KeyRecord {
         if !self.is_replica(place) {
             self.pending_material.take_if(|pending| pending.tag == tag);
         }
-        let held = self.materials.iter_mut().chain(&mut self.pending_material).find(|material| material.tag == tag);
+        let held = self.all_materials_mut().find(|material| material.tag == tag);
         if let Some(material) = held {
             material.clear();
         }

@@ -10,7 +10,8 @@ use crate::index::Tuple;
 /// Bytes of the authenticator in front of a marker.
 const TAG_BYTES: usize = 16;
 
-/// Makes and checks markers under a key derived from the store key: they may die with it.
+/// Makes and checks markers under a key that stays over restarts and rotations of the store key, so that no listing
+/// breaks off there.
 pub(super) struct Markers(SecretKey);
 
 impl Markers {

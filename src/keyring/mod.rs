@@ -1,6 +1,6 @@
 //! The key module: KMS keys, their life cycle and material, KMS ciphertexts, and the root under which all lies.
 //!
-//! Hierarchy: a root key ([`KeyFile`]) wraps the [`StoreKey`], which wraps every generation of every key's material;
+//! Hierarchy: one or more roots ([`Root`]) open the [`StoreKey`], which wraps every generation of every key's material;
 //! material seals KMS ciphertexts ([`KeyRing`]) and object keys ([`OwnedKey`]). What is stored of keys are sealed rows
 //! of [`crate::index::Table::Key`] and `Alias`; what is held unwrapped in memory is bounded in time and count.
 
@@ -40,12 +40,18 @@ pub use labels::{LastUsage, LastUse, TAGS_MAX};
 pub use manage::{NewKey, PENDING_WINDOW_DEFAULT_DAYS, Page, ScheduledDeletion};
 pub use multi_region::{NewReplica, Replica};
 pub use owned::OwnedKey;
-pub use root::{KeyFile, RootError, StoreKey, open_store_key};
+pub use root::{
+    KeyFile, KeyService, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange,
+    RootError, RootId, RootSecret, Roots, RotationStep, StoreKeyRotation, Token, Unattended, combine, create_store,
+    make_key_text, open_store_key, parse_key_text, parse_share, passphrase_secret, split,
+};
 pub use rotation::{
     MaterialState, ON_DEMAND_ROTATIONS_MAX, ROTATION_PERIOD_DAYS, Rotation, RotationKind, RotationStatus,
 };
 pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, S3_ALIAS};
 pub use usage::{DataKeySize, Sealing, Use};
+
+pub use crate::crypto::StoreKey;
 
 #[cfg(test)]
 pub(crate) mod tests;

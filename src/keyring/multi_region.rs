@@ -61,7 +61,7 @@ impl KeyRecord {
             ..self.clone()
         };
         if external {
-            replica.materials.iter_mut().chain(&mut replica.pending_material).for_each(MaterialRecord::clear);
+            replica.all_materials_mut().for_each(MaterialRecord::clear);
         }
         replica
     }

@@ -385,6 +385,11 @@ impl KeyRecord {
         self.materials.iter().chain(&self.pending_material)
     }
 
+    /// As [`Self::all_materials`], to change them.
+    pub(super) fn all_materials_mut(&mut self) -> impl Iterator<Item = &mut MaterialRecord> {
+        self.materials.iter_mut().chain(&mut self.pending_material)
+    }
+
     /// Whether there is material and none of what is the key's for good is missing.
     pub(super) fn is_complete(&self) -> bool {
         !self.materials.is_empty() && self.materials.iter().all(MaterialRecord::is_present)

@@ -12,11 +12,11 @@ use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
 use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
-use super::root::StoreKey;
+use super::root::StoreKeyRotation;
 use super::{KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
 use crate::audit::Audit;
 use crate::auth::{Access, Denied, Grant};
-use crate::crypto::SecretBytes;
+use crate::crypto::{SecretBytes, StoreKey};
 use crate::index::{Rows, Stored};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
 use crate::sources::Sources;
@@ -90,15 +90,29 @@ struct Parts {
     owned: OwnedCache,
     clock: TrustedClock,
     rsa_makers: RsaMakers,
+    store_key_rotation: StoreKeyRotation,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
-        let markers = Markers::new(store_key.derive(b"strongroom page marker v1"));
+        let markers = Markers::new(rows.sealer().derive_constant(b"strongroom page marker v1"));
+        let store_key_rotation = StoreKeyRotation::default();
         let (materials, owned) = (Mutex::default(), OwnedCache::default());
         let (clock, rsa_makers) = (TrustedClock::default(), RsaMakers::default());
-        Self(Arc::new(Parts { rows, audit, store_key, sources, home, markers, materials, owned, clock, rsa_makers }))
+        Self(Arc::new(Parts {
+            rows,
+            audit,
+            store_key,
+            sources,
+            home,
+            markers,
+            materials,
+            owned,
+            clock,
+            rsa_makers,
+            store_key_rotation,
+        }))
     }
 
     pub(super) fn rows(&self) -> &Rows {
@@ -123,6 +137,10 @@ impl KeyRing {
 
     pub(super) fn markers(&self) -> &Markers {
         &self.0.markers
+    }
+
+    pub(super) fn store_key_rotation(&self) -> &StoreKeyRotation {
+        &self.0.store_key_rotation
     }
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {

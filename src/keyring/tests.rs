@@ -9,17 +9,20 @@ use super::record::{KeyPlace, KeyRecord};
 use super::*;
 use crate::audit::{Audit, ChainSequencer};
 use crate::auth::{Access, Grant, Resource, system};
-use crate::crypto::{Context, SecretKey};
+use crate::crypto::{Context, wrap_for_tests};
 use crate::index::{Faults, MemoryIndex, RowSealer, Rows, Table};
-use crate::names::{AccountId, Region, kms_alias_arn};
+use crate::names::{AccountId, Region, WrappingAlgorithm, WrappingKeySpec, kms_alias_arn};
 use crate::sources::{Sources, Timestamp};
 
 mod life;
+mod store_key;
 
 /// 2026-11-25T12:00:00Z.
 pub(crate) const START: Timestamp = Timestamp(1_795_608_000_000);
 const GATEWAY: [u8; 16] = [9; 16];
 pub(crate) const ACCOUNT: &str = "111122223333";
+
+const WRAPPING: Wrapping = Wrapping { algorithm: WrappingAlgorithm::OaepSha256, spec: WrappingKeySpec::Rsa2048 };
 
 /// A key module in memory.
 pub(crate) struct Fixture {
@@ -27,8 +30,6 @@ pub(crate) struct Fixture {
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) sources: Sources,
-    /// Of the store key, to open the store again.
-    secret: ([u8; 32], [u8; 16]),
     rows: Rows,
     access: Access,
     account: AccountId,
@@ -39,9 +40,8 @@ impl Fixture {
     pub(crate) async fn new(seed: u64) -> Self {
         let sources = Sources::seeded(seed, START);
         let index = Arc::new(MemoryIndex::default());
-        let secret = (sources.random(), sources.random());
-        let store_key = store_key(secret);
-        let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await.unwrap();
+        let store_key = StoreKey::for_tests(&sources);
+        let sealer = RowSealer::open(&*index, &store_key, &sources).await.unwrap();
         let sealer = Arc::new(sealer);
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));
         index.start(Box::new(ChainSequencer::load(&*index, sealer, GATEWAY).await.unwrap()));
@@ -50,13 +50,13 @@ impl Fixture {
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
         let access = system("test", region.clone(), START);
         let account = AccountId::parse(ACCOUNT).unwrap();
-        Self { keyring, audit, index, sources, secret, rows, access, account, region }
+        Self { keyring, audit, index, sources, rows, access, account, region }
     }
 
     /// The process ends here and another one begins, over the same store.
     fn restart(&mut self) {
         let (rows, audit, sources) = (self.rows.clone(), self.audit.clone(), self.sources.clone());
-        self.keyring = KeyRing::new(rows, audit, store_key(self.secret), sources, self.region.clone());
+        self.keyring = KeyRing::new(rows, audit, self.keyring.store_key().clone(), sources, self.region.clone());
     }
 
     /// All records so far.
@@ -84,9 +84,33 @@ impl Fixture {
     }
 
     async fn create(&self) -> ResolvedKey {
+        self.create_as(NewKey::default()).await
+    }
+
+    async fn create_as(&self, new: NewKey) -> ResolvedKey {
         let grant = self.grant("kms:CreateKey", "*");
-        let made = self.keyring.create_key(&grant, &Call::default(), NewKey::default()).await.unwrap();
-        ResolvedKey { metadata: made }
+        ResolvedKey { metadata: self.keyring.create_key(&grant, &Call::default(), new).await.unwrap() }
+    }
+
+    async fn import_parameters(&self, key: &ResolvedKey) -> ImportParameters {
+        let grant = self.on("kms:GetParametersForImport", key);
+        self.keyring.import_parameters(&grant, &Call::default(), key, WRAPPING).await.unwrap()
+    }
+
+    /// Imports `material` with the parameters that were given out for it; it expires at `valid_to`.
+    async fn import(
+        &self,
+        key: &ResolvedKey,
+        parameters: &ImportParameters,
+        material: &[u8; 32],
+        kind: ImportType,
+        valid_to: Option<Timestamp>,
+    ) -> Result<Imported, KeyringError> {
+        let wrapped = &wrap_for_tests(&parameters.public_key, WRAPPING.algorithm, material);
+        let token = &parameters.token;
+        let import = Import { token, wrapped, valid_to, kind: Some(kind), description: None, material_id: None };
+        let grant = self.on("kms:ImportKeyMaterial", key);
+        self.keyring.import_material(&grant, &Call::default(), key, import).await
     }
 
     async fn find(&self, name: &str) -> Result<ResolvedKey, KeyringError> {
@@ -126,10 +150,6 @@ impl Fixture {
     async fn record(&self, key: &ResolvedKey) -> KeyRecord {
         self.rows.load::<KeyRecord>(&KeyPlace::of(&key.metadata).row()).await.unwrap().unwrap().value
     }
-}
-
-fn store_key((secret, generation): ([u8; 32], [u8; 16])) -> StoreKey {
-    StoreKey::of_parts(SecretKey::from_slice(&secret).unwrap(), generation)
 }
 
 #[tokio::test]

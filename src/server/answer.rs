@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     Internal,
     /// JSON for a service that is not served here.
     UnknownTarget,
+    /// The store key is not open: nothing can be read, nobody known.
+    Sealed,
 }
 
 /// Status, code and text of an error in one protocol.
@@ -80,10 +82,16 @@ fn s3_error(refusal: Refusal) -> Error {
         Refusal::UnknownTarget => {
             (StatusCode::BAD_REQUEST, "InvalidRequest", "X-Amz-Target names a service that is not served here.")
         }
+        // AWS's code for a service that is down for a time. SDKs try again, which is right: it may be unsealed.
+        Refusal::Sealed => {
+            (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Service is unable to handle request.")
+        }
     };
     let more = match refusal {
         Refusal::HeaderTooLarge => format!("<MaxSizeAllowed>{HEADER_MAX_BYTES}</MaxSizeAllowed>"),
-        Refusal::SlowDown | Refusal::BadHost | Refusal::Internal | Refusal::UnknownTarget => String::new(),
+        Refusal::SlowDown | Refusal::BadHost | Refusal::Internal | Refusal::UnknownTarget | Refusal::Sealed => {
+            String::new()
+        }
     };
     Error { status, code, message, more }
 }
@@ -104,6 +112,12 @@ fn json_error(refusal: Refusal) -> Error {
             StatusCode::BAD_REQUEST,
             "UnknownOperationException",
             "X-Amz-Target names a service that is not served here; KMS is TrentService.",
+        ),
+        // Of the errors common to all JSON services of AWS; KMS's own list has none with 503 that fits.
+        Refusal::Sealed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailableException",
+            "The request has failed due to a temporary failure of the server.",
         ),
     };
     Error { status, code, message, more: String::new() }

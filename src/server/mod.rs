@@ -9,6 +9,7 @@ mod activity;
 mod answer;
 mod body;
 mod connection;
+mod control;
 mod der;
 mod exchange;
 mod forwarded;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+pub use control::{Control, ControlClient};
 pub use listener::{Bound, Running, ServeError, bind};
 pub use logging::init_logging;
 pub use metrics::Metrics;

@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::Gateway;
 use super::answer::{Refusal, refuse};
-use crate::app::App;
+use crate::app::Door;
 use crate::{kms, s3};
 
 /// A protocol of the gateway.
@@ -39,22 +39,27 @@ impl Protocol {
     }
 }
 
-/// The program behind the edge.
-pub fn gateway(app: &Arc<App>) -> Gateway {
-    let (app, asked) = (Arc::clone(app), Arc::clone(app));
+/// The program behind the edge. While the store is sealed every request is refused.
+pub fn gateway(door: &Arc<Door>) -> Gateway {
+    let ready = {
+        let door = Arc::clone(door);
+        move || door.app().ok_or("sealed")?.ready()
+    };
+    let door = Arc::clone(door);
     let handler = move |request: crate::wire::Request| {
-        let app = Arc::clone(&app);
+        let app = door.app().cloned();
         let protocol = Protocol::of(&request.head);
-        let answer: futures_util::future::BoxFuture<'static, _> = match protocol {
-            Protocol::S3 => Box::pin(async move { s3::serve(&app, request).await }),
-            Protocol::Kms => Box::pin(async move { kms::serve(&app, request).await }),
-            Protocol::UnknownTarget => {
+        let answer: futures_util::future::BoxFuture<'static, _> = match (protocol, app) {
+            (Protocol::S3, Some(app)) => Box::pin(async move { s3::serve(&app, request).await }),
+            (Protocol::Kms, Some(app)) => Box::pin(async move { kms::serve(&app, request).await }),
+            (Protocol::UnknownTarget, Some(_)) => {
                 Box::pin(async move { refuse(protocol, Refusal::UnknownTarget, &request.edge.request_id) })
             }
+            (_, None) => Box::pin(async move { refuse(protocol, Refusal::Sealed, &request.edge.request_id) }),
         };
         answer
     };
-    Gateway { handler: Arc::new(handler), ready: Arc::new(move || asked.ready()) }
+    Gateway { handler: Arc::new(handler), ready: Arc::new(ready) }
 }
 
 #[cfg(test)]

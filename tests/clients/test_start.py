@@ -129,8 +129,20 @@ def test_a_lost_root_key_is_never_replaced(own_server):
     root = own_server.data / "root.key"
     kept = root.read_bytes()
     root.unlink()
-    with pytest.raises(RuntimeError, match="root.key is missing, and this store was made under a root key"):
-        own_server.start()
+    process = subprocess.Popen(
+        [BINARY, "serve", "--config", own_server.settings],
+        stdout=own_server.log_file.open("ab"),
+        stderr=subprocess.STDOUT,
+        env=clean_environment(),
+    )
+    deadline = time.monotonic() + 30
+    while own_server.health("ready") is None:
+        assert process.poll() is None and time.monotonic() < deadline, own_server.log()
+        time.sleep(0.05)
+    assert own_server.health("ready") == 503
+    process.terminate()
+    assert process.wait(40) == 0
+    assert "root.key is missing, and this store was made under a root key" in own_server.log()
     assert not root.exists()
     root.write_bytes(kept)
     root.chmod(0o600)

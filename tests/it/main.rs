@@ -8,6 +8,7 @@ mod keys;
 mod manage;
 mod process;
 mod races;
+mod roots;
 mod settings;
 mod simulate;
 mod stack;

@@ -78,7 +78,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 23] = [
+const EVERYWHERE: [(&str, &str, &str); 31] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -98,11 +98,35 @@ const EVERYWHERE: [(&str, &str, &str); 23] = [
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),
     ("root_key_file", "/r", "\"/r\""),
+    ("root_credential", "c", "\"c\""),
+    ("root_token_module", "/m", "\"/m\""),
+    ("root_token_label", "l", "\"l\""),
+    ("root_token_pin_file", "/p", "\"/p\""),
+    ("root_kms_endpoint", "https://k", "\"https://k\""),
+    ("root_kms_region", "r", "\"r\""),
+    ("root_kms_credentials_file", "/c", "\"/c\""),
+    ("root_kms_ca_file", "/a", "\"/a\""),
     ("log_json", "true", "true"),
     ("log_filter", "debug", "\"debug\""),
     ("store_options", "aws_region=r", "{ aws_region = \"r\" }"),
     ("accounts_file", "ACCOUNTS", "\"ACCOUNTS\""),
 ];
+
+/// What a setting needs beside it.
+fn companions(key: &str) -> &'static [&'static str] {
+    match key {
+        "store_options" => &["--store", "s3://b"],
+        "root_token_module" => &["--root-token-pin-file", "/x"],
+        "root_token_pin_file" => &["--root-token-module", "/x"],
+        "root_token_label" => &["--root-token-module", "/x", "--root-token-pin-file", "/x"],
+        "root_kms_endpoint" => &["--root-kms-credentials-file", "/x"],
+        "root_kms_credentials_file" => &["--root-kms-endpoint", "https://x"],
+        "root_kms_region" | "root_kms_ca_file" => {
+            &["--root-kms-endpoint", "https://x", "--root-kms-credentials-file", "/x"]
+        }
+        _ => &[],
+    }
+}
 
 #[test]
 fn every_setting_means_the_same_everywhere() {
@@ -113,14 +137,15 @@ fn every_setting_means_the_same_everywhere() {
     let default = printed("", &[], &[]);
     for (key, value, in_file) in EVERYWHERE {
         let (value, in_file) = (value.replace("ACCOUNTS", &accounts), in_file.replace("ACCOUNTS", &accounts));
-        // Options need a store that has some.
-        let store: &[&str] = if key == "store_options" { &["--store", "s3://b"] } else { &[] };
+        let store = companions(key);
         let flag = format!("--{}={value}", key.replace('_', "-"));
         let variable = format!("STRONGROOM_{}", key.to_uppercase());
         let by_flag = printed("", &[store, &[&flag]].concat(), &[]);
         let by_variable = printed("", store, &[(&variable, &value)]);
         let by_file = printed(&format!("{key} = {in_file}"), store, &[]);
         assert_ne!(by_flag, default, "{key}");
+        // Shown by name: the companions alone would make a difference too.
+        assert!(by_flag.contains_key(key) || matches!(key, "accounts_file"), "{key}");
         assert_eq!(by_flag, by_variable, "{key}");
         assert_eq!(by_flag, by_file, "{key}");
     }

@@ -169,7 +169,7 @@ impl Stack {
         let index = Arc::new(index);
         let key_file = KeyFile { path: root.path().join("root.key") };
         let store_key = open_store_key(&*index, &key_file, &sources).await.map_err(|e| e.to_string())?;
-        let sealer = RowSealer::open(&*index, store_key.key(), store_key.generation(), &sources).await;
+        let sealer = RowSealer::open(&*index, &store_key, &sources).await;
         let sealer = Arc::new(sealer.map_err(|e| e.to_string())?);
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.map_err(|e| e.to_string())?;
         index.start(Box::new(chain));

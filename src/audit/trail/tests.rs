@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::audit::{ChainSequencer, EventKind, ExportVerifyError, LoadError, verify_export};
 use crate::auth::system;
-use crate::crypto::SecretKey;
+use crate::crypto::{SecretKey, StoreKey};
 use crate::index::{Batch, Faults, Index, MemoryIndex, RowSealer, Write as IndexWrite};
 use crate::names::{AccountId, Region};
 use crate::sources::Timestamp;
@@ -26,8 +26,8 @@ impl Trail {
     /// Opens the trail in an index, as a start of the program does.
     async fn over(index: MemoryIndex) -> Result<Self, LoadError> {
         let sources = Sources::seeded(1, Timestamp(1_795_572_000_000));
-        let store_key = SecretKey::from_slice(&[1; 32]).unwrap();
-        let sealer = Arc::new(RowSealer::open(&index, &store_key, [2; 16], &sources).await.map_err(LoadError::Index)?);
+        let store_key = StoreKey::new(SecretKey::from_slice(&[1; 32]).unwrap(), [2; 16]);
+        let sealer = Arc::new(RowSealer::open(&index, &store_key, &sources).await.map_err(LoadError::Index)?);
         index.start(Box::new(ChainSequencer::load(&index, Arc::clone(&sealer), GATEWAY).await?));
         let index = Arc::new(index);
         let rows = Rows::new(Arc::<MemoryIndex>::clone(&index), Arc::clone(&sealer));

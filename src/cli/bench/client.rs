@@ -1,7 +1,7 @@
 //! One keep-alive connection to the endpoint, driven inside the task that uses it.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,17 +10,13 @@ use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::sign::{Signer, Unsigned};
 use super::{BenchArgs, BenchError};
 use crate::sources::Sources;
-
-/// Debian's and Alpine's, then Fedora's.
-const SYSTEM_CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// Where requests go and how they are signed.
 pub(super) struct Target {
@@ -64,23 +60,7 @@ impl Target {
 }
 
 fn tls_connector(ca_bundle: Option<&Path>) -> Result<tokio_rustls::TlsConnector, BenchError> {
-    let system = || SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|p| p.exists());
-    let path = ca_bundle.map(Path::to_path_buf).or_else(system).ok_or_else(|| {
-        BenchError::Argument("this system keeps its certificates at no known place: give --ca-bundle".to_owned())
-    })?;
-    let unread = |error: String| BenchError::File(path.display().to_string(), std::io::Error::other(error));
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&path).map_err(|e| unread(e.to_string()))? {
-        // A system's bundle may hold old certificates that rustls does not take: the others still count.
-        let _ = roots.add(certificate.map_err(|e| unread(e.to_string()))?);
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| unread(e.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(tokio_rustls::TlsConnector::from(Arc::new(config)))
+    crate::client::tls_connector(ca_bundle).map_err(|error| BenchError::Argument(format!("--ca-bundle: {error}")))
 }
 
 /// A request before its signature.

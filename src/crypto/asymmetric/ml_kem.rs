@@ -125,6 +125,38 @@ impl MlKemKey {
     }
 }
 
+/// An ML-KEM-768 key outside of KMS: as raw bytes and a seed, for sealing to a root.
+pub(in crate::crypto) struct MlKemRecipient(MlKemKey);
+
+impl MlKemRecipient {
+    pub(in crate::crypto) fn of_seed(seed: &[u8; SEED_BYTES]) -> Self {
+        let mut own = Box::new(Zeroizing::new([0; SEED_BYTES]));
+        own.copy_from_slice(seed);
+        Self(MlKemKey::new(MlKemSet::MlKem768, own).expect("any 64 bytes are a seed"))
+    }
+
+    /// The encapsulation key as FIPS 203 encodes it: the end of the SubjectPublicKeyInfo.
+    pub(in crate::crypto) fn public(&self) -> &[u8] {
+        let bytes = 384 * MlKemSet::MlKem768.k() + 32;
+        &self.0.public_der[self.0.public_der.len() - bytes..]
+    }
+
+    pub(in crate::crypto) fn is_public(bytes: &[u8]) -> bool {
+        EncapsulationKey::new(MlKemSet::MlKem768.algorithm(), bytes).is_ok()
+    }
+
+    pub(in crate::crypto) fn encapsulate(public: &[u8]) -> Result<Encapsulated, UseError> {
+        let key = EncapsulationKey::new(MlKemSet::MlKem768.algorithm(), public).map_err(|_| UseError::PublicKey)?;
+        let (ciphertext, secret) = key.encapsulate().map_err(|_| UseError::Library)?;
+        let (secret, ciphertext) = (SecretBytes::new(secret.as_ref().to_vec()), ciphertext.as_ref().to_vec());
+        Ok(Encapsulated { ciphertext, secret })
+    }
+
+    pub(in crate::crypto) fn decapsulate(&self, ciphertext: &[u8]) -> Result<SecretBytes, UseError> {
+        self.0.decapsulate(ciphertext)
+    }
+}
+
 /// The expanded private key, dk of FIPS 203. Its caller wipes the stack.
 #[inline(never)]
 fn expand(set: MlKemSet, seed: &[u8; SEED_BYTES]) -> Zeroizing<Vec<u8>> {

@@ -1,4 +1,5 @@
-//! The asymmetric key specs, one file a family. [`super::KeyMaterial`] is their only user.
+//! The asymmetric key specs, one file a family. [`super::KeyMaterial`] is their only user, but for
+//! ML-KEM-768, which [`super::Recipient`] seals with too.
 
 mod ber;
 mod ec;
@@ -13,5 +14,5 @@ pub(super) use ec::{Curve, EcKey};
 pub(super) use ed25519::Ed25519Key;
 pub(super) use message::Hashed;
 pub(super) use ml_dsa::{MlDsaKey, MlDsaSet};
-pub(super) use ml_kem::{MlKemKey, MlKemSet};
+pub(super) use ml_kem::{MlKemKey, MlKemRecipient, MlKemSet};
 pub(super) use rsa::{OaepKey, RsaKey};

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::conformance::{CountingLog, runtime};
 use super::super::{MemoryIndex, Tuple};
 use super::*;
-use crate::crypto::SecretKey;
+use crate::crypto::{SecretKey, StoreKey};
 use crate::sources::{Sources, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -56,9 +56,9 @@ async fn rows() -> (Arc<MemoryIndex>, Rows) {
 }
 
 async fn open(index: &Arc<MemoryIndex>) -> Rows {
-    let store_key = SecretKey::from_slice(&[3; 32]).unwrap();
+    let store_key = StoreKey::new(SecretKey::from_slice(&[3; 32]).unwrap(), [4; 16]);
     let sources = Sources::seeded(1, Timestamp(0));
-    let sealer = RowSealer::open(&**index, &store_key, [4; 16], &sources).await.unwrap();
+    let sealer = RowSealer::open(&**index, &store_key, &sources).await.unwrap();
     Rows::new(Arc::<MemoryIndex>::clone(index), Arc::new(sealer))
 }
 

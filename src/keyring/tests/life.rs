@@ -3,9 +3,8 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::crypto::wrap_for_tests;
 use crate::keyring::record::LastUseRecord;
-use crate::names::{KeyKind, WrappingAlgorithm, WrappingKeySpec};
+use crate::names::KeyKind;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const YEAR_MS: i64 = 365 * 86_400_000;
@@ -200,23 +199,9 @@ async fn a_use_and_its_note_are_one_commit_and_uses_do_not_wait_for_each_other()
 #[tokio::test]
 async fn material_expires_at_its_time_whether_the_worker_comes_by_or_not() {
     let t = Fixture::new(28).await;
-    let grant = t.grant("kms:CreateKey", "*");
-    let new = NewKey { origin: KeyOrigin::External, ..NewKey::default() };
-    let key = ResolvedKey { metadata: t.keyring.create_key(&grant, &Call::default(), new).await.unwrap() };
-    let wrapping = Wrapping { algorithm: WrappingAlgorithm::OaepSha256, spec: WrappingKeySpec::Rsa2048 };
-    let grant = t.on("kms:GetParametersForImport", &key);
-    let made = t.keyring.import_parameters(&grant, &Call::default(), &key, wrapping).await.unwrap();
-    let wrapped = wrap_for_tests(&made.public_key, wrapping.algorithm, &[5; 32]);
-    let import = Import {
-        token: &made.token,
-        wrapped: &wrapped,
-        valid_to: Some(START.plus(DAY)),
-        kind: None,
-        description: None,
-        material_id: None,
-    };
-    let grant = t.on("kms:ImportKeyMaterial", &key);
-    t.keyring.import_material(&grant, &Call::default(), &key, import).await.unwrap();
+    let key = t.create_as(NewKey { origin: KeyOrigin::External, ..NewKey::default() }).await;
+    let made = t.import_parameters(&key).await;
+    t.import(&key, &made, &[5; 32], ImportType::New, Some(START.plus(DAY))).await.unwrap();
     let sealed = t.data_key(&key).await.ok().unwrap();
     t.sources.advance(DAY - Duration::from_millis(1));
     assert!(t.open(&key, &sealed.ciphertext).await.is_ok());
