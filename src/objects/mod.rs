@@ -15,6 +15,7 @@ mod record;
 mod scrub;
 mod sweep;
 mod types;
+mod upload_ids;
 mod versions;
 mod write;
 
@@ -62,12 +63,21 @@ pub struct Objects {
     sse: Sse,
     sources: Sources,
     active: write::ActiveBlobs,
+    upload_ids: upload_ids::UploadIds,
 }
 
 impl Objects {
     /// Puts the parts together; `audit` is the trail in the same rows.
     pub fn new(rows: Rows, audit: Audit, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
-        Self { rows, audit, blobs, sse, sources, active: write::ActiveBlobs::default() }
+        Self {
+            rows,
+            audit,
+            blobs,
+            sse,
+            sources,
+            active: write::ActiveBlobs::default(),
+            upload_ids: upload_ids::UploadIds::default(),
+        }
     }
 
     /// The encryption modes, for planning a write and opening a read.

@@ -152,8 +152,7 @@ impl Objects {
         // The keys are made once for all parts; each part unwraps them again.
         let (_keys, envelope) = self.sse.new_keys(grant.access(), &plan, object).await?;
         let now = self.sources.now();
-        let mut id: Id = self.sources.random();
-        id[..8].copy_from_slice(&u64::try_from(now.0).unwrap_or(0).to_be_bytes());
+        let upload_id = self.upload_ids.next(now, self.sources.random());
         let current = self.rows.load::<Current>(&object_row(&bucket.id, key)).await?;
         let record = UploadRecord {
             initiated_ms: now.0,
@@ -163,14 +162,14 @@ impl Objects {
             holder_id,
             began_over: current.map(|current| current.value.0.position),
         };
-        let row = upload_row(&bucket.id, key, &id);
+        let row = upload_row(&bucket.id, key, &upload_id.0);
         let mut bucket = bucket.clone();
         for _ in 0..COMMIT_TRIES {
             let mut batch = self.rows.batch();
             batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
             batch.put(row.clone(), &record);
             match self.rows.commit(batch).await {
-                Ok(()) => return self.upload(&bucket, key, UploadId(id)).await,
+                Ok(()) => return self.upload(&bucket, key, upload_id).await,
                 Err(CommitError::Conflict) => bucket = self.same_bucket(&bucket).await?,
                 Err(error) => return Err(error.into()),
             }
