@@ -12,7 +12,7 @@ use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{AccountId, BucketName, Region, bucket_arn};
-use crate::sse::BucketDefault;
+use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
 const BUCKET_TRIES: usize = 8;
@@ -203,16 +203,16 @@ impl Objects {
         self.reconfigure(grant, name, event, |record| record.versioning = versioning).await
     }
 
-    /// Sets the default encryption. `grant`: `s3:PutEncryptionConfiguration`.
+    /// Changes the default encryption. `grant`: `s3:PutEncryptionConfiguration`.
     pub async fn set_encryption(
         &self,
         grant: &Grant,
         name: &BucketName,
-        encryption: BucketDefault,
+        new: &NewDefault,
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
-        self.reconfigure(grant, name, event, |record| record.encryption = encryption.clone()).await
+        self.reconfigure(grant, name, event, |record| record.encryption = new.over(&record.encryption)).await
     }
 
     /// Sets the object ownership, or deletes its controls. `grant`: `s3:PutBucketOwnershipControls`.

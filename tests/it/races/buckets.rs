@@ -1,5 +1,6 @@
 //! The deletion of a bucket, whole and cut off.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 
 use futures_util::future::join;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use strongroom::index::{Faults, Table};
 use strongroom::names::{BucketName, bucket_arn};
 use strongroom::objects::{Bucket, ListParts, ListUploads, NewBucket, ObjectOwnership, ObjectsError, Versioning};
+use strongroom::sse::{Mode, NewDefault};
 
 use super::{BUCKET, STEPS_MAX, assert_whole, interleave, store};
 use crate::stack::{Stack, Way, account, key, region};
@@ -57,6 +59,41 @@ async fn use_of_a_bucket_against_its_refused_deletion() {
         assert!(used.is_ok(), "step {steps}: {used:?}");
         assert_whole(&stack, &format!("step {steps}")).await;
     }
+}
+
+/// What one configuration leaves as it is, another sets at the same moment: neither is lost, in whatever order.
+#[tokio::test]
+async fn two_configurations_of_a_bucket() {
+    let blocking = NewDefault { blocks_sse_c: Some(true), ..NewDefault::default() };
+    let silent = NewDefault { mode: Mode::SseKms, bucket_key: true, ..NewDefault::default() };
+    let mut last = BTreeSet::new();
+    for steps in 0..STEPS_MAX {
+        for (one, two) in [(&blocking, &silent), (&silent, &blocking)] {
+            let stack = Stack::slow(24).await;
+            stack.create_bucket(BUCKET, Versioning::Never).await;
+            let versioned = set_versioning(&stack);
+            let both = interleave(steps, set_encryption(&stack, one), set_encryption(&stack, two));
+            let ((first, second), third) = interleave(steps / 2, both, versioned).await;
+            assert!(first.is_ok() && second.is_ok() && third.is_ok(), "step {steps}: {first:?}, {second:?}, {third:?}");
+            let bucket = stack.bucket(BUCKET).await;
+            assert!(bucket.encryption.blocks_sse_c, "step {steps}: {one:?} against {two:?}");
+            assert_eq!(bucket.versioning, Versioning::Enabled, "step {steps}");
+            last.insert(bucket.encryption.bucket_key);
+        }
+    }
+    assert_eq!(last.len(), 2, "either was the last at times");
+}
+
+async fn set_encryption(stack: &Stack, new: &NewDefault) -> Result<(), ObjectsError> {
+    let (name, event) = (BucketName::parse(BUCKET).unwrap(), stack.event("PutBucketEncryption", Value::Null));
+    let grant = stack.grant("s3:PutEncryptionConfiguration", bucket_arn(&name));
+    stack.objects.set_encryption(&grant, &name, new, &event).await.map(drop)
+}
+
+async fn set_versioning(stack: &Stack) -> Result<(), ObjectsError> {
+    let (name, event) = (BucketName::parse(BUCKET).unwrap(), stack.event("PutBucketVersioning", Value::Null));
+    let grant = stack.grant("s3:PutBucketVersioning", bucket_arn(&name));
+    stack.objects.set_versioning(&grant, &name, Versioning::Enabled, &event).await.map(drop)
 }
 
 async fn delete_bucket(stack: &Stack) -> Result<(), ObjectsError> {
