@@ -12,7 +12,8 @@ use crate::index::{Batch, CommitError, Index, Precondition, Table, Tuple, Write}
 /// |---|---|
 /// | 1 | the first version |
 /// | 2 | the store key lies in a list of roots instead of one Box |
-const FORMAT: u32 = 2;
+/// | 3 | a deleted bucket leaves its unfinished uploads to the sweeper |
+const FORMAT: u32 = 3;
 
 /// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
 pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
@@ -69,7 +70,7 @@ mod tests {
             note(&index).await.expect("noted");
             assert_eq!(check(&index).await, Ok(()));
         }
-        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 2][..]));
+        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&FORMAT.to_be_bytes()[..]));
     }
 
     #[tokio::test]
@@ -77,13 +78,13 @@ mod tests {
         let index = stored(&[0, 0, 0, 1]).await;
         assert_eq!(check(&index).await, Ok(()));
         note(&index).await.expect("noted");
-        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&[0, 0, 0, 2][..]));
+        assert_eq!(index.get(Table::Meta, &row()).await.expect("read").as_deref(), Some(&FORMAT.to_be_bytes()[..]));
     }
 
     #[tokio::test]
     async fn newer_and_damaged_numbers_are_refused_and_kept() {
         for (number, reason) in [
-            (&[0, 0, 0, 3][..], "newer Strongroom (format 3;"),
+            (&(FORMAT + 1).to_be_bytes()[..], "newer Strongroom (format 4;"),
             (&[255; 4], "newer Strongroom"),
             (&[1], "damaged"),
             (&[], "damaged"),

@@ -273,11 +273,7 @@ impl Objects {
     }
 
     /// Removes an upload's row; its parts become garbage.
-    pub(super) async fn drop_upload_row(
-        &self,
-        row: Vec<u8>,
-        stored: &Stored<UploadRecord>,
-    ) -> Result<(), ObjectsError> {
+    async fn drop_upload_row(&self, row: Vec<u8>, stored: &Stored<UploadRecord>) -> Result<(), ObjectsError> {
         let (_, id) = read_row(&row).ok_or_else(malformed)?;
         let id = id.ok_or_else(malformed)?;
         let mut batch = self.rows.batch();

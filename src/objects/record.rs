@@ -239,6 +239,9 @@ pub(super) enum Garbage {
     /// A part's bytes.
     #[n(2)]
     Part(#[n(0)] PartBytes),
+    /// The unfinished uploads of a bucket that was deleted.
+    #[n(3)]
+    Bucket(#[cbor(n(0), with = "minicbor::bytes")] Id),
 }
 
 impl Record for Garbage {

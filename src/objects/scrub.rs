@@ -356,7 +356,7 @@ impl Scrub<'_> {
             for (_, garbage) in rows {
                 match garbage.value {
                     Garbage::Part(part) => drop(self.known.insert(part.id)),
-                    Garbage::Upload(_) => {}
+                    Garbage::Upload(_) | Garbage::Bucket(_) => {}
                     Garbage::Content(content) if content.place == Place::Parts => {
                         let parts = self.objects.layout(&content).await.map(|l| l.parts).unwrap_or_default();
                         self.known.extend(parts.into_iter().map(|p| p.bytes.id));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::list::malformed;
 use super::record::{Content, Garbage, Id, Layout, PartBytes, Pending, Place, garbage_row, id_row};
-use super::versions::READER_GRACE;
+use super::versions::{READER_GRACE, read_row};
 use super::{Objects, ObjectsError};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Table, TupleReader};
 use crate::sources::Timestamp;
@@ -62,6 +63,7 @@ impl Objects {
             Garbage::Content(content) => self.sweep_content(&mut batch, &content, swept).await?,
             Garbage::Upload(upload) => self.sweep_upload(&mut batch, &upload, swept).await?,
             Garbage::Part(part) => self.sweep_bytes(&mut batch, part.id, part.place, swept).await?,
+            Garbage::Bucket(bucket) => self.end_uploads(&bucket).await?,
         }
         Ok(self.rows.commit(batch).await?)
     }
@@ -83,6 +85,24 @@ impl Objects {
         }
         batch.delete(Table::Layout, id_row(&content.id));
         Ok(())
+    }
+
+    /// Ends the uploads of a bucket that is gone, a page in each commit; what they hold is due for the next pass. Nobody
+    /// finds them any more, but a part that was on its way may still land until then.
+    async fn end_uploads(&self, bucket: &Id) -> Result<(), ObjectsError> {
+        let mut range = KeyRange::prefix(bucket);
+        loop {
+            let rows = self.rows.engine().scan(Table::Upload, &range, PAGE, Direction::Forward).await?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            range.start = [&last[..], &[0]].concat();
+            let (now, mut batch) = (self.sources.now(), self.rows.batch());
+            for (row, _) in rows {
+                let id = read_row(&row).and_then(|(_, id)| id).ok_or_else(malformed)?;
+                batch.delete(Table::Upload, row.to_vec());
+                batch.put(garbage_row(now, &id), &Garbage::Upload(id));
+            }
+            self.rows.commit(batch).await?;
+        }
     }
 
     async fn sweep_upload(&self, batch: &mut RowBatch<'_>, upload: &Id, swept: &mut Swept) -> Result<(), ObjectsError> {

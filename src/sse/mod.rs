@@ -10,5 +10,5 @@ mod service;
 pub use customer::{CustomerKey, InvalidCustomerKey};
 pub use envelope::{Envelope, ObjectRef};
 pub use error::SseError;
-pub use mode::{BucketDefault, Mode, Requested};
+pub use mode::{BucketDefault, Mode, NewDefault, Requested};
 pub use service::{SealPlan, Sse, alias_without_prefix, suite_of};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use strongroom::index::Faults;
 use strongroom::names::{BucketName, bucket_arn};
 use strongroom::objects::{DeleteCondition, NewBucket, ObjectOwnership, ObjectsError};
-use strongroom::sse::{BucketDefault, Requested};
+use strongroom::sse::{NewDefault, Requested};
 
 use crate::simulate::Dice;
 use crate::stack::{Stack, account, key, region};
@@ -105,8 +105,8 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
         }
         Change::Configure { blocks_sse_c } => {
             let event = event("PutBucketEncryption", json!({ "bucket": name, "blocks_sse_c": blocks_sse_c }));
-            let default = BucketDefault { blocks_sse_c, ..BucketDefault::default() };
-            stack.objects.set_encryption(&grant("s3:PutEncryptionConfiguration"), &bucket, default, &event).await
+            let new = NewDefault { blocks_sse_c: Some(blocks_sse_c), ..NewDefault::default() };
+            stack.objects.set_encryption(&grant("s3:PutEncryptionConfiguration"), &bucket, &new, &event).await
         }
         Change::Delete => {
             let event = event("DeleteBucket", json!({ "bucket": name }));

@@ -59,7 +59,7 @@ mod tests {
         for default in defaults {
             // What is not blocked is not said, and what is not said stays as it is.
             let unblocked = BucketDefault { blocks_sse_c: false, ..default.clone() };
-            assert_eq!(parse(render(&default).finish().as_bytes(), &unblocked).unwrap(), default);
+            assert_eq!(parse(render(&default).finish().as_bytes()).unwrap().over(&unblocked), default);
         }
     }
 }

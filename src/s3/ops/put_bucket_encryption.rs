@@ -7,7 +7,7 @@ use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::sse::{BucketDefault, Mode, alias_without_prefix};
+use crate::sse::{Mode, NewDefault, alias_without_prefix};
 use crate::wire::xml::Element;
 use crate::wire::{Response, xml};
 
@@ -15,14 +15,14 @@ use crate::wire::{Response, xml};
 const KMS_KEY_MAX_BYTES: usize = 2048;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
-    let default = parse(cx.whole(), &cx.bucket().encryption)?;
-    let recorded = cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, default, &event).await?;
+    let new = parse(cx.whole())?;
+    let recorded = cx.app.objects.set_encryption(cx.grant(), &cx.bucket().name, &new, &event).await?;
     Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 
 /// Reads the one rule. Without `BlockedEncryptionTypes` what is blocked stays blocked, as with AWS: tools that do not
 /// know the element must not open a bucket.
-pub(super) fn parse(body: &[u8], current: &BucketDefault) -> Result<BucketDefault, Error> {
+pub(super) fn parse(body: &[u8]) -> Result<NewDefault, Error> {
     if body.is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
@@ -40,11 +40,8 @@ pub(super) fn parse(body: &[u8], current: &BucketDefault) -> Result<BucketDefaul
         None | Some("false") => false,
         Some(_) => return Err(malformed()),
     };
-    let blocks_sse_c = match rule.at_most_one("BlockedEncryptionTypes")? {
-        Some(types) => parse_blocked(types)?,
-        None => current.blocks_sse_c,
-    };
-    Ok(BucketDefault { mode, kms_key, bucket_key, blocks_sse_c })
+    let blocks_sse_c = rule.at_most_one("BlockedEncryptionTypes")?.map(parse_blocked).transpose()?;
+    Ok(NewDefault { mode, kms_key, bucket_key, blocks_sse_c })
 }
 
 fn malformed() -> Error {
@@ -90,14 +87,14 @@ fn parse_blocked(types: &Element) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::sse::{BucketDefault, Mode};
+    use crate::sse::{Mode, NewDefault};
 
-    fn rules(inner: &str) -> Result<BucketDefault, (&'static str, String)> {
+    fn rules(inner: &str) -> Result<NewDefault, (&'static str, String)> {
         let body = format!("<ServerSideEncryptionConfiguration xmlns='x'>{inner}</ServerSideEncryptionConfiguration>");
-        parse(body.as_bytes(), &BucketDefault::default()).map_err(|e| (e.code().name(), e.message().to_owned()))
+        parse(body.as_bytes()).map_err(|e| (e.code().name(), e.message().to_owned()))
     }
 
-    fn rule(default: &str, rest: &str) -> Result<BucketDefault, (&'static str, String)> {
+    fn rule(default: &str, rest: &str) -> Result<NewDefault, (&'static str, String)> {
         rules(&format!(
             "<Rule><ApplyServerSideEncryptionByDefault>{default}</ApplyServerSideEncryptionByDefault>{rest}</Rule>"
         ))
@@ -108,8 +105,8 @@ mod tests {
         let aes = "<SSEAlgorithm>AES256</SSEAlgorithm>";
         let one =
             format!("<Rule><ApplyServerSideEncryptionByDefault>{aes}</ApplyServerSideEncryptionByDefault></Rule>");
-        assert_eq!(rules(&one), Ok(BucketDefault::default()));
-        let malformed = |got: Result<BucketDefault, (&'static str, String)>| got.map_err(|(code, _)| code);
+        assert_eq!(rules(&one), Ok(NewDefault::default()));
+        let malformed = |got: Result<NewDefault, (&'static str, String)>| got.map_err(|(code, _)| code);
         for bad in ["", "<Rule/>", "<X/>", &format!("{one}{one}"), &format!("{one}<X/>")] {
             assert_eq!(malformed(rules(bad)), Err("MalformedXML"), "{bad}");
         }
@@ -121,7 +118,7 @@ mod tests {
         assert_eq!(malformed(rule(&format!("{aes}{aes}"), "")), Err("MalformedXML"));
         assert_eq!(malformed(rule(aes, "<BucketKeyEnabled>yes</BucketKeyEnabled>")), Err("MalformedXML"));
         assert_eq!(malformed(rule(aes, "<X/>")), Err("MalformedXML"));
-        assert_eq!(parse(b"", &BucketDefault::default()).unwrap_err().code().name(), "MissingRequestBodyError");
+        assert_eq!(parse(b"").unwrap_err().code().name(), "MissingRequestBodyError");
     }
 
     #[test]
@@ -130,7 +127,7 @@ mod tests {
             rule(&format!("<SSEAlgorithm>{algorithm}</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID>"), "")
         };
         for (algorithm, mode) in [("aws:kms", Mode::SseKms), ("aws:kms:dsse", Mode::DsseKms)] {
-            let expected = BucketDefault { mode, kms_key: Some("alias/aws/s3".to_owned()), ..BucketDefault::default() };
+            let expected = NewDefault { mode, kms_key: Some("alias/aws/s3".to_owned()), ..NewDefault::default() };
             assert_eq!(with_key(algorithm, "alias/aws/s3"), Ok(expected));
         }
         let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse";
@@ -142,25 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn blocking_stays_until_it_is_lifted() {
-        let blocked = BucketDefault { blocks_sse_c: true, ..BucketDefault::default() };
-        let put = |inner: &str, current: &BucketDefault| {
-            let body = format!(
-                "<ServerSideEncryptionConfiguration><Rule>{inner}<BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
-                 </ServerSideEncryptionConfiguration>"
-            );
-            parse(body.as_bytes(), current).map(|default| default.blocks_sse_c).map_err(|e| e.code().name())
+    fn what_is_not_said_of_blocking_is_not_changed() {
+        let blocks = |inner: &str| {
+            rules(&format!("<Rule>{inner}<BucketKeyEnabled>false</BucketKeyEnabled></Rule>"))
+                .map(|new| new.blocks_sse_c)
+                .map_err(|(code, _)| code)
         };
         let types = |names: &[&str]| {
             let names: String = names.iter().map(|n| format!("<EncryptionType>{n}</EncryptionType>")).collect();
             format!("<BlockedEncryptionTypes>{names}</BlockedEncryptionTypes>")
         };
-        assert_eq!(put("", &blocked), Ok(true));
-        assert_eq!(put("", &BucketDefault::default()), Ok(false));
-        assert_eq!(put(&types(&["SSE-C"]), &BucketDefault::default()), Ok(true));
-        assert_eq!(put(&types(&["NONE"]), &blocked), Ok(false));
+        assert_eq!(blocks(""), Ok(None));
+        assert_eq!(blocks(&types(&["SSE-C"])), Ok(Some(true)));
+        assert_eq!(blocks(&types(&["NONE"])), Ok(Some(false)));
         for bad in [&[][..], &["SSE-KMS"], &["SSE-C", "NONE"]] {
-            assert_eq!(put(&types(bad), &blocked), Err("MalformedXML"), "{bad:?}");
+            assert_eq!(blocks(&types(bad)), Err("MalformedXML"), "{bad:?}");
         }
     }
 }
