@@ -1,14 +1,11 @@
-"""boto3, aws-cli and OpenSSL: the life of KMS keys. Tags, policies, rotation, imports, multi-Region keys, kill -9."""
+"""boto3, aws-cli and OpenSSL: the life of KMS keys. Tags, policies, rotation, imports, multi-Region keys."""
 
 import datetime
 import json
 import os
-import random
 import subprocess
-import threading
 
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 import sdk
 from programs import AWS_V2, aws_environment, find, run
@@ -28,7 +25,6 @@ POLICY = json.dumps(
     }
 )
 NEVER = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
 
 
 @pytest.fixture(scope="module")
@@ -272,71 +268,3 @@ def test_aws_cli(server, kms, tmp_path, version):
         words = [word.format(id=key, external=external, policy=POLICY) for word in line.split()]
         done = run([aws, "kms", *words, "--output", "json"], aws_environment(server))
         assert not done.stdout or json.loads(done.stdout), line
-
-
-class Manager(threading.Thread):
-    """Makes and changes keys until the server is gone; `boxes` are ciphertexts whose keys answered."""
-
-    def __init__(self, server, seed, directory):
-        super().__init__()
-        self.server, self.random, self.directory = server, random.Random(seed), directory
-        self.boxes, self.fault = {}, None
-
-    def run(self):
-        kms = sdk.client(self.server, "kms")
-        try:
-            while True:
-                self.step(kms)
-        except (BotoCoreError, HTTPClientError, OSError):
-            pass  # the server is gone
-        except (ClientError, subprocess.CalledProcessError) as error:
-            self.fault = error
-
-    def step(self, kms):
-        external = self.random.randrange(4) == 0
-        made = kms.create_key(MultiRegion=not external, **({"Origin": "EXTERNAL"} if external else {}))
-        key_id = made["KeyMetadata"]["KeyId"]
-        if external:
-            bring_in(kms, self.directory, key_id, os.urandom(32))
-        else:
-            kms.replicate_key(KeyId=key_id, ReplicaRegion="us-west-2")
-        for _ in range(self.random.randrange(4)):
-            if not external:
-                kms.rotate_key_on_demand(KeyId=key_id)
-            box = kms.encrypt(KeyId=key_id, Plaintext=key_id.encode())["CiphertextBlob"]
-            self.boxes[box] = key_id
-
-
-def test_kill_9_leaves_every_key_whole_or_absent(own_server, tmp_path):
-    boxes = {}
-    for number in range(ROUNDS):
-        managers = []
-        for worker in range(4):
-            (tmp_path / f"w{worker}").mkdir(exist_ok=True)
-            managers.append(Manager(own_server, number * 10 + worker, tmp_path / f"w{worker}"))
-        for manager in managers:
-            manager.start()
-        threading.Event().wait(random.Random(number).uniform(0.3, 1.5))
-        own_server.kill()
-        for manager in managers:
-            manager.join()
-            assert manager.fault is None, manager.fault
-            boxes |= manager.boxes
-        own_server.start()
-        kms, west = sdk.client(own_server, "kms"), sdk.client(own_server, "kms", region="us-west-2")
-        for box, key_id in boxes.items():
-            assert kms.decrypt(CiphertextBlob=box)["Plaintext"] == key_id.encode()
-        for page in kms.get_paginator("list_keys").paginate():
-            for key_id in (key["KeyId"] for key in page["Keys"]):
-                check_whole(kms, west, key_id)
-    assert boxes, "keys were made and used"
-    assert own_server.stop() == 0
-
-
-def check_whole(kms, west, key_id):
-    metadata = kms.describe_key(KeyId=key_id)["KeyMetadata"]
-    if metadata["Origin"] == "EXTERNAL" and metadata["KeyState"] == "PendingImport":
-        return
-    box = kms.encrypt(KeyId=key_id, Plaintext=b"x")["CiphertextBlob"]
-    for region in [key["Region"] for key in metadata.get("MultiRegionConfiguration", {}).get("ReplicaKeys", [])]:
-        assert region == "us-west-2" and west.decrypt(CiphertextBlob=box)["Plaintext"] == b"x"

@@ -164,7 +164,6 @@ def test_external_mu(kms, made, public, n):
     ours = {"KeyId": made(f"ML_DSA_{n}", "SIGN_VERIFY")["KeyId"], "SigningAlgorithm": "ML_DSA_SHAKE_256"}
     signature = kms.sign(**ours, Message=mu, MessageType="EXTERNAL_MU")["Signature"]
     theirs.verify(signature, MESSAGE)
-    theirs.verify_mu(signature, mu)
     assert kms.verify(**ours, Message=MESSAGE, Signature=signature)["SignatureValid"] is True
     raw = kms.sign(**ours, Message=MESSAGE)["Signature"]
     assert kms.verify(**ours, Message=mu, MessageType="EXTERNAL_MU", Signature=raw)["SignatureValid"] is True
