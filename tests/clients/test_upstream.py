@@ -42,6 +42,9 @@ def seaweedfs(tmp_path_factory):
         "-ip=127.0.0.1",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=60",
+        # Those listen on fixed ports unless told not to.
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
         f"-dir={directory}",
         f"-s3.config={directory}/s3.json",
         *flags,
