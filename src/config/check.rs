@@ -53,6 +53,7 @@ pub(super) fn check(
         header_timeout: span("header_timeout", settings.header_timeout)?,
         body_idle_timeout: span("body_idle_timeout", settings.body_idle_timeout)?,
         write_stall_timeout: span("write_stall_timeout", settings.write_stall_timeout)?,
+        client_min_rate: given("client_min_rate", settings.client_min_rate)?,
         keep_alive_timeout: span("keep_alive_timeout", settings.keep_alive_timeout)?,
         drain_timeout: span("drain_timeout", settings.drain_timeout)?,
         sweep_interval: span("sweep_interval", settings.sweep_interval)?,

@@ -117,6 +117,8 @@ pub struct Config {
     pub body_idle_timeout: Duration,
     /// Time in which a client takes no byte of an answer after which the connection is cut.
     pub write_stall_timeout: Duration,
+    /// Bytes a second that a client sends of a body or takes of an answer at least; 0: no limit.
+    pub client_min_rate: u64,
     /// Time an idle connection is kept.
     pub keep_alive_timeout: Duration,
     /// Time that running requests get after SIGTERM.

@@ -38,6 +38,7 @@ pub fn render_redacted(config: &Config) -> String {
     put("presigned_v2", Value::Boolean(config.presigned_v2));
     put("max_requests", count(config.max_requests));
     put("max_connections", count(config.max_connections));
+    put("client_min_rate", Value::Integer(i64::try_from(config.client_min_rate).unwrap_or(i64::MAX)));
     for (key, span) in [
         ("header_timeout", config.header_timeout),
         ("body_idle_timeout", config.body_idle_timeout),

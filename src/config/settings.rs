@@ -94,6 +94,11 @@ pub(super) struct Settings {
     #[arg(hide_short_help = true)]
     pub(super) write_stall_timeout: Option<Span>,
 
+    /// Bytes a second that a client sends of a body, or takes of an answer, at least; averaged over a minute of waiting for it; 0: no limit
+    #[arg(long, env = "STRONGROOM_CLIENT_MIN_RATE", value_name = "BYTES", default_value = "1024")]
+    #[arg(hide_short_help = true)]
+    pub(super) client_min_rate: Option<u64>,
+
     /// Time an idle connection is kept
     #[arg(long, env = "STRONGROOM_KEEP_ALIVE_TIMEOUT", value_name = "TIME", default_value = "2m")]
     #[arg(hide_short_help = true)]
@@ -222,7 +227,7 @@ impl SettingsArgs {
         layer! {
             data_dir listen metrics_listen regions domains store store_options object_ownership tls trusted_proxies
             presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
-            keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
+            client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file log_json log_filter accounts_file
         }

@@ -107,6 +107,8 @@ pub enum ObjectsError {
     Full(String),
     /// Too many writers of the same key at once: to be tried again.
     Contention,
+    /// Too many writers at once for the memory that they share: to be tried again.
+    Busy(String),
     /// Index or store failed, or data is damaged; the text is for the log only.
     Internal(String),
 }
@@ -146,6 +148,7 @@ impl From<StoreError> for ObjectsError {
         match error {
             StoreError::NotFound => Self::Internal("a stored object is damaged: its blob is missing".to_owned()),
             StoreError::Full(text) => Self::Full(text),
+            StoreError::Busy(text) => Self::Busy(text),
             StoreError::Failed(text) => Self::Internal(text),
         }
     }

@@ -159,6 +159,7 @@ impl From<ObjectsError> for Error {
             // 503 lets a client try again once there is room; S3 itself has no word for a full disk.
             ObjectsError::Full(detail) => Self::with_message(Code::ServiceUnavailable, FULL).detailed(detail),
             ObjectsError::Contention => Self::new(Code::SlowDown),
+            ObjectsError::Busy(detail) => Self::new(Code::SlowDown).detailed(detail),
             ObjectsError::Internal(detail) => Self::internal(detail),
         }
     }

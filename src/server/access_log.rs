@@ -11,7 +11,7 @@ use http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::activity::InFlight;
+use super::activity::{Expiry, InFlight};
 use super::body::Progress;
 use super::metrics::{Measured, Metrics};
 use super::protocol::Protocol;
@@ -122,11 +122,11 @@ impl Record {
         self.error = said.get::<ErrorCode>().map(|code| code.0);
         self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
         self.access_key_id = said.get::<AccessKeyId>().map(|id| id.0.clone());
-        self.in_flight.wait_for_client();
+        self.in_flight.wait_for_client(0);
     }
 
     /// The next bytes of the answer's body are not there yet.
-    pub(super) fn stands_still(&self) {
+    pub(super) fn stands_still(&mut self) {
         self.in_flight.client_waits();
     }
 
@@ -134,12 +134,22 @@ impl Record {
     pub(super) fn sent(&mut self, bytes: usize) {
         self.sent_bytes += bytes as u64;
         self.first_byte.get_or_insert_with(Instant::now);
-        self.in_flight.wait_for_client();
+        self.in_flight.wait_for_client(bytes);
     }
 
     /// The answer's body failed in the middle; the connection is being cut.
     pub(super) fn failed(&mut self, error: &(dyn std::error::Error + 'static)) {
         self.cut = Some(error.to_string());
+    }
+
+    /// In one word: why the answer did not come to its end, where that was not the client's own wish.
+    fn cut_by(&self) -> Option<&'static str> {
+        match self.in_flight.given_up() {
+            _ if self.cut.is_some() => Some("failure"),
+            Some(Expiry::StalledWrite) => Some("stall"),
+            Some(Expiry::SlowWrite) => Some("min-rate"),
+            Some(Expiry::Idle | Expiry::SlowHeader) | None => None,
+        }
     }
 
     fn line(&self) {
@@ -153,6 +163,7 @@ impl Record {
             query = self.query,
             status = self.status,
             error = self.error,
+            cut_by = self.cut_by(),
             received_bytes = self.received.bytes(),
             sent_bytes = self.sent_bytes,
             duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,

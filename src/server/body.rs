@@ -8,13 +8,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::Limits;
 use super::access_log::Record;
+use super::pace::Pace;
 use crate::auth::BodyTimeout;
 use crate::wire::ResponseBody;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The most bytes that are handed to an HTTP/2 stream at once. h2 keeps what the client's window does not take yet, and
+/// does not tell how much of it that is: whether the client takes something is seen from one piece to the next. As large
+/// as the frames that it makes of them.
+const HTTP2_PIECE_BYTES: usize = 16 * 1024;
 
 /// How far the reading of a request's body has come.
 #[derive(Debug, Default)]
@@ -34,19 +41,33 @@ impl Progress {
     }
 }
 
-/// A request's body, counted. The time-out runs only while somebody waits for data, so that a slow store is not the client's
+/// A request's body, counted. Its clock runs only while somebody waits for data, so that a slow store is not the client's
 /// fault.
 pub(super) struct TimedBody<B> {
     inner: B,
     progress: Arc<Progress>,
     idle: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    wait: Option<Wait>,
+}
+
+/// A wait for the client.
+struct Wait {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Wait {
+    fn at_most(limit: Duration) -> Self {
+        Self { since: Instant::now(), end: Box::pin(sleep(limit)) }
+    }
 }
 
 impl<B: Body> TimedBody<B> {
-    pub(super) fn new(inner: B, idle: Duration) -> (Self, Arc<Progress>) {
+    pub(super) fn new(inner: B, limits: &Limits) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress { bytes: AtomicU64::new(0), ended: AtomicBool::new(inner.is_end_stream()) });
-        (Self { inner, progress: Arc::clone(&progress), idle, timer: None }, progress)
+        let (idle, pace) = (limits.body_idle_timeout, Pace::new(limits.min_rate));
+        (Self { inner, progress: Arc::clone(&progress), idle, pace, wait: None }, progress)
     }
 }
 
@@ -61,15 +82,16 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(this.idle)));
-            ready!(timer.as_mut().poll(cx));
+            let wait = this.wait.get_or_insert_with(|| Wait::at_most(this.idle.min(this.pace.left())));
+            ready!(wait.end.as_mut().poll(cx));
             return Poll::Ready(Some(Err(Box::new(BodyTimeout))));
         };
-        this.timer = None;
+        let waiting = this.wait.take().map_or(Duration::ZERO, |wait| wait.since.elapsed());
         match &frame {
             Some(Ok(frame)) => {
-                let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.progress.bytes.fetch_add(len, Ordering::Relaxed);
+                let len = frame.data_ref().map_or(0, Bytes::len);
+                this.pace.moved(len, waiting);
+                this.progress.bytes.fetch_add(len as u64, Ordering::Relaxed);
                 this.progress.ended.store(this.inner.is_end_stream(), Ordering::Relaxed);
             }
             Some(Err(_)) => {}
@@ -91,12 +113,22 @@ where
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     inner: ResponseBody,
+    /// What came from `inner` and is still to be handed on.
+    rest: Bytes,
+    piece_bytes: usize,
     record: Record,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: ResponseBody, record: Record) -> Self {
-        Self { inner, record }
+    pub(super) fn new(inner: ResponseBody, http2: bool, record: Record) -> Self {
+        let piece_bytes = if http2 { HTTP2_PIECE_BYTES } else { usize::MAX };
+        Self { inner, rest: Bytes::new(), piece_bytes, record }
+    }
+
+    fn next_piece(&mut self) -> Frame<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(self.piece_bytes));
+        self.record.sent(piece.len());
+        Frame::data(piece)
     }
 }
 
@@ -105,56 +137,88 @@ impl Body for AnswerBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.next_piece())));
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
             self.record.stands_still();
             return Poll::Pending;
         };
-        match &frame {
-            Some(Ok(frame)) => self.record.sent(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(error)) => self.record.failed(error.as_ref()),
-            None => {}
-        }
-        Poll::Ready(frame)
+        Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(data))) => {
+                self.rest = data;
+                Some(Ok(self.next_piece()))
+            }
+            Some(Ok(Err(no_data))) => Some(Ok(no_data)),
+            Some(Err(error)) => {
+                self.record.failed(error.as_ref());
+                Some(Err(error))
+            }
+            None => None,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (inner, rest) = (self.inner.size_hint(), self.rest.len() as u64);
+        match inner.exact() {
+            Some(inner) => SizeHint::with_exact(inner + rest),
+            None => SizeHint::default(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::stream::BoxStream;
+    use futures_util::{StreamExt as _, stream};
     use http_body_util::{BodyExt as _, StreamBody};
-    use tokio::time::Instant;
 
     use super::*;
 
+    type Frames = StreamBody<BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>>;
+
+    /// A client that sends `bytes` again and again, `pause` after the server began to wait for them.
+    fn client(pause: Duration, bytes: usize) -> (TimedBody<Frames>, Arc<Progress>) {
+        let frames = stream::repeat_with(move || Bytes::from(vec![b'x'; bytes])).then(move |data| async move {
+            sleep(pause).await;
+            Ok(Frame::data(data))
+        });
+        TimedBody::new(StreamBody::new(frames.boxed()), &Limits::for_tests())
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[tokio::test(start_paused = true)]
     async fn the_clock_runs_between_frames_and_only_while_waited_for() {
-        let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
-        let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
-            let data = receiver.recv().await?;
-            Some((Ok::<_, std::io::Error>(Frame::data(data)), receiver))
-        });
-        let (mut body, progress) = TimedBody::new(StreamBody::new(Box::pin(frames)), Duration::from_secs(30));
-        for _ in 0..3 {
-            // Nobody polls for longer than the limit.
-            sleep(Duration::from_secs(60)).await;
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                sleep(Duration::from_secs(29)).await;
-                sender.send(Bytes::from_static(b"abc")).await
-            });
+        let (mut body, progress) = client(29 * SECOND, 29_000);
+        for _ in 0..10 {
+            // Nobody polls for longer than all limits.
+            sleep(200 * SECOND).await;
             assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
         }
-        assert_eq!((progress.bytes(), progress.ended()), (9, false));
-        let start = Instant::now();
-        let error = body.frame().await.and_then(Result::err).expect("a time-out");
-        assert!(error.is::<BodyTimeout>());
-        assert_eq!(start.elapsed().as_secs(), 30);
+        assert_eq!((progress.bytes(), progress.ended()), (290_000, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_nothing_or_too_little_is_given_up() {
+        for (pause, bytes, seconds) in [(10_000, 1_000_000, 30), (1, 500, 119), (29, 1, 60), (29, 20_000, 140)] {
+            let (mut body, _) = client(pause * SECOND, bytes);
+            let mut waited = Duration::ZERO;
+            let error = loop {
+                let begun = Instant::now();
+                let frame = body.frame().await.expect("a client without end");
+                waited += begun.elapsed();
+                sleep(5 * SECOND).await;
+                if let Err(error) = frame {
+                    break error;
+                }
+            };
+            assert!(error.is::<BodyTimeout>());
+            assert_eq!(waited.as_secs(), seconds, "{bytes} bytes every {pause} s");
+        }
     }
 }

@@ -62,7 +62,7 @@ async fn speak<S>(stream: S, address: SocketAddr, tls: Option<TlsInfo>, shared: 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Activity::new();
+    let activity = Activity::new(&shared.settings.limits);
     let peer = Arc::new(Peer { ip: address.ip(), tls, activity: Arc::clone(&activity) });
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
     let service = {
@@ -81,8 +81,16 @@ where
                 }
                 return;
             }
-            expiry = activity.expired(&shared.settings.limits) => {
-                tracing::debug!(peer = %address, ?expiry, "a connection is given up");
+            expiry = activity.expired() => {
+                match expiry {
+                    // The access log's line may have been written: what was left of the answer lay in buffers.
+                    Expiry::StalledWrite | Expiry::SlowWrite => {
+                        tracing::info!(peer = %address, ?expiry, "a client does not take its answer: cut off");
+                    }
+                    Expiry::Idle | Expiry::SlowHeader => {
+                        tracing::debug!(peer = %address, ?expiry, "a connection is given up");
+                    }
+                }
                 if closing || expiry != Expiry::Idle {
                     return;
                 }

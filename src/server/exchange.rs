@@ -51,7 +51,7 @@ pub(super) async fn exchange(
     let (head, body) = request.into_parts();
     let http2 = head.version >= Version::HTTP_2;
     let in_flight = peer.activity.begin(http2);
-    let (body, progress) = TimedBody::new(body, shared.settings.limits.body_idle_timeout);
+    let (body, progress) = TimedBody::new(body, &shared.settings.limits);
     let request_id = RequestId::generate(&shared.sources);
     let from = origin(peer.ip, peer.tls.is_some(), &head.headers, &shared.settings.trusted_proxies);
     let (metrics, received) = (Arc::clone(&shared.metrics), Arc::clone(&progress));
@@ -70,7 +70,7 @@ pub(super) async fn exchange(
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         peer.activity.leave_body_unread();
     }
-    Ok(answer.map(|body| AnswerBody::new(body, record)))
+    Ok(answer.map(|body| AnswerBody::new(body, http2, record)))
 }
 
 struct Arrived {

@@ -17,11 +17,13 @@ mod listener;
 mod logging;
 mod metrics;
 mod metrics_listener;
+mod pace;
 mod process;
 mod protocol;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ pub use control::{Control, ControlClient};
 pub use listener::{Bound, Running, ServeError, bind};
 pub use logging::init_logging;
 pub use metrics::Metrics;
+pub use pace::MinRate;
 pub use process::harden;
 pub use protocol::gateway;
 
@@ -42,6 +45,9 @@ use crate::wire::{Request, Response};
 pub const HEADER_MAX_BYTES: usize = 64 * 1024;
 /// The most header fields of a request: beyond it `RequestHeaderSectionTooLarge`.
 pub const HEADER_MAX_FIELDS: usize = 128;
+/// What `client_min_rate` is averaged over: so long may a client that is fast enough stand still, as far as the other
+/// time-outs let it.
+pub const MIN_RATE_WINDOW: Duration = Duration::from_secs(60);
 
 /// Answers a request. Dropped before its end if the client goes away.
 pub type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
@@ -72,10 +78,31 @@ pub struct Limits {
     pub body_idle_timeout: Duration,
     /// Without the client taking a byte of an answer.
     pub write_stall_timeout: Duration,
+    /// The rate at which a client sends a body and takes an answer at least; none: as slowly as it likes.
+    pub min_rate: Option<MinRate>,
     /// For an idle connection.
     pub keep_alive_timeout: Duration,
     /// For running requests at shutdown.
     pub drain_timeout: Duration,
+}
+
+#[cfg(test)]
+impl Limits {
+    /// Each time limit another one, so that a test sees which it was; 1,000 bytes a second over a minute.
+    fn for_tests() -> Self {
+        let bytes_per_second = NonZeroU64::new(1000);
+        Self {
+            max_requests: 1,
+            max_connections: 1,
+            header_timeout: Duration::from_secs(10),
+            body_idle_timeout: Duration::from_secs(30),
+            write_stall_timeout: Duration::from_secs(20),
+            min_rate: bytes_per_second
+                .map(|bytes_per_second| MinRate { bytes_per_second, window: Duration::from_secs(60) }),
+            keep_alive_timeout: Duration::from_secs(100),
+            drain_timeout: Duration::from_secs(1),
+        }
+    }
 }
 
 /// What the edge needs of the configuration.
@@ -106,6 +133,8 @@ impl From<&Config> for Settings {
                 header_timeout: config.header_timeout,
                 body_idle_timeout: config.body_idle_timeout,
                 write_stall_timeout: config.write_stall_timeout,
+                min_rate: NonZeroU64::new(config.client_min_rate)
+                    .map(|bytes_per_second| MinRate { bytes_per_second, window: MIN_RATE_WINDOW }),
                 keep_alive_timeout: config.keep_alive_timeout,
                 drain_timeout: config.drain_timeout,
             },

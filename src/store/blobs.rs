@@ -8,13 +8,13 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::{Path, PathPart};
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use tokio::sync::Semaphore;
 
+use super::StoreError;
 use super::buffer::{BLOB_CHUNK_BYTES, Buffer, Pool};
 use super::directory::Directory;
 use super::reader::{BlobReader, PieceLens, PieceReader, Pieces, read_file, read_store};
+use super::room::Room;
 use super::writer::{BlobWriter, Bounds};
-use super::{StoreError, writer};
 use crate::crypto::SealedRange;
 
 /// The random id of a blob.
@@ -42,8 +42,8 @@ struct Inner {
     transfer: Transfer,
     /// The directory below `store`, if it is one.
     directory: Option<Directory>,
-    /// KiB that writers may hold for an upstream.
-    room: Arc<Semaphore>,
+    /// The memory of writers to an upstream.
+    room: Arc<Room>,
     pool: Pool,
 }
 
@@ -59,7 +59,7 @@ impl Blobs {
     }
 
     fn build(store: Arc<dyn ObjectStore>, prefix: Path, transfer: Transfer, directory: Option<Directory>) -> Self {
-        let room = Arc::new(Semaphore::new(writer::UPSTREAM_ROOM_KIB));
+        let room = Room::new();
         Self(Arc::new(Inner { store, prefix, transfer, directory, room, pool: Pool::default() }))
     }
 
@@ -96,6 +96,12 @@ impl Blobs {
             Some(directory) => read_file(directory.path(path.as_ref()), pieces, pool),
             None => read_store(Arc::clone(&self.0.store), path, self.0.transfer, pieces, pool),
         }
+    }
+
+    /// The memory of writers to an upstream.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> &Room {
+        &self.0.room
     }
 
     /// An empty buffer with room for [`BLOB_CHUNK_BYTES`], for what is to be written.

@@ -10,6 +10,8 @@ pub enum StoreError {
     NotFound,
     /// No space, or a quota: the client hears 507-like trouble and nothing is lost.
     Full(String),
+    /// Too many are writing at once: to be tried again.
+    Busy(String),
     /// Anything else; the text is for the log.
     Failed(String),
 }
@@ -19,6 +21,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::NotFound => f.write_str("there is no such blob"),
             Self::Full(what) => write!(f, "the store is full: {what}"),
+            Self::Busy(what) => write!(f, "the store is busy: {what}"),
             Self::Failed(what) => write!(f, "the store failed: {what}"),
         }
     }

@@ -9,6 +9,7 @@ mod error;
 pub mod faulty;
 mod open;
 mod reader;
+mod room;
 mod writer;
 
 pub use blobs::{BlobId, Blobs, Transfer};

@@ -7,16 +7,12 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::directory::Promise;
+use super::room::{Filling, Room};
 use super::{BLOB_CHUNK_BYTES, StoreError, Transfer};
 
-/// What all writers to an upstream hold in memory together, in KiB. Each has at most one part being filled and one in
-/// flight; a writer that finds no room waits before it takes bytes for its next part, so that a part that was begun
-/// can always be finished.
-pub(super) const UPSTREAM_ROOM_KIB: usize = 48 << 10;
 /// The smallest part of a multipart upload but the last, in bytes (S3's rule).
 const UPSTREAM_PART_BYTES: u64 = 5 << 20;
 /// Parts of one upload at most (S3's rule).
@@ -28,8 +24,8 @@ pub(super) enum Bounds {
     None,
     /// The space promised to it on the disk.
     Disk(Promise),
-    /// The KiB of memory that writers to an upstream share.
-    Memory(Arc<Semaphore>),
+    /// The memory that writers to an upstream share.
+    Memory(Arc<Room>),
 }
 
 /// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing visible.
@@ -45,12 +41,9 @@ pub struct BlobWriter {
     transfer: Transfer,
     /// Bytes of a part at most.
     part_bytes: usize,
-    /// The part being filled, as it came: nothing is copied together.
-    filling: Vec<Bytes>,
-    filling_bytes: usize,
-    bounds: Bounds,
-    /// The room in memory that the part being filled has.
-    filling_room: Option<OwnedSemaphorePermit>,
+    filling: Filling,
+    /// The space promised to it on a disk.
+    promise: Option<Promise>,
     /// Only for blobs of more than one part.
     upload: Option<Upload>,
     /// A write failed: what was written has a hole.
@@ -76,6 +69,11 @@ impl BlobWriter {
         bounds: Bounds,
     ) -> Result<Self, StoreError> {
         let part_bytes = part_bytes(transfer, sealed_len);
+        let (room, promise) = match bounds {
+            Bounds::None => (None, None),
+            Bounds::Disk(promise) => (None, Some(promise)),
+            Bounds::Memory(room) => (Some(room), None),
+        };
         let upload = match sealed_len > part_bytes as u64 {
             true => Some(Upload { parts: store.put_multipart(&path).await?, in_flight: None }),
             false => None,
@@ -87,17 +85,16 @@ impl BlobWriter {
             written: 0,
             transfer,
             part_bytes,
-            filling: Vec::new(),
-            filling_bytes: 0,
-            bounds,
-            filling_room: None,
+            filling: Filling::new(room),
+            promise,
             upload,
             failed: false,
         })
     }
 
-    /// Appends bytes. Waits while the bytes before them are still on their way. After an error the blob can't be
-    /// finished.
+    /// Appends bytes. Waits while the bytes before them are still on their way, and at an upstream for memory; if none
+    /// gets free in time, or the bytes came too slowly while others waited for it, this is [`StoreError::Busy`]. After an
+    /// error the blob can't be finished.
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         let written = self.fill(chunk).await;
         self.failed |= written.is_err();
@@ -109,19 +106,17 @@ impl BlobWriter {
             return Err(self.wrong_length("more"));
         }
         while !chunk.is_empty() {
-            if self.filling.is_empty() {
-                self.acquire_room().await;
-            }
-            let piece = chunk.split_to(chunk.len().min(self.part_bytes - self.filling_bytes));
+            let room = self.part_bytes - self.filling.bytes();
+            let rest = usize::try_from(self.sealed_len - self.written).unwrap_or(usize::MAX).min(room);
+            let piece = chunk.split_to(chunk.len().min(room));
             self.written += piece.len() as u64;
-            self.filling_bytes += piece.len();
-            self.filling.push(piece);
-            if self.filling_bytes == self.part_bytes && self.upload.is_some() {
+            self.filling.push(piece, rest).await?;
+            if self.filling.bytes() == self.part_bytes && self.upload.is_some() {
                 self.send_part().await?;
             }
         }
         // To a file at once: what waits for more would only take memory.
-        if self.transfer == Transfer::Chunks && self.upload.is_some() && !self.filling.is_empty() {
+        if self.transfer == Transfer::Chunks && self.upload.is_some() && self.filling.bytes() > 0 {
             self.send_part().await?;
         }
         Ok(())
@@ -136,12 +131,13 @@ impl BlobWriter {
         if self.written != self.sealed_len {
             return Err(self.wrong_length("fewer"));
         }
-        if self.upload.is_some() && !self.filling.is_empty() {
+        if self.upload.is_some() && self.filling.bytes() > 0 {
             self.send_part().await?;
         }
         match &mut self.upload {
             None => {
-                self.store.put(&self.path, self.filling.drain(..).collect()).await?;
+                let (pieces, _held) = self.filling.take()?;
+                self.store.put(&self.path, pieces.into_iter().collect()).await?;
             }
             Some(upload) => {
                 upload.landed().await?;
@@ -159,32 +155,21 @@ impl BlobWriter {
         }
     }
 
-    /// Waits for room for the next part: all of it, before its first byte, so that writers never wait for each other
-    /// in a circle.
-    async fn acquire_room(&mut self) {
-        if let Bounds::Memory(room) = &self.bounds {
-            let part = (self.sealed_len - self.written).min(self.part_bytes as u64);
-            let kib = part.div_ceil(1024).min(UPSTREAM_ROOM_KIB as u64);
-            let kib = u32::try_from(kib).expect("the room is less than 4 TiB");
-            let room = Arc::clone(room).acquire_many_owned(kib).await;
-            self.filling_room = Some(room.expect("the semaphore is never closed"));
-        }
-    }
-
     /// Sends the part that is full, once the part before it has landed.
     async fn send_part(&mut self) -> Result<(), StoreError> {
         let upload = self.upload.as_mut().expect("only blobs of several parts send parts");
+        let bytes = self.filling.bytes() as u64;
+        // First of all: a part that waits for the one before it is not one whose bytes do not come.
+        let (pieces, held) = self.filling.take()?;
         upload.landed().await?;
-        let part = upload.parts.put_part(self.filling.drain(..).collect::<PutPayload>());
-        let room = self.filling_room.take();
-        if let Bounds::Disk(promise) = &mut self.bounds {
-            promise.spend(self.filling_bytes as u64);
+        let part = upload.parts.put_part(pieces.into_iter().collect::<PutPayload>());
+        if let Some(promise) = &mut self.promise {
+            promise.spend(bytes);
         }
-        self.filling_bytes = 0;
         // A task, so that the part goes out while the next one fills.
         upload.in_flight = Some(tokio::spawn(async move {
             let landed = part.await;
-            drop(room);
+            drop(held);
             landed
         }));
         Ok(())

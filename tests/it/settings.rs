@@ -78,7 +78,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 31] = [
+const EVERYWHERE: [(&str, &str, &str); 32] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -94,6 +94,7 @@ const EVERYWHERE: [(&str, &str, &str); 31] = [
     ("header_timeout", "7s", "\"7s\""),
     ("body_idle_timeout", "7s", "\"7s\""),
     ("write_stall_timeout", "7s", "\"7s\""),
+    ("client_min_rate", "7", "7"),
     ("keep_alive_timeout", "7s", "\"7s\""),
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),

@@ -192,7 +192,9 @@ fn buckets_and_objects() {
             &["ProposedSize=6", "MaxSizeAllowed=5"],
         ),
     );
-    check(ObjectsError::Contention, ("SlowDown", 503, "Please reduce your request rate.", &[]));
+    for busy in [ObjectsError::Contention, crate::store::StoreError::Busy(String::new()).into()] {
+        check(busy, ("SlowDown", 503, "Please reduce your request rate.", &[]));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{CLOSE, Edge, header, settings, start};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-async fn with(change: impl FnOnce(&mut strongroom::server::Limits)) -> Edge {
+pub(super) async fn with(change: impl FnOnce(&mut strongroom::server::Limits)) -> Edge {
     let mut settings = settings();
     change(&mut settings.limits);
     start(settings).await
@@ -99,39 +99,6 @@ async fn an_idle_connection_is_closed() {
     let mut client = edge.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
     assert!(client.rest().await.ends_with("root"));
-}
-
-#[tokio::test]
-async fn a_body_without_a_byte_for_too_long_is_given_up() {
-    let edge = with(|limits| limits.body_idle_timeout = SHORT).await;
-    let mut client = edge.connect().await;
-    client.send("PUT /length HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc").await;
-    let answer = client.until("RequestTimeout").await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    assert_eq!(header(&answer, "connection"), Some("close"));
-    // One that is slow but not idle takes longer than the limit and is whole.
-    let mut client = edge.connect().await;
-    client.send(&format!("PUT /length HTTP/1.1\r\nContent-Length: 8\r\n{CLOSE}")).await;
-    for _ in 0..8 {
-        tokio::time::sleep(SHORT / 6).await;
-        client.send("x").await;
-    }
-    assert!(client.rest().await.ends_with("\r\n\r\n8"));
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_read_is_cut_off() {
-    let edge = with(|limits| limits.write_stall_timeout = SHORT).await;
-    let mut client = edge.connect().await;
-    let begun = Instant::now();
-    client.send("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n").await;
-    client.until("HTTP/1.1 200 OK").await;
-    while !edge.metrics.render().contains("http_connections 0") {
-        assert!(begun.elapsed() < super::PATIENCE, "the stalled connection stays");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(begun.elapsed() >= SHORT, "{:?}", begun.elapsed());
-    drop(client);
 }
 
 #[tokio::test]

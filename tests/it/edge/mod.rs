@@ -4,6 +4,7 @@ mod drain;
 mod http1;
 mod http2;
 mod limits;
+mod slow;
 mod smuggling;
 mod tls;
 
@@ -46,6 +47,7 @@ fn settings() -> Settings {
             header_timeout: long,
             body_idle_timeout: long,
             write_stall_timeout: long,
+            min_rate: None,
             keep_alive_timeout: long,
             drain_timeout: long,
         },
