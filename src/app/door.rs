@@ -90,9 +90,10 @@ impl Door {
         let mut sealed = self.sealed.lock().await;
         let Some(prepared) = sealed.as_ref() else { return Err(StartError("the store is open already".to_owned())) };
         let store_key = prepared.unlock_with(secret).await?;
+        let blobs = prepared.open_store().await?;
         let prepared = sealed.take().ok_or_else(|| StartError("the store is open already".to_owned()))?;
         let started = async {
-            let started = Box::pin(prepared.start(store_key)).await?;
+            let started = Box::pin(prepared.start(store_key, blobs)).await?;
             started.app.keyring.record_unsealing(secret.id(), by).await?;
             Ok(started)
         };
@@ -109,8 +110,9 @@ impl Door {
         let Ok(mut sealed) = self.sealed.try_lock() else { return Ok(false) };
         let Some(prepared) = sealed.as_ref() else { return Ok(self.app().is_some()) };
         let Ok(store_key) = prepared.unlock().await? else { return Ok(false) };
+        let blobs = prepared.open_store().await?;
         if let Some(prepared) = sealed.take() {
-            self.let_in(Box::pin(prepared.start(store_key)).await?);
+            self.let_in(Box::pin(prepared.start(store_key, blobs)).await?);
         }
         Ok(true)
     }

@@ -1,6 +1,7 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
 mod accounts;
+mod claim;
 pub mod control;
 mod door;
 mod format;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use door::Door;
-pub use open::{Prepared, unattended};
+pub use open::{Prepared, StoreUse, unattended};
 
 use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::DirectoryLock;
-use super::{App, StartError, Started, accounts, format};
+use super::{App, StartError, Started, accounts, claim, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::AuthSettings;
 use crate::config::Config;
@@ -29,18 +29,28 @@ pub struct Prepared {
     pub(super) sources: Sources,
     lock: DirectoryLock,
     index: Arc<FjallIndex>,
+    store_use: StoreUse,
     /// This process has made the store key.
     is_new: AtomicBool,
 }
 
+/// What a gateway is put together for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreUse {
+    /// Objects: their store must be there, and be that of this data directory.
+    Objects,
+    /// Keys, accounts or the trail: works without the store too.
+    None,
+}
+
 impl Prepared {
     /// Opens the index. Refuses a directory in use, and one that a newer program has written.
-    pub async fn open(config: Config, sources: Sources) -> Result<Self, StartError> {
+    pub async fn open(config: Config, sources: Sources, store_use: StoreUse) -> Result<Self, StartError> {
         make_private(&config.data_dir)?;
         let lock = DirectoryLock::acquire(&config.data_dir)?;
         let index = Arc::new(FjallIndex::open(&config.data_dir.join("index"))?);
         format::check(&*index).await?;
-        Ok(Self { config, sources, lock, index, is_new: AtomicBool::new(false) })
+        Ok(Self { config, sources, lock, index, store_use, is_new: AtomicBool::new(false) })
     }
 
     /// The roots of the store; `None`: there is no store here yet.
@@ -84,16 +94,24 @@ impl Prepared {
         Ok(store_key)
     }
 
-    /// Puts the gateway together.
-    pub async fn start(self, store_key: StoreKey) -> Result<Started, StartError> {
-        let Self { config, sources, lock, index, is_new } = self;
+    /// Opens the store. Refuses one that is not this directory's, if objects are what it is needed for.
+    pub async fn open_store(&self) -> Result<Blobs, StartError> {
+        let (url, blobs) = open_blobs(&self.config)?;
+        if self.store_use == StoreUse::Objects {
+            claim::claim(&*self.index, &self.sources, &url, &blobs).await?;
+        }
+        Ok(blobs)
+    }
+
+    /// Puts the gateway together over what [`Self::unlock`] (or its like) and [`Self::open_store`] have opened.
+    pub async fn start(self, store_key: StoreKey, blobs: Blobs) -> Result<Started, StartError> {
+        let Self { config, sources, lock, index, is_new, .. } = self;
         format::note(&*index).await?;
         let sealer = Arc::new(RowSealer::open(&*index, &store_key, &sources).await?);
         let gateway = gateway_id(&*index, &sources).await?;
         let chain = ChainSequencer::load(&*index, Arc::clone(&sealer), gateway).await;
         index.start(Box::new(chain.map_err(|error| StartError(error.to_string()))?));
         let rows = Rows::new(index, sealer);
-        let blobs = open_blobs(&config)?;
         let started = App::build(config, sources, rows, blobs, store_key, gateway, Some(lock)).await?;
         if is_new.into_inner() {
             started.app.keyring.record_first_root(RootChange { uid: rustix::process::getuid().as_raw() }).await?;
@@ -105,16 +123,6 @@ impl Prepared {
 }
 
 impl App {
-    /// Opens (or on first start makes) everything in the data directory. Refuses a directory in use and a store that
-    /// takes somebody to unseal it.
-    pub async fn open(config: Config, sources: Sources) -> Result<Started, StartError> {
-        let prepared = Prepared::open(config, sources).await?;
-        match prepared.unlock().await? {
-            Ok(store_key) => Box::pin(prepared.start(store_key)).await,
-            Err(reasons) => Err(sealed(&reasons)),
-        }
-    }
-
     pub(super) async fn build(
         config: Config,
         sources: Sources,
@@ -162,16 +170,7 @@ pub fn unattended(config: &Config, sources: &Sources) -> Unattended {
     }
 }
 
-fn sealed(reasons: &[String]) -> StartError {
-    let mut text = "the store is sealed: no root that could open it is there".to_owned();
-    for reason in reasons {
-        text += "\n  ";
-        text += reason;
-    }
-    StartError(text)
-}
-
-fn open_blobs(config: &Config) -> Result<Blobs, StartError> {
+fn open_blobs(config: &Config) -> Result<(StoreUrl, Blobs), StartError> {
     let failed = |error: String| StartError(format!("the store cannot be opened: {error}"));
     let url = match &config.store {
         Some(url) => url.clone(),
@@ -185,7 +184,8 @@ fn open_blobs(config: &Config) -> Result<Blobs, StartError> {
     if url.url().scheme() == "memory" {
         tracing::warn!("store = memory:// is for tests: objects larger than 32 KiB are gone when this process ends");
     }
-    open_store(&url, &config.store_options).map_err(|error| failed(error.to_string()))
+    let blobs = open_store(&url, &config.store_options).map_err(|error| failed(error.to_string()))?;
+    Ok((url, blobs))
 }
 
 /// The id of this gateway's part of the trail: made once per data directory.

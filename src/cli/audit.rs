@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{Failure, say, stopped};
-use crate::app::App;
+use crate::app::{App, StoreUse};
 use crate::audit::{AuditRecord, Link, VerifyError};
 use crate::config::SettingsArgs;
 
@@ -74,17 +74,17 @@ struct Export {
 pub(super) async fn run(command: Audit) -> Result<(), Failure> {
     match command.command {
         Command::List(command) => {
-            let app = stopped::open(command.settings).await?;
+            let app = stopped::open(command.settings, StoreUse::None).await?;
             let render = if command.json { json_line } else { text_line };
             let limit = command.limit.unwrap_or(usize::MAX);
             copy(&app, command.after, limit, render, &mut BufWriter::new(stdout().lock())).await
         }
         Command::Verify(command) => {
-            let app = stopped::open(command.settings).await?;
+            let app = stopped::open(command.settings, StoreUse::None).await?;
             verify(&app, command.head).await
         }
         Command::Export(command) => {
-            let app = stopped::open(command.settings).await?;
+            let app = stopped::open(command.settings, StoreUse::None).await?;
             if command.file.as_os_str() == "-" {
                 let mut out = BufWriter::new(stdout().lock());
                 return copy(&app, command.after, usize::MAX, json_line, &mut out).await;

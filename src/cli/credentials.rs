@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::{Failure, say, stopped};
+use crate::app::StoreUse;
 use crate::config::SettingsArgs;
 use crate::names::AccountId;
 
@@ -46,7 +47,7 @@ pub(super) async fn run(command: Credentials) -> Result<(), Failure> {
     let Some(Command::New(command)) = command.command else {
         return say(HOW);
     };
-    let app = stopped::open(command.settings).await?;
+    let app = stopped::open(command.settings, StoreUse::None).await?;
     let made = app.new_root_credentials(command.account.as_ref()).await;
     let (id, secret) = made.map_err(|error| Failure::Failed(error.0))?;
     say(format_args!("export AWS_ACCESS_KEY_ID={id}\nexport AWS_SECRET_ACCESS_KEY={secret}"))

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::root::{Kind, Means, make_root};
 use super::{Failure, say};
-use crate::app::Prepared;
+use crate::app::{Prepared, StoreUse};
 use crate::config::SettingsArgs;
 use crate::server;
 use crate::sources::Sources;
@@ -29,16 +29,18 @@ pub(super) async fn run(command: Init) -> Result<(), Failure> {
     server::harden();
     let sources = Sources::system();
     let shown = config.data_dir.display().to_string();
-    let prepared = Box::pin(Prepared::open(config, sources.clone())).await?;
+    let prepared = Box::pin(Prepared::open(config, sources.clone(), StoreUse::Objects)).await?;
     if prepared.roots().await?.is_some() {
         return Err(Failure::Failed(format!(
             "there is a store in {shown} already; see strongroom root status. Nothing was changed"
         )));
     }
+    // Before the root: a store that is refused or does not answer leaves nothing behind.
+    let blobs = prepared.open_store().await?;
     let made = make_root(command.root, &command.means, &prepared.config, &sources).await?;
     made.hand_over()?;
     let store_key = prepared.create(&made.root).await?;
-    let started = Box::pin(prepared.start(store_key)).await?;
+    let started = Box::pin(prepared.start(store_key, blobs)).await?;
     eprintln!("strongroom: made a store in {shown} under root {} ({})", made.name, made.root.id());
     match started.new_credentials {
         None => Ok(()),

@@ -5,7 +5,7 @@ use rustix::process::getuid;
 use super::secret_input::SecretInput;
 use super::{Failure, stopped};
 use crate::app::control::{Question, Status};
-use crate::app::{Door, Prepared};
+use crate::app::{Door, Prepared, StoreUse};
 use crate::config::Config;
 use crate::crypto::SecretBytes;
 use crate::keyring::{Method, Root, RootChange, RootSecret, combine, parse_share, passphrase_secret};
@@ -34,7 +34,7 @@ impl Store {
         if let Some(client) = ControlClient::connect(&config.data_dir).await {
             return Ok(Self { way: Way::Running(client), passphrase });
         }
-        let prepared = Box::pin(Prepared::open(config, Sources::system())).await?;
+        let prepared = Box::pin(Prepared::open(config, Sources::system(), StoreUse::None)).await?;
         Ok(Self { way: Way::Stopped(Box::new(Door::sealed(prepared))), passphrase })
     }
 

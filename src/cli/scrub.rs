@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, say, stopped};
+use crate::app::StoreUse;
 use crate::config::SettingsArgs;
 use crate::objects::{ScrubProgress, ScrubReport};
 
@@ -27,7 +28,7 @@ pub(super) struct Scrub {
 }
 
 pub(super) async fn run(command: Scrub) -> Result<(), Failure> {
-    let app = stopped::open(command.settings).await?;
+    let app = stopped::open(command.settings, StoreUse::Objects).await?;
     let home = app.config.regions.first().cloned().ok_or_else(|| Failure::Usage("no Region is configured".into()))?;
     let bar = ProgressBar::new(0);
     bar.set_style(

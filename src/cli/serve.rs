@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, warn_of_misspelt_variables};
-use crate::app::{App, Door, Prepared};
+use crate::app::{App, Door, Prepared, StoreUse};
 use crate::config::{Config, SettingsArgs};
 use crate::server::{self, Control, Metrics};
 use crate::sources::Sources;
@@ -39,7 +39,12 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let bound = server::bind(server::Settings::from(&config)).await;
     let bound = bound.map_err(|error| Failure::Failed(error.0))?;
     let data_dir = config.data_dir.clone();
-    let door = Arc::new(open_door(config, sources.clone()).await?);
+    let door = tokio::select! {
+        door = Box::pin(open_door(config, sources.clone())) => Arc::new(door?),
+        // A store that does not answer holds the start up for a while, and nobody who stops it.
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     let control = Control::listen(&data_dir, &door)
         .map_err(|error| Failure::Failed(format!("{}: no control socket: {error}", data_dir.display())))?;
     let listening = Listening { address: bound.address(), metrics: bound.metrics_address() };
@@ -69,9 +74,12 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
 
 /// A door that a root has opened, or a closed one: somebody has to unseal it then.
 async fn open_door(config: Config, sources: Sources) -> Result<Door, Failure> {
-    let prepared = Box::pin(Prepared::open(config, sources)).await?;
+    let prepared = Box::pin(Prepared::open(config, sources, StoreUse::Objects)).await?;
     match prepared.unlock().await? {
-        Ok(store_key) => Ok(Door::open(Box::pin(prepared.start(store_key)).await?)),
+        Ok(store_key) => {
+            let blobs = prepared.open_store().await?;
+            Ok(Door::open(Box::pin(prepared.start(store_key, blobs)).await?))
+        }
         Err(reasons) => {
             for reason in reasons {
                 tracing::warn!(reason, "a root does not open the store");

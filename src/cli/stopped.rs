@@ -5,18 +5,18 @@ use std::sync::Arc;
 use super::Failure;
 use super::roots::bring_secret;
 use super::secret_input::SecretInput;
-use crate::app::{App, Prepared};
+use crate::app::{App, Prepared, StoreUse};
 use crate::config::{Config, SettingsArgs};
 use crate::server;
 use crate::sources::Sources;
 
 /// Opens an existing data directory, asking for a passphrase or shares where no other root opens it.
-pub(super) async fn open(settings: SettingsArgs) -> Result<Arc<App>, Failure> {
+pub(super) async fn open(settings: SettingsArgs, store_use: StoreUse) -> Result<Arc<App>, Failure> {
     let config = settings.load()?;
     require_data_dir(&config)?;
     server::init_logging(config.log_json, "warn");
     server::harden();
-    let prepared = Box::pin(Prepared::open(config, Sources::system())).await?;
+    let prepared = Box::pin(Prepared::open(config, Sources::system(), store_use)).await?;
     let store_key = match prepared.unlock().await? {
         Ok(store_key) => store_key,
         Err(reasons) => {
@@ -28,7 +28,8 @@ pub(super) async fn open(settings: SettingsArgs) -> Result<Arc<App>, Failure> {
             prepared.unlock_with(&secret).await?
         }
     };
-    Ok(Box::pin(prepared.start(store_key)).await?.app)
+    let blobs = prepared.open_store().await?;
+    Ok(Box::pin(prepared.start(store_key, blobs)).await?.app)
 }
 
 /// A command that looks at a server's data must not start with an empty server because of a mistyped path: any

@@ -225,3 +225,6 @@ fn check_part_checksums(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

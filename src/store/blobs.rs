@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::{Path, PathPart};
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 
 use super::StoreError;
 use super::buffer::{BLOB_CHUNK_BYTES, Buffer, Pool};
@@ -16,6 +16,11 @@ use super::reader::{BlobReader, PieceLens, PieceReader, Pieces, read_file, read_
 use super::room::Room;
 use super::writer::{BlobWriter, Bounds};
 use crate::crypto::SealedRange;
+
+/// Name of the object that bears the mark, beside the directories of the blobs.
+pub const MARK: &str = "strongroom-store";
+/// Longest mark, in bytes, that is read.
+const MARK_MAX_BYTES: u64 = 1024;
 
 /// The random id of a blob.
 pub type BlobId = [u8; 16];
@@ -132,6 +137,35 @@ impl Blobs {
             .map_err(StoreError::from)
             .try_filter_map(move |object| ready(Ok(blob_id(&prefix, &object.location).map(|id| (id, object.size)))))
             .boxed()
+    }
+
+    /// The mark of the store: the first line of its object [`MARK`].
+    pub async fn mark(&self) -> Result<Option<String>, StoreError> {
+        let found = match self.0.store.get(&self.mark_path()).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        if found.meta.size > MARK_MAX_BYTES {
+            return Err(StoreError::Failed(format!("{MARK} has {} bytes: it is no mark", found.meta.size)));
+        }
+        let text = String::from_utf8_lossy(&found.bytes().await?).into_owned();
+        Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned()))
+    }
+
+    /// Marks a store that has no mark; returns the one that it has then, perhaps another's who was faster.
+    pub async fn set_mark(&self, mark: &str) -> Result<String, StoreError> {
+        let (path, line) = (self.mark_path(), format!("{mark}\n"));
+        let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.0.store.put_opts(&path, line.clone().into(), create).await {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+            // Not every upstream knows conditional writes.
+            Err(_) => drop(self.0.store.put(&path, line.into()).await?),
+        }
+        self.mark().await?.ok_or_else(|| StoreError::Failed(format!("{MARK} was written and is not there")))
+    }
+
+    fn mark_path(&self) -> Path {
+        self.0.prefix.clone().join(MARK)
     }
 
     /// `prefix/ab/abcd…`: the id in hexadecimal below its first byte.

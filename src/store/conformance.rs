@@ -73,6 +73,7 @@ suite!(
     a_list_has_all_blobs_and_their_lengths,
     many_write_and_read_at_once,
     a_dropped_reader_stops,
+    the_first_mark_stays_and_is_no_blob,
 );
 
 fn run(test: impl Future<Output = ()>) {
@@ -242,5 +243,13 @@ async fn a_dropped_reader_stops(Subject { blobs, directory: _directory }: Subjec
     assert!(reader.next().await.unwrap().is_ok());
     drop(reader);
     blobs.delete([1; 16]).await.unwrap();
+    assert!(list(&blobs).await.is_empty());
+}
+
+async fn the_first_mark_stays_and_is_no_blob(Subject { blobs, directory: _directory }: Subject) {
+    assert_eq!(blobs.mark().await, Ok(None));
+    assert_eq!(blobs.set_mark("first").await.as_deref(), Ok("first"));
+    assert_eq!(blobs.set_mark("second").await.as_deref(), Ok("first"));
+    assert_eq!(blobs.mark().await.unwrap().as_deref(), Some("first"));
     assert!(list(&blobs).await.is_empty());
 }

@@ -12,7 +12,7 @@ mod reader;
 mod room;
 mod writer;
 
-pub use blobs::{BlobId, Blobs, Transfer};
+pub use blobs::{BlobId, Blobs, MARK, Transfer};
 pub use buffer::{BLOB_CHUNK_BYTES, Buffer, CHUNK_SEGMENTS};
 pub use error::StoreError;
 pub use open::open_store;

@@ -78,8 +78,8 @@ def upstream(request):
     return request.getfixturevalue(request.param)
 
 
-def in_front_of(upstream, directory, more=""):
-    """A gateway that keeps its blobs in the upstream."""
+def in_front_of(upstream, directory, more="", prefix="prefix"):
+    """A gateway that keeps its blobs in the upstream, below a prefix that no other has."""
     options = {
         "aws_endpoint": upstream.endpoint,
         "aws_access_key_id": MAIN.access_key,
@@ -88,7 +88,7 @@ def in_front_of(upstream, directory, more=""):
         "aws_allow_http": "true",
     }
     lines = "".join(f'{name} = "{value}"\n' for name, value in options.items())
-    return Strongroom(directory, extra=f'{more}\nstore = "s3://{BUCKET}/prefix"\n[store_options]\n{lines}').start()
+    return Strongroom(directory, extra=f'{more}\nstore = "s3://{BUCKET}/{prefix}"\n[store_options]\n{lines}').start()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_what_the_upstream_sees_is_sealed(front, upstream):
     s3.put_object(Bucket="front", Key="canary", Body=text)
     pages = theirs.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [o["Key"] for page in pages for o in page.get("Contents", [])]
-    assert keys and all(key.startswith("prefix/") for key in keys)
+    assert keys and all(key.startswith(("prefix/", "loud/")) for key in keys)
     for key in keys:
         assert b"CANARY-upstream-" not in body_of(theirs, BUCKET, key)
         assert "canary" not in key
@@ -149,7 +149,7 @@ def test_damage_upstream_is_an_error(front, upstream):
 
 def test_nothing_secret_is_logged(second_strongroom, tmp_path):
     """The client towards the upstream has a secret and signs too."""
-    gateway = in_front_of(second_strongroom, tmp_path, more='log_filter = "trace"')
+    gateway = in_front_of(second_strongroom, tmp_path, more='log_filter = "trace"', prefix="loud")
     s3 = sdk.client(gateway)
     s3.create_bucket(Bucket="loud")
     s3.put_object(Bucket="loud", Key="k", Body=blob(MIB))
