@@ -31,7 +31,7 @@ pub use control::{Control, ControlClient};
 pub use listener::{Bound, Running, ServeError, bind};
 pub use logging::init_logging;
 pub use metrics::Metrics;
-pub use process::harden;
+pub use process::{harden, prepare_process};
 pub use protocol::gateway;
 
 use crate::config::{Config, TlsFiles};

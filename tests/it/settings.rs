@@ -78,7 +78,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 31] = [
+const EVERYWHERE: [(&str, &str, &str); 32] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -108,6 +108,7 @@ const EVERYWHERE: [(&str, &str, &str); 31] = [
     ("root_kms_ca_file", "/a", "\"/a\""),
     ("log_json", "true", "true"),
     ("log_filter", "debug", "\"debug\""),
+    ("allow_dumps", "true", "true"),
     ("store_options", "aws_region=r", "{ aws_region = \"r\" }"),
     ("accounts_file", "ACCOUNTS", "\"ACCOUNTS\""),
 ];
