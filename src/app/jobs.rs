@@ -1,15 +1,30 @@
 //! Background work of one gateway. Each pass is short, may be cut off anywhere, and finds again what it left.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::App;
 use crate::keyring::RotationStep;
+
+/// Time between two looks for unwrapped keys that nobody uses any more.
+const WIPE_INTERVAL: Duration = Duration::from_secs(30);
 
 impl App {
     /// Starts the jobs; they end with the gateway. Only a serving gateway has them: a command that looks at a stopped
     /// server's data deletes nothing.
     pub fn start_jobs(self: &Arc<Self>) {
         tokio::spawn(run(Arc::downgrade(self)));
+        tokio::spawn(wipe(Arc::downgrade(self)));
+    }
+}
+
+/// Apart from the passes, which may take long and whose pause is a setting: keys must not stay for that.
+async fn wipe(app: Weak<App>) {
+    while let Some(running) = app.upgrade() {
+        running.keyring.wipe_expired();
+        running.objects.sse().wipe_expired();
+        drop(running);
+        tokio::time::sleep(WIPE_INTERVAL).await;
     }
 }
 

@@ -26,7 +26,6 @@ pub(super) struct Init {
 pub(super) async fn run(command: Init) -> Result<(), Failure> {
     let config = command.settings.load()?;
     server::init_logging(config.log_json, "warn");
-    server::harden();
     let sources = Sources::system();
     let shown = config.data_dir.display().to_string();
     let prepared = Box::pin(Prepared::open(config, sources.clone(), StoreUse::Objects)).await?;

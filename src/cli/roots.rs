@@ -29,7 +29,6 @@ impl Store {
     pub(super) async fn find(config: Config) -> Result<Self, Failure> {
         stopped::require_data_dir(&config)?;
         server::init_logging(config.log_json, "warn");
-        server::harden();
         let passphrase = config.root_passphrase.as_ref().map(|secret| SecretBytes::new(secret.expose().to_vec()));
         if let Some(client) = ControlClient::connect(&config.data_dir).await {
             return Ok(Self { way: Way::Running(client), passphrase });

@@ -32,7 +32,7 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     let config = command.settings.load()?;
     warn_of_misspelt_variables();
     server::init_logging(config.log_json, &config.log_filter);
-    server::harden();
+    server::prepare_process(config.allow_dumps);
     // Before anything is opened: a signal that comes early still ends the process in order.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let sources = Sources::system();

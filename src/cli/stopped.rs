@@ -15,7 +15,6 @@ pub(super) async fn open(settings: SettingsArgs, store_use: StoreUse) -> Result<
     let config = settings.load()?;
     require_data_dir(&config)?;
     server::init_logging(config.log_json, "warn");
-    server::harden();
     let prepared = Box::pin(Prepared::open(config, Sources::system(), store_use)).await?;
     let store_key = match prepared.unlock().await? {
         Ok(store_key) => store_key,

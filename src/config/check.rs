@@ -65,6 +65,7 @@ pub(super) fn check(
         root_kms,
         log_json: given("log_json", settings.log_json)?,
         log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
+        allow_dumps: given("allow_dumps", settings.allow_dumps)?,
         accounts: accounts(accounts_source, settings.account)?,
         data_dir,
     })

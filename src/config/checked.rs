@@ -141,6 +141,8 @@ pub struct Config {
     pub log_json: bool,
     /// `tracing` filter, e.g. `info`.
     pub log_filter: String,
+    /// Core dumps may be written and debuggers may attach.
+    pub allow_dumps: bool,
     /// Accounts; empty: one is made on first start.
     pub accounts: Vec<AccountConfig>,
 }

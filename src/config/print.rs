@@ -55,6 +55,7 @@ pub fn render_redacted(config: &Config) -> String {
         put(key, Value::String(value));
     }
     put("log_json", Value::Boolean(config.log_json));
+    put("allow_dumps", Value::Boolean(config.allow_dumps));
     put("log_filter", text(&config.log_filter));
     put("account", Value::Array(config.accounts.iter().map(account).collect()));
     // Every value above is one that TOML can write.

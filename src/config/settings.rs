@@ -160,6 +160,11 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_LOG_FILTER", value_name = "FILTER", default_value = "info", hide_short_help = true)]
     pub(super) log_filter: Option<String>,
 
+    /// Let core dumps be written and debuggers attach: both show keys, so for debugging only
+    #[arg(long, env = "STRONGROOM_ALLOW_DUMPS", value_name = "BOOL", default_value = "false", hide_short_help = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) allow_dumps: Option<bool>,
+
     /// JSON file with an array of accounts, in the form of `[[account]]`; STRONGROOM_ACCOUNTS may hold the array itself
     #[arg(long, env = "STRONGROOM_ACCOUNTS_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) accounts_file: Option<PathBuf>,
@@ -229,7 +234,7 @@ impl SettingsArgs {
             presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
-            root_kms_credentials_file root_kms_ca_file log_json log_filter accounts_file
+            root_kms_credentials_file root_kms_ca_file log_json log_filter allow_dumps accounts_file
         }
     }
 }

@@ -18,9 +18,6 @@ impl KeyRing {
     /// again. Returns how many went. See `keyring/clock.rs` for what "time is up" means when clocks jump.
     pub async fn destroy_due_keys(&self) -> Result<usize, KeyringError> {
         self.note_time().await?;
-        let now = self.sources().now();
-        self.materials().drop_expired(now);
-        self.owned_cache().drop_expired(now);
         self.work_off(Due::Deletion).await
     }
 

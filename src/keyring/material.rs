@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::service::KeyRing;
 use crate::crypto::{Generation, KeyMaterial};
 use crate::sources::Timestamp;
 
@@ -53,6 +54,16 @@ impl MaterialCache {
     }
 }
 
+impl KeyRing {
+    /// Wipes unwrapped keys that were held for [`MATERIAL_MAX_AGE`]: keys that are not used any more. To be called every
+    /// minute or so.
+    pub fn wipe_expired(&self) {
+        let now = self.sources().now();
+        self.materials().drop_expired(now);
+        self.owned_cache().drop_expired(now);
+    }
+}
+
 impl Held {
     /// A clock that went back makes everything old: better one unwrapping more than material held for hours.
     fn fresh(&self, now: Timestamp) -> bool {
@@ -63,6 +74,7 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyring::tests::Fixture;
     use crate::names::KeySpec;
     use crate::sources::Sources;
 
@@ -105,5 +117,20 @@ mod tests {
         cache.forget("k1");
         assert_eq!(Arc::strong_count(&dropped), 1, "nothing but this test holds it");
         assert!(cache.find("k2", &[1; 16], Timestamp(0)).is_some());
+    }
+
+    /// Also of keys that nobody asks for any more, which no use would drop.
+    #[tokio::test]
+    async fn what_is_held_goes_by_itself() {
+        let t = Fixture::new(11).await;
+        let key = t.create().await;
+        t.data_key(&key).await.ok().expect("a data key");
+        let held = || t.keyring.materials().held.len();
+        t.sources.advance(MATERIAL_MAX_AGE - Duration::from_millis(1));
+        t.keyring.wipe_expired();
+        assert_eq!(held(), 1);
+        t.sources.advance(Duration::from_millis(1));
+        t.keyring.wipe_expired();
+        assert_eq!(held(), 0);
     }
 }

@@ -83,7 +83,7 @@ impl Fixture {
         self.grant(action, &key.metadata.arn)
     }
 
-    async fn create(&self) -> ResolvedKey {
+    pub(crate) async fn create(&self) -> ResolvedKey {
         self.create_as(NewKey::default()).await
     }
 
@@ -117,7 +117,7 @@ impl Fixture {
         self.keyring.resolve(&self.access, &self.account, &self.region, name).await
     }
 
-    async fn data_key(&self, key: &ResolvedKey) -> Result<DataKey, KeyringError> {
+    pub(crate) async fn data_key(&self, key: &ResolvedKey) -> Result<DataKey, KeyringError> {
         let grant = self.on("kms:GenerateDataKey", key);
         self.keyring.generate_data_key(&grant, key, 32, &EncryptionContext::new(), true).await
     }

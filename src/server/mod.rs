@@ -34,7 +34,7 @@ pub use listener::{Bound, Running, ServeError, bind};
 pub use logging::init_logging;
 pub use metrics::Metrics;
 pub use pace::MinRate;
-pub use process::harden;
+pub use process::{harden, prepare_process};
 pub use protocol::gateway;
 
 use crate::config::{Config, TlsFiles};

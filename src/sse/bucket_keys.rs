@@ -52,14 +52,14 @@ impl BucketKeys {
     pub(super) fn for_sealing(&self, slot: &Slot, now: Timestamp) -> Option<(SecretKey, Vec<u8>)> {
         let all = self.0.lock().expect("no holder panics");
         let newest = all.get(slot)?.values().max_by_key(|kept| kept.since)?;
-        (now.since(newest.since) < SEALS_FOR).then(|| (newest.key.duplicate(), newest.ciphertext.clone()))
+        newest.fresh(now, SEALS_FOR).then(|| (newest.key.duplicate(), newest.ciphertext.clone()))
     }
 
     /// The key that a ciphertext holds, if it is kept.
     pub(super) fn for_opening(&self, slot: &Slot, ciphertext: &[u8], now: Timestamp) -> Option<SecretKey> {
         let all = self.0.lock().expect("no holder panics");
         let kept = all.get(slot)?.get(ciphertext)?;
-        (now.since(kept.since) < KEPT_FOR).then(|| kept.key.duplicate())
+        kept.fresh(now, KEPT_FOR).then(|| kept.key.duplicate())
     }
 
     /// Keeps a key; drops (and so wipes) what is too old or too much.
@@ -69,12 +69,61 @@ impl BucketKeys {
         all.entry(slot).or_default().insert(ciphertext.to_vec(), kept);
         let count: usize = all.values().map(BTreeMap::len).sum();
         let limit = if count > KEPT_AT_MOST { KEPT_FOR / 2 } else { KEPT_FOR };
-        all.retain(|_, keys| {
-            keys.retain(|_, kept| now.since(kept.since) < limit);
-            !keys.is_empty()
-        });
+        retain_fresh(&mut all, now, limit);
         if all.values().map(BTreeMap::len).sum::<usize>() > KEPT_AT_MOST {
             all.clear();
+        }
+    }
+    /// Drops (and so wipes) what is too old.
+    pub(super) fn drop_expired(&self, now: Timestamp) {
+        retain_fresh(&mut self.0.lock().expect("no holder panics"), now, KEPT_FOR);
+    }
+}
+
+impl Kept {
+    /// A clock that went back makes everything old: better one call more than a key that is held for hours.
+    fn fresh(&self, now: Timestamp, limit: Duration) -> bool {
+        now >= self.since && now.since(self.since) < limit
+    }
+}
+
+fn retain_fresh(all: &mut HashMap<Slot, BTreeMap<Vec<u8>, Kept>>, now: Timestamp, limit: Duration) {
+    all.retain(|_, keys| {
+        keys.retain(|_, kept| kept.fresh(now, limit));
+        !keys.is_empty()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::Sources;
+
+    #[test]
+    fn bounded_in_age() {
+        let (keys, slot) = (BucketKeys::default(), Slot([1; 32]));
+        let start = Timestamp(1_000_000);
+        let limit = start.plus(KEPT_FOR);
+        let key = SecretKey::generate(&Sources::seeded(1, start));
+        keys.insert(slot.clone(), &key, b"sealed", start);
+        let found = |now| (keys.for_sealing(&slot, now).is_some(), keys.for_opening(&slot, b"sealed", now).is_some());
+        assert_eq!(found(Timestamp(limit.0 - 1)), (true, true));
+        assert_eq!(found(limit), (false, false));
+        assert_eq!(found(Timestamp(start.0 - 1)), (false, false), "the clock went back");
+        keys.drop_expired(Timestamp(limit.0 - 1));
+        assert_eq!(keys.0.lock().unwrap().len(), 1);
+        keys.drop_expired(limit);
+        assert!(keys.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn bounded_in_count() {
+        let keys = BucketKeys::default();
+        let key = SecretKey::generate(&Sources::seeded(1, Timestamp(0)));
+        for n in 0..=KEPT_AT_MOST {
+            keys.insert(Slot([1; 32]), &key, &n.to_be_bytes(), Timestamp(0));
+            let count = keys.0.lock().unwrap().values().map(BTreeMap::len).sum::<usize>();
+            assert!(count <= KEPT_AT_MOST, "{count}");
         }
     }
 }

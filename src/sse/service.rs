@@ -91,6 +91,11 @@ impl Sse {
         Self { keyring, sources, bucket_keys: Arc::new(BucketKeys::default()) }
     }
 
+    /// Wipes bucket keys that were kept for five minutes. To be called every minute or so.
+    pub fn wipe_expired(&self) {
+        self.bucket_keys.drop_expired(self.sources.now());
+    }
+
     /// Settles what a write will be sealed with: the request, else the bucket's default. Resolves and authorizes the
     /// KMS key (`kms:GenerateDataKey` to the caller) and checks its state; makes no key yet.
     pub async fn plan(

@@ -109,6 +109,7 @@ const EVERYWHERE: [(&str, &str, &str); 32] = [
     ("root_kms_ca_file", "/a", "\"/a\""),
     ("log_json", "true", "true"),
     ("log_filter", "debug", "\"debug\""),
+    ("allow_dumps", "true", "true"),
     ("store_options", "aws_region=r", "{ aws_region = \"r\" }"),
     ("accounts_file", "ACCOUNTS", "\"ACCOUNTS\""),
 ];
