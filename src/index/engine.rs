@@ -43,11 +43,13 @@ pub enum Table {
     Audit = 16,
     /// Buckets by owner: account, bucket name.
     BucketOwner = 17,
+    /// Grants of KMS keys: region, account, key id, grant id.
+    Grant = 18,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Meta,
         Self::Account,
         Self::Bucket,
@@ -65,6 +67,7 @@ impl Table {
         Self::Alias,
         Self::Audit,
         Self::BucketOwner,
+        Self::Grant,
     ];
 
     /// The number that stands for the table in the stored format.
@@ -92,6 +95,7 @@ impl Table {
             Self::Alias => "alias",
             Self::Audit => "audit",
             Self::BucketOwner => "bucket-owner",
+            Self::Grant => "grant",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::index::{RowBatch, Stored, Table};
 use crate::sources::Timestamp;
 
 impl KeyRing {
-    /// Destroys the material of all keys whose time is up, with their aliases. To be called every few minutes. A key is
+    /// Destroys the material of all keys whose time is up, with their aliases and grants. To be called every few minutes. A key is
     /// gone in one commit, together with its `DeleteKey` record; what remains is its id, so that it is never used
     /// again. Returns how many went. See `keyring/clock.rs` for what "time is up" means when clocks jump.
     pub async fn destroy_due_keys(&self) -> Result<usize, KeyringError> {
@@ -58,6 +58,7 @@ impl KeyRing {
         for alias in &stored.value.aliases {
             batch.delete(Table::Alias, alias_row(&place.region, &place.account, alias));
         }
+        self.delete_grants(&mut batch, place).await?;
         if stored.value.is_replica(place) {
             self.leave_set(&mut batch, place, others, trusted);
         } else {

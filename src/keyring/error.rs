@@ -50,6 +50,10 @@ pub enum KeyringError {
     InvalidImportToken,
     /// `ExpiredImportTokenException`.
     ExpiredImportToken,
+    /// `InvalidGrantTokenException`.
+    InvalidGrantToken,
+    /// `InvalidGrantIdException`.
+    InvalidGrantId,
     /// `DryRunOperationException`: all checks passed.
     DryRun,
     /// Two callers changed the same thing at once, repeatedly: `KMSInternalException`, to be tried again.
@@ -83,6 +87,8 @@ impl KeyringError {
             Self::IncorrectKeyMaterial(_) => "IncorrectKeyMaterialException",
             Self::InvalidImportToken => "InvalidImportTokenException",
             Self::ExpiredImportToken => "ExpiredImportTokenException",
+            Self::InvalidGrantToken => "InvalidGrantTokenException",
+            Self::InvalidGrantId => "InvalidGrantIdException",
             Self::DryRun => "DryRunOperationException",
             Self::Contention | Self::Internal(_) => "KMSInternalException",
         }
@@ -123,6 +129,10 @@ impl KeyringError {
                  then try the request again."
                     .to_owned()
             }
+            Self::InvalidGrantToken => {
+                "The request was rejected because the specified grant token is not valid.".to_owned()
+            }
+            Self::InvalidGrantId => "The request was rejected because the specified GrantId is not valid.".to_owned(),
             Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
             Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
             Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, service_event};
 use super::ciphertext::{material_id, wrap_material};
-use super::import_token::{ImportParameters, TokenKey, Wrapping, open_token, seal_token};
+use super::import_token::{IMPORT_TOKEN, ImportParameters, Wrapping, open_token, seal_token};
 use super::keys::{KeyOrigin, KeyState, Operation};
 use super::manage::CHANGE_ATTEMPTS;
 use super::queue::{Due, put_key};
 use super::record::{ImportRecord, KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, UsedToken};
 use super::service::{KeyRing, ResolvedKey, check_usable, wrong_origin};
+use super::token_key::TokenKey;
 use crate::audit::Event;
 use crate::auth::{Grant, system};
 use crate::crypto::{Generation, KeyMaterial, WrappingKey, hmac_sha256};
@@ -102,7 +103,13 @@ impl KeyRing {
             return Err(KeyringError::Validation(text));
         }
         let made = self.make_rsa(move || WrappingKey::generate(wrapping.spec)).await?;
-        Ok(seal_token(&TokenKey::current(self.rows().sealer()), &place.arn(), wrapping, &made, self.sources()))
+        Ok(seal_token(
+            &TokenKey::current(self.rows().sealer(), IMPORT_TOKEN),
+            &place.arn(),
+            wrapping,
+            &made,
+            self.sources(),
+        ))
     }
 
     /// Takes material in. A key that was pending import and has all of its material now is enabled. Grant:
@@ -118,7 +125,8 @@ impl KeyRing {
             let (record, place, now) = (&mut change.record, change.place, change.now);
             check_importable(record, place)?;
             check_validity(import.valid_to, now)?;
-            let token_key = TokenKey::of(self.rows().sealer(), import.token)?;
+            let token_key = TokenKey::of(self.rows().sealer(), IMPORT_TOKEN, import.token);
+            let token_key = token_key.ok_or(KeyringError::InvalidImportToken)?;
             let token = open_token(&token_key, &place.arn(), import.token, now)?;
             let used = record.used_tokens.get_or_insert_default();
             used.retain(|token| token.until_ms > now.0);

@@ -1,26 +1,23 @@
 //! Import tokens: the wrapping key of one import, sealed for the client to hand back.
 //!
-//! The service keeps nothing of an import that has not happened. The token is a Box under a key derived from the index
-//! epoch that its header names, and bound to the key's ARN; in it stand the private wrapping key, the algorithm and the
-//! end of its validity. Epochs outlive restarts and rotations of the store key, so a token lives out its day over both;
-//! each process seals under its own epoch, so a key that leaked with an old copy of the index opens no later tokens. A token that has brought material in is noted in the key's record until
-//! then, so that it can't be used twice.
+//! The service keeps nothing of an import that has not happened. The token is a Box under a key of the current epoch
+//! (see [`super::token_key`]), bound to the key's ARN; in it stand the private wrapping key, the algorithm and the end of
+//! its validity. A token that has brought material in is noted in the key's record until then, so that it can't be used
+//! twice.
 
 use std::time::Duration;
 
 use super::KeyringError;
-use crate::crypto::{
-    BoxHeader, Context, Generation, SealBox, SecretBytes, SecretKey, WrappingKey, open_box, parse_box, seal_box,
-};
-use crate::index::RowSealer;
+use super::token_key::{TokenKey, TokenKind};
+use crate::crypto::{Context, SecretBytes, WrappingKey};
 use crate::names::{WrappingAlgorithm, WrappingKeySpec};
 use crate::sources::{Sources, Timestamp};
 
 /// How long the parameters of an import are valid.
 pub(super) const TOKEN_VALIDITY: Duration = Duration::from_secs(86_400);
-/// Frozen for a day: tokens sealed under it are out.
-const LABEL: &str = "strongroom import token v1";
-const KEY_LABEL: &[u8] = b"strongroom import token key v1";
+/// Frozen for a day.
+pub(super) const IMPORT_TOKEN: TokenKind =
+    TokenKind { key_label: b"strongroom import token key v1", label: "strongroom import token v1", key_id: b"import" };
 /// Room for a token's content: an RSA_4096 key has less than 2.4 KiB. A buffer that grows leaves copies of it behind.
 const CONTENT_MAX_BYTES: usize = 4096;
 
@@ -69,37 +66,6 @@ struct Content<'a> {
     pkcs8: &'a [u8],
 }
 
-/// The key of one epoch's tokens.
-pub(super) struct TokenKey {
-    key: SecretKey,
-    epoch: u32,
-}
-
-impl TokenKey {
-    /// For tokens made now.
-    pub(super) fn current(sealer: &RowSealer) -> Self {
-        let epoch = sealer.current_epoch();
-        let key = sealer.derive(epoch, KEY_LABEL).expect("no epoch is ever dropped");
-        Self { key, epoch }
-    }
-
-    /// For a token that was made earlier.
-    pub(super) fn of(sealer: &RowSealer, token: &[u8]) -> Result<Self, KeyringError> {
-        let invalid = || KeyringError::InvalidImportToken;
-        let header = parse_box(token).map_err(|_| invalid())?;
-        let (epoch, _) = header.generation.split_first_chunk().expect("a generation is longer than an epoch");
-        let epoch = u32::from_be_bytes(*epoch);
-        Ok(Self { key: sealer.derive(epoch, KEY_LABEL).ok_or_else(invalid)?, epoch })
-    }
-
-    /// The epoch as it stands in a token's header, which authenticates it.
-    fn generation(&self) -> Generation {
-        let mut generation = Generation::default();
-        generation[..size_of::<u32>()].copy_from_slice(&self.epoch.to_be_bytes());
-        generation
-    }
-}
-
 /// Makes a token for `key`, which a client may use for the key that `arn` names.
 pub(super) fn seal_token(
     sealing: &TokenKey,
@@ -120,9 +86,7 @@ pub(super) fn seal_token(
     let mut plain = Vec::with_capacity(CONTENT_MAX_BYTES);
     minicbor::encode(&content, &mut plain).expect("encoding into memory does not fail");
     let plain = SecretBytes::new(plain);
-    let header = BoxHeader { key_id: b"import".to_vec(), generation: sealing.generation() };
-    let seal = SealBox { key: &sealing.key, label: LABEL, header: &header, context: &context(arn) };
-    let token = seal_box(&seal, plain.expose(), sources);
+    let token = sealing.seal(&context(arn), plain.expose(), sources);
     ImportParameters { token, public_key: key.public_key().to_vec(), valid_to }
 }
 
@@ -130,7 +94,7 @@ pub(super) fn seal_token(
 /// look alike.
 pub(super) fn open_token(sealing: &TokenKey, arn: &str, token: &[u8], now: Timestamp) -> Result<Token, KeyringError> {
     let invalid = KeyringError::InvalidImportToken;
-    let plain = open_box(&sealing.key, LABEL, &context(arn), token).map_err(|_| invalid.clone())?;
+    let plain = sealing.open(&context(arn), token).ok_or_else(|| invalid.clone())?;
     let content: Content<'_> = minicbor::decode(plain.expose()).map_err(|_| invalid.clone())?;
     let valid_to = Timestamp(content.valid_to_ms);
     if now >= valid_to {
@@ -154,7 +118,7 @@ mod tests {
     fn a_token_opens_for_its_key_while_it_is_valid() {
         let start = Timestamp(1_000_000);
         let sources = Sources::seeded(1, start);
-        let [sealing, other] = [1, 2].map(|epoch| TokenKey { key: SecretKey::generate(&sources), epoch });
+        let [sealing, other] = [1, 2].map(|epoch| TokenKey::for_tests(IMPORT_TOKEN, epoch, &sources));
         let wrapping = Wrapping { algorithm: WrappingAlgorithm::AesKeyWrapSha256, spec: WrappingKeySpec::Rsa2048 };
         let key = WrappingKey::generate(wrapping.spec);
         let made = seal_token(&sealing, "arn:a", wrapping, &key, &sources);

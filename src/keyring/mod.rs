@@ -11,6 +11,7 @@ mod ciphertext;
 mod clock;
 mod destroy;
 mod error;
+mod grants;
 mod import;
 mod import_token;
 mod key_pair;
@@ -26,12 +27,17 @@ mod record;
 mod root;
 mod rotation;
 mod service;
+mod token_key;
 mod usage;
 
 pub use algorithms::{Message, PublicKey};
 pub use alias::{ALIASES_PER_KEY_MAX, AliasChange, AliasEntry, AliasTarget};
 pub use call::{Call, Refused};
 pub use error::KeyringError;
+pub use grants::{
+    CONSTRAINT_PAIRS_MAX, CONSTRAINT_VALUE_MAX_CHARS, ContextConstraint, CreatedGrant, GRANTS_PER_KEY_MAX, GrantEntry,
+    GrantFilter, GrantOperation, GrantTerms, Leave, NewGrant, Party, Retirement, Retirer,
+};
 pub use import::{Import, ImportType, Imported};
 pub use import_token::{ImportParameters, Wrapping};
 pub use key_pair::DataKeyPair;

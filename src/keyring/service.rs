@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ciphertext::parse_ciphertext;
 use super::clock::TrustedClock;
+use super::grants::GrantParts;
 use super::import::has_expired;
 use super::key_pair::RsaMakers;
 use super::keys::{Operation, StateRefusal, check_state};
@@ -91,6 +92,7 @@ struct Parts {
     clock: TrustedClock,
     rsa_makers: RsaMakers,
     store_key_rotation: StoreKeyRotation,
+    grants: GrantParts,
 }
 
 impl KeyRing {
@@ -112,6 +114,7 @@ impl KeyRing {
             clock,
             rsa_makers,
             store_key_rotation,
+            grants: GrantParts::default(),
         }))
     }
 
@@ -141,6 +144,10 @@ impl KeyRing {
 
     pub(super) fn store_key_rotation(&self) -> &StoreKeyRotation {
         &self.0.store_key_rotation
+    }
+
+    pub(super) fn grants(&self) -> &GrantParts {
+        &self.0.grants
     }
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {
@@ -335,14 +342,18 @@ pub(super) fn check_managed(
     if !record.aws_managed || reads || via_s3 {
         return Ok(());
     }
-    Err(KeyringError::Denied(Denied {
+    Err(not_allowed(grant, place))
+}
+
+/// Nothing about the key allows the action that `grant` is for.
+pub(super) fn not_allowed(grant: &Grant, place: &KeyPlace) -> KeyringError {
+    let (action, caller, arn) = (grant.action(), grant.access().caller().arn(), place.arn());
+    KeyringError::Denied(Denied {
         message: format!(
-            "User: {} is not authorized to perform: {action} on resource: {} because no resource-based policy allows \
-             the {action} action",
-            grant.access().caller().arn(),
-            place.arn(),
+            "User: {caller} is not authorized to perform: {action} on resource: {arn} because no resource-based policy \
+             allows the {action} action"
         ),
-    }))
+    })
 }
 
 fn absent(place: &KeyPlace) -> KeyringError {

@@ -14,6 +14,7 @@ use crate::index::{Faults, MemoryIndex, RowSealer, Rows, Table};
 use crate::names::{AccountId, Region, WrappingAlgorithm, WrappingKeySpec, kms_alias_arn};
 use crate::sources::{Sources, Timestamp};
 
+mod grants;
 mod life;
 mod store_key;
 

@@ -105,6 +105,12 @@ impl<'a> Cx<'a> {
         Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
     }
 
+    /// Refuses a call with a token that this store never gave out. Grants are in force without: see
+    /// [`KeyRing::grant_of_token`].
+    pub(super) fn check_grant_tokens(&self, tokens: &[String]) -> Result<(), KmsError> {
+        Ok(tokens.iter().try_for_each(|token| self.keyring.grant_of_token(token).map(drop))?)
+    }
+
     /// The keys that were found so far, for the record of a refusal.
     pub(super) fn found(&self) -> Vec<EventResource> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -130,6 +136,7 @@ impl<'a> Cx<'a> {
 const SHOWN: &[&str] = &[
     "AliasName",
     "BypassPolicyLockoutSafetyCheck",
+    "Constraints",
     "CustomKeyStoreId",
     "CustomerMasterKeySpec",
     "Description",
@@ -142,6 +149,9 @@ const SHOWN: &[&str] = &[
     "EncryptionAlgorithm",
     "EncryptionContext",
     "ExpirationModel",
+    "GrantId",
+    "GranteePrincipal",
+    "GranteeServicePrincipal",
     "ImportType",
     "IncludeKeyMaterial",
     "KeyAgreementAlgorithm",
@@ -155,13 +165,17 @@ const SHOWN: &[&str] = &[
     "MacAlgorithm",
     "MessageType",
     "MultiRegion",
+    "Name",
     "NumberOfBytes",
+    "Operations",
     "Origin",
     "PendingWindowInDays",
     "Policy",
     "PolicyName",
     "PrimaryRegion",
     "ReplicaRegion",
+    "RetiringPrincipal",
+    "RetiringServicePrincipal",
     "RotationPeriodInDays",
     "SigningAlgorithm",
     "SourceEncryptionAlgorithm",
@@ -175,6 +189,9 @@ const SHOWN: &[&str] = &[
     "WrappingKeySpec",
 ];
 
+/// Members of `Constraints` that the trail shows.
+const SHOWN_CONSTRAINTS: &[&str] = &["EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"];
+
 /// A member whose JSON is longer, in bytes, is not written down: it is over every limit of the API.
 const SHOWN_MAX_BYTES: usize = 32 * 1024;
 
@@ -185,7 +202,15 @@ pub(super) fn shown_parameters(row: &Row, members: &Map<String, Value>) -> Value
         .filter(|(name, value)| SHOWN.contains(&name.as_str()) && !value.is_null())
         .map(|(name, value)| {
             let too_long = value.to_string().len() > SHOWN_MAX_BYTES;
-            (lower_camel(name), if too_long { "(too long)".into() } else { value.clone() })
+            let value = match value {
+                _ if too_long => "(too long)".into(),
+                Value::Object(parts) if name == "Constraints" => {
+                    let parts = parts.iter().filter(|(name, _)| SHOWN_CONSTRAINTS.contains(&name.as_str()));
+                    parts.map(|(name, part)| (lower_camel(name), part.clone())).collect()
+                }
+                value => value.clone(),
+            };
+            (lower_camel(name), value)
         })
         .collect();
     // AWS logs the algorithm whether it was sent or not.

@@ -99,6 +99,8 @@ impl From<KeyringError> for KmsError {
             | KeyringError::IncorrectKeyMaterial(_)
             | KeyringError::InvalidImportToken
             | KeyringError::ExpiredImportToken
+            | KeyringError::InvalidGrantToken
+            | KeyringError::InvalidGrantId
             | KeyringError::DryRun => (400, None),
         };
         Self { code, status, message, cause }

@@ -19,6 +19,8 @@ use crate::wire::lower_camel;
 
 /// Largest encryption context: characters of its JSON form (KMS developer guide, "Encryption context").
 const CONTEXT_MAX_CHARS: usize = 8192;
+/// Characters of a grant token.
+pub(super) const GRANT_TOKEN_CHARS: RangeInclusive<usize> = 1..=8192;
 /// A value is shown up to here in an error.
 const SHOWN_MAX_CHARS: usize = 256;
 
@@ -26,6 +28,10 @@ const SHOWN_MAX_CHARS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Fields {
     members: Map<String, Value>,
+    /// Before the names of members in faults: of a structure's own.
+    path: String,
+    /// `GrantTokens`.
+    tokens: Vec<String>,
     faults: Vec<String>,
     wrong_type: Option<String>,
     /// A word for the China Regions.
@@ -41,7 +47,25 @@ pub(super) struct Pattern {
 
 impl Fields {
     pub(super) fn new(members: Map<String, Value>) -> Self {
-        Self { members, faults: Vec::new(), wrong_type: None, china: None }
+        Self { members, path: String::new(), tokens: Vec::new(), faults: Vec::new(), wrong_type: None, china: None }
+    }
+
+    /// A structure of members; none if absent.
+    pub(super) fn structure<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        match self.take(name)? {
+            Value::Object(members) => {
+                let mut inner = Self { path: format!("{}.", self.at(name)), ..Self::new(members) };
+                let value = read(&mut inner);
+                self.faults.append(&mut inner.faults);
+                self.wrong_type = self.wrong_type.take().or(inner.wrong_type);
+                self.china = self.china.take().or(inner.china);
+                Some(value)
+            }
+            other => {
+                self.wrong_type(&other, "a Structure");
+                None
+            }
+        }
     }
 
     /// Text of a length in characters; none if absent.
@@ -167,8 +191,7 @@ impl Fields {
         // The bytes are never shown: they may be what was to be kept secret.
         let length_ok = length.contains(&bytes.expose().len());
         if !length_ok {
-            let rule = length_rule(bytes.expose().len(), &length);
-            self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+            self.fault_unshown(name, &length_rule(bytes.expose().len(), &length));
         }
         length_ok.then_some(bytes)
     }
@@ -188,8 +211,10 @@ impl Fields {
             None => {}
             Some(Value::Object(pairs)) => {
                 if Value::Object(pairs.clone()).to_string().chars().count() > CONTEXT_MAX_CHARS {
-                    let rule = format!("Member must have length less than or equal to {CONTEXT_MAX_CHARS}");
-                    self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+                    self.fault_unshown(
+                        name,
+                        &format!("Member must have length less than or equal to {CONTEXT_MAX_CHARS}"),
+                    );
                 }
                 for (key, value) in pairs {
                     match value {
@@ -203,21 +228,24 @@ impl Fields {
         context
     }
 
-    /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters. Their form is checked; there are no grants to use yet.
+    /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters. [`Self::take_grant_tokens`] hands them on.
     pub(super) fn grant_tokens(&mut self) {
         for token in self.list("GrantTokens", 10) {
             match token {
-                Value::String(token) if (1..=8192).contains(&token.chars().count()) => {}
+                Value::String(token) if GRANT_TOKEN_CHARS.contains(&token.chars().count()) => self.tokens.push(token),
                 Value::String(_) => {
-                    let rule = "[Member must have length less than or equal to 8192, Member must have length greater \
-                                than or equal to 1]";
-                    self.faults.push(format!(
-                        "Value at 'grantTokens' failed to satisfy constraint: Member must satisfy constraint: {rule}"
-                    ));
+                    let rule = "Member must satisfy constraint: [Member must have length less than or equal to 8192, \
+                                Member must have length greater than or equal to 1]";
+                    self.fault_unshown("GrantTokens", rule);
                 }
                 other => self.wrong_type(&other, "a String"),
             }
         }
+    }
+
+    /// The grant tokens that were read.
+    pub(super) fn take_grant_tokens(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.tokens)
     }
 
     /// The items of a list; absent: none.
@@ -226,8 +254,7 @@ impl Fields {
             None => Vec::new(),
             Some(Value::Array(items)) => {
                 if items.len() > items_max {
-                    let rule = format!("Member must have length less than or equal to {items_max}");
-                    self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+                    self.fault_unshown(name, &format!("Member must have length less than or equal to {items_max}"));
                 }
                 items
             }
@@ -245,7 +272,16 @@ impl Fields {
 
     /// Notes a fault of a member in AWS's form; `value` as shown, with its quotes.
     pub(super) fn fault(&mut self, name: &str, value: &str, rule: &str) {
-        self.faults.push(format!("Value {value} at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+        self.faults.push(format!("Value {value} at '{}' failed to satisfy constraint: {rule}", self.at(name)));
+    }
+
+    /// As [`Self::fault`], of a value that is not shown.
+    pub(super) fn fault_unshown(&mut self, name: &str, rule: &str) {
+        self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", self.at(name)));
+    }
+
+    fn at(&self, name: &str) -> String {
+        format!("{}{}", self.path, lower_camel(name))
     }
 
     /// All faults as one error, or proof that the values mean something.
@@ -388,6 +424,21 @@ mod tests {
         assert_eq!(fault(|f| _ = f.blob("X", 0..=9), json!({ "X": "%%" })).0, "SerializationException");
         assert_eq!(fault(|f| _ = f.context("X"), json!({ "X": { "a": 1 } })).0, "SerializationException");
         assert_eq!(fault(|f| _ = f.flag("X"), json!({ "X": "true" })).0, "SerializationException");
+    }
+
+    #[test]
+    fn members_of_structures() {
+        let mut good = fields(json!({ "Constraints": { "SourceArn": "a" } }));
+        assert_eq!(good.structure("Constraints", |f| f.text("SourceArn", 1..=8)), Some(Some("a".to_owned())));
+        assert_eq!(good.structure("Other", |_| ()), None);
+        assert_eq!(good.finish(), Ok(()));
+        let read = |f: &mut Fields| _ = f.structure("Constraints", |f| f.text("SourceArn", 1..=1));
+        let long = "1 validation error detected: Value 'ab' at 'constraints.sourceArn' failed to satisfy constraint: \
+                    Member must have length less than or equal to 1";
+        let at = |value: Value| fault(read, json!({ "Constraints": value }));
+        assert_eq!(at(json!({ "SourceArn": "ab" })), ("ValidationException", long.to_owned()));
+        assert_eq!(at(json!({ "SourceArn": 1 })).0, "SerializationException");
+        assert_eq!(at(json!("text")).0, "SerializationException");
     }
 
     #[test]

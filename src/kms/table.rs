@@ -44,7 +44,9 @@ macro_rules! run {
         fn handle<'a>(cx: &'a Cx<'a>, mut fields: Fields) -> BoxFuture<'a, Result<Reply, Refusal>> {
             Box::pin(async move {
                 let input = ops::$op::Input::read(&mut fields);
+                let grant_tokens = fields.take_grant_tokens();
                 fields.finish()?;
+                cx.check_grant_tokens(&grant_tokens)?;
                 ops::$op::run(cx, input).await
             })
         }
@@ -64,7 +66,7 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("ConnectCustomKeyStore"),
     run!("CreateAlias", create_alias),
     not_yet!("CreateCustomKeyStore"),
-    not_yet!("CreateGrant"),
+    run!("CreateGrant", create_grant),
     run!("CreateKey", create_key),
     run!("Decapsulate", decapsulate),
     run!("Decrypt", decrypt),
@@ -94,17 +96,17 @@ pub(super) static TABLE: [Row; 56] = [
     run!("GetPublicKey", get_public_key),
     run!("ImportKeyMaterial", import_key_material),
     run!("ListAliases", list_aliases),
-    not_yet!("ListGrants"),
+    run!("ListGrants", list_grants),
     run!("ListKeyPolicies", list_key_policies),
     run!("ListKeyRotations", list_key_rotations),
     run!("ListKeys", list_keys),
     run!("ListResourceTags", list_resource_tags),
-    not_yet!("ListRetirableGrants"),
+    run!("ListRetirableGrants", list_retirable_grants),
     run!("PutKeyPolicy", put_key_policy),
     run!("ReEncrypt", re_encrypt),
     run!("ReplicateKey", replicate_key),
-    not_yet!("RetireGrant"),
-    not_yet!("RevokeGrant"),
+    run!("RetireGrant", retire_grant),
+    run!("RevokeGrant", revoke_grant),
     run!("RotateKeyOnDemand", rotate_key_on_demand),
     run!("ScheduleKeyDeletion", schedule_key_deletion),
     run!("Sign", sign),
@@ -144,13 +146,14 @@ mod tests {
     #[test]
     fn what_is_served() {
         let served: Vec<_> = TABLE.iter().filter(|r| matches!(r.handler, Handler::Run(_))).map(|r| r.name).collect();
-        let expected = "CancelKeyDeletion CreateAlias CreateKey Decapsulate Decrypt DeleteAlias \
+        let expected = "CancelKeyDeletion CreateAlias CreateGrant CreateKey Decapsulate Decrypt DeleteAlias \
                         DeleteImportedKeyMaterial DeriveSharedSecret DescribeKey DisableKey DisableKeyRotation \
                         EnableKey EnableKeyRotation Encapsulate Encrypt GenerateDataKey GenerateDataKeyPair \
                         GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac \
                         GenerateRandom GetKeyLastUsage GetKeyPolicy GetKeyRotationStatus GetParametersForImport \
-                        GetPublicKey ImportKeyMaterial ListAliases ListKeyPolicies ListKeyRotations ListKeys \
-                        ListResourceTags PutKeyPolicy ReEncrypt ReplicateKey RotateKeyOnDemand \
+                        GetPublicKey ImportKeyMaterial ListAliases ListGrants ListKeyPolicies ListKeyRotations ListKeys \
+                        ListResourceTags ListRetirableGrants PutKeyPolicy ReEncrypt ReplicateKey RetireGrant \
+                        RevokeGrant RotateKeyOnDemand \
                         ScheduleKeyDeletion Sign TagResource UntagResource UpdateAlias UpdateKeyDescription \
                         UpdatePrimaryRegion Verify VerifyMac";
         assert_eq!(served.join(" "), expected);

@@ -25,7 +25,7 @@ const PAGE: usize = 512;
 
 /// Tables that no other pass reads from end to end: it is checked that their rows open. The rows of `Inline` and `Meta`
 /// are sealed otherwise.
-const OTHER_TABLES: [Table; 8] = [
+const OTHER_TABLES: [Table; 9] = [
     Table::Account,
     Table::NullVersion,
     Table::Upload,
@@ -34,6 +34,7 @@ const OTHER_TABLES: [Table; 8] = [
     Table::Alias,
     Table::Audit,
     Table::BucketOwner,
+    Table::Grant,
 ];
 
 /// Something that is not as the index says.

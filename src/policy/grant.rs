@@ -2,7 +2,7 @@
 
 use super::context::Facts;
 use super::key::Key;
-use super::principal::{Named, Principal};
+use super::principal::{Named, Principal, Subject, SubjectKind};
 
 /// A grant: an additional allow on one key. Made once when the grant is stored or loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,19 @@ pub struct KeyGrant {
     operations: Box<[Box<str>]>,
     constraint: Option<GrantConstraint>,
     source_arn: Option<Box<str>>,
+}
+
+/// A principal that a grant names: as grantee, or as the one who may retire it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantPrincipal(Principal);
+
+/// How a principal that a grant names stands to who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It is the account of who asks, whose identity policies say who in it is meant.
+    Account,
+    /// It is who asks, or the role that was assumed.
+    Itself,
 }
 
 /// Which encryption contexts a grant covers. Keys and values are compared exactly, case included.
@@ -29,6 +42,46 @@ pub type ContextPairs<'a> = &'a [(&'a str, &'a str)];
 /// Operations that take no encryption context, so that a constraint has nothing to compare. CreateGrant by way of a
 /// grant is limited by comparing the two grants, which is the key module's part.
 const WITHOUT_CONTEXT: [&str; 3] = ["CreateGrant", "DescribeKey", "RetireGrant"];
+
+impl GrantPrincipal {
+    /// Reads the ARN of a user, a role, a session or the root of an account.
+    pub fn parse_arn(text: &str) -> Option<Self> {
+        Principal::parse_aws(text).filter(|_| text.starts_with("arn:")).map(Self)
+    }
+
+    /// Reads the name of a service, e.g. `s3.amazonaws.com`.
+    pub fn parse_service(text: &str) -> Option<Self> {
+        Principal::parse_service(text).map(Self)
+    }
+
+    /// One name for all spellings of a principal, to find its grants by: an account's is its id.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Principal::Account { id, .. } => id,
+            other => other.written().map_or("*", |(_, text)| text),
+        }
+    }
+
+    /// Whether it is who asks or the account of who asks.
+    pub fn stands_for(&self, subject: &Subject<'_>) -> Option<Standing> {
+        Some(match self.0.names(subject)? {
+            Named::ByAccount => Standing::Account,
+            Named::ByRole | Named::Directly => Standing::Itself,
+        })
+    }
+
+    /// The names ([`Self::name`]) of all principals that stand for `subject`.
+    pub fn names_for<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = match subject.kind {
+            SubjectKind::Anonymous | SubjectKind::WebIdentity { .. } => [None; 3],
+            SubjectKind::Root => [Some(subject.account), None, None],
+            SubjectKind::User { .. } | SubjectKind::FederatedUser => [Some(subject.account), Some(subject.arn), None],
+            SubjectKind::RoleSession { role_arn } => [Some(subject.account), Some(subject.arn), Some(role_arn)],
+            SubjectKind::Service { name } => [Some(name), None, None],
+        };
+        names.into_iter().flatten()
+    }
+}
 
 impl KeyGrant {
     /// A grant of `operations` (names as in CreateGrant: `Decrypt`, `ReEncryptFrom`, …) to `grantee`: an ARN of a
@@ -85,5 +138,57 @@ impl KeyGrant {
             Some(GrantConstraint::Equals(pairs)) => pairs.len() == context.len() && pairs.iter().all(has),
         };
         fits.then_some(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/service/backup";
+    const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
+    const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/backup/nightly";
+
+    #[test]
+    fn who_is_meant() {
+        let subject = |kind, account, arn| Subject { kind, account, canonical_id: "", arn, user_id: "" };
+        let own = "111122223333";
+        let subjects = [
+            subject(SubjectKind::Root, own, "arn:aws:iam::111122223333:root"),
+            subject(SubjectKind::User { name: "alice" }, own, ALICE),
+            subject(SubjectKind::RoleSession { role_arn: ROLE }, own, SESSION),
+            subject(SubjectKind::User { name: "carol" }, "444455556666", "arn:aws:iam::444455556666:user/carol"),
+            subject(SubjectKind::Service { name: "s3.amazonaws.com" }, "", ""),
+            Subject::ANONYMOUS,
+        ];
+        const I: Option<Standing> = Some(Standing::Itself);
+        const A: Option<Standing> = Some(Standing::Account);
+        #[rustfmt::skip]
+        let table = [
+            //                                  root  alice session carol service nobody
+            ("arn:aws:iam::111122223333:root", [I,    A,    A,      None, None,   None]),
+            (ALICE,                            [None, I,    None,   None, None,   None]),
+            (ROLE,                             [None, None, I,      None, None,   None]),
+            (SESSION,                          [None, None, I,      None, None,   None]),
+            ("s3.amazonaws.com",               [None, None, None,   None, I,      None]),
+        ];
+        for (text, standings) in table {
+            let principal = GrantPrincipal::parse_arn(text).or_else(|| GrantPrincipal::parse_service(text)).unwrap();
+            for (subject, expected) in subjects.iter().zip(standings) {
+                assert_eq!(principal.stands_for(subject), expected, "{text} for {}", subject.arn);
+                let looked_up = GrantPrincipal::names_for(subject).any(|name| name == principal.name());
+                assert_eq!(looked_up, expected.is_some(), "{text} for {}", subject.arn);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_grant_can_name() {
+        for bad in ["*", "111122223333", "alice", "s3.amazonaws.com", "arn:aws:iam::111122223333:group/g", ""] {
+            assert_eq!(GrantPrincipal::parse_arn(bad), None, "{bad}");
+        }
+        for bad in ["*", ALICE, "service"] {
+            assert_eq!(GrantPrincipal::parse_service(bad), None, "{bad}");
+        }
     }
 }

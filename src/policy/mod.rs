@@ -121,7 +121,7 @@ pub use decision::{Decision, Layer, Source};
 pub use document::{Effect, Kind, Policy};
 pub use error::PolicyError;
 pub use evaluate::{Attached, Request, SubjectPolicies, Target, evaluate};
-pub use grant::{ContextPairs, GrantConstraint, KeyGrant};
+pub use grant::{ContextPairs, GrantConstraint, GrantPrincipal, KeyGrant, Standing};
 pub use key::Key;
 pub use key_policy::{LOCKOUT_MESSAGE, keeps_key_manageable};
 pub use principal::{Subject, SubjectKind};

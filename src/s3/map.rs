@@ -280,7 +280,9 @@ impl From<KeyringError> for Error {
             | KeyringError::Tag(_)
             | KeyringError::IncorrectKeyMaterial(_)
             | KeyringError::InvalidImportToken
-            | KeyringError::ExpiredImportToken => Self::internal("S3 manages no KMS key"),
+            | KeyringError::ExpiredImportToken
+            | KeyringError::InvalidGrantToken
+            | KeyringError::InvalidGrantId => Self::internal("S3 manages no KMS key"),
             KeyringError::InvalidSignature | KeyringError::InvalidMac => {
                 Self::internal("S3 verifies nothing with a KMS key")
             }

@@ -2,6 +2,7 @@
 
 pub(super) mod cancel_key_deletion;
 pub(super) mod create_alias;
+pub(super) mod create_grant;
 pub(super) mod create_key;
 pub(super) mod decapsulate;
 pub(super) mod decrypt;
@@ -28,13 +29,17 @@ pub(super) mod get_parameters_for_import;
 pub(super) mod get_public_key;
 pub(super) mod import_key_material;
 pub(super) mod list_aliases;
+pub(super) mod list_grants;
 pub(super) mod list_key_policies;
 pub(super) mod list_key_rotations;
 pub(super) mod list_keys;
 pub(super) mod list_resource_tags;
+pub(super) mod list_retirable_grants;
 pub(super) mod put_key_policy;
 pub(super) mod re_encrypt;
 pub(super) mod replicate_key;
+pub(super) mod retire_grant;
+pub(super) mod revoke_grant;
 pub(super) mod rotate_key_on_demand;
 pub(super) mod schedule_key_deletion;
 pub(super) mod sign;
