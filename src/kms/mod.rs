@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::{AuthSettings, Collected, Directory, authenticate_collected};
 use crate::keyring::{Call, KeyRing, Refused};
 use crate::names::AccountId;
-use crate::wire::{ErrorCode, OperationName, Request, RequestId, Response, ResponseBody};
+use crate::wire::{ErrorCode, Request, RequestId, Response, ResponseBody};
 
 use cx::{Cx, shown_parameters};
 use error::{KmsError, Refusal};
@@ -50,20 +50,13 @@ struct Service<'a> {
 impl Service<'_> {
     async fn answer(&self, request: Request) -> Response {
         let id = request.edge.request_id.clone();
-        let operation = route(&request).map_or("Unknown", |row| row.name);
-        let mut answer = self.outcome(&id, request).await;
-        answer.extensions_mut().insert(OperationName(operation));
-        answer
-    }
-
-    async fn outcome(&self, id: &RequestId, request: Request) -> Response {
         match self.call(request).await {
-            Ok(body) => render(id, 200, body),
+            Ok(body) => render(&id, 200, body),
             Err(error) => {
                 if let Some(cause) = &error.cause {
                     tracing::error!(request_id = id.as_str(), code = error.code, cause, "a key service call failed");
                 }
-                let mut answer = render(id, error.status, error.render().into());
+                let mut answer = render(&id, error.status, error.render().into());
                 answer.extensions_mut().insert(ErrorCode(error.code));
                 answer
             }
@@ -71,7 +64,9 @@ impl Service<'_> {
     }
 
     async fn call(&self, request: Request) -> Result<Bytes, KmsError> {
+        let findings = request.edge.findings.clone();
         let row = route(&request)?;
+        findings.operation(row.name);
         if !request.edge.confidential {
             return Err(KmsError::new(
                 "AccessDeniedException",
@@ -81,6 +76,7 @@ impl Service<'_> {
         }
         let collected = authenticate_collected(request, "kms", BODY_MAX_BYTES, self.directory, self.auth).await?;
         let Collected { access, body, head: _ } = collected;
+        findings.access_key_id(access.caller().access_key_id());
         let Some(account) = access.caller().account().cloned() else {
             return Err(KmsError::new("MissingAuthenticationTokenException", "Missing Authentication Token"));
         };

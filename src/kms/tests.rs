@@ -15,7 +15,7 @@ use crate::crypto::{SecretBytes, sha256, wrap_for_tests};
 use crate::keyring::tests::{ACCOUNT, Fixture};
 use crate::names::{AccountId, CanonicalId, Region, WrappingAlgorithm};
 use crate::sigv4::{SignedParts, Signer, sign_headers};
-use crate::wire::{Edge, Request, RequestBody, RequestId, ResponseBody};
+use crate::wire::{Edge, Findings, Request, RequestBody, RequestId, ResponseBody};
 
 mod matrix;
 
@@ -112,6 +112,7 @@ impl World {
             tls: None,
             host: "kms.test".to_owned(),
             host_header: "kms.test".to_owned(),
+            findings: Findings::default(),
         };
         Request { head, edge, body: RequestBody::full(sent.body.clone()) }
     }

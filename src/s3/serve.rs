@@ -17,41 +17,29 @@ use crate::audit::Recorded;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
 use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
 use crate::objects::Bucket;
-use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, Request, RequestId, Response};
+use crate::wire::{EncryptionLabel, ErrorCode, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
 const IGNORED_BODY_BYTES: usize = 64 * 1024;
 
 /// Answers one S3 request.
 pub async fn serve(app: &Arc<App>, request: Request) -> Response {
-    let request_id = request.edge.request_id.clone();
+    let (request_id, findings) = (request.edge.request_id.clone(), request.edge.findings.clone());
     let asked =
         Asked { method: request.head.method.clone(), uri: request.head.uri.clone(), host: request.edge.host.clone() };
-    let mut known = Known { operation: "Unknown", access_key_id: None };
-    let mut answer = match answer(app, request, &mut known).await {
+    let mut answer = match answer(app, request).await {
         Ok(answer) => answer,
         Err(mut error) => {
             asked.complete(&mut error, &app.config.domains);
-            log(&error, request_id.as_str(), known.operation);
+            log(&error, request_id.as_str(), findings.found().operation);
             let mut answer = error.render(asked.uri.path(), &request_id, asked.method == http::Method::HEAD);
             answer.extensions_mut().insert(ErrorCode(error.code().name()));
             answer
         }
     };
     let encryption = encryption_label(answer.headers());
-    let extensions = answer.extensions_mut();
-    extensions.insert(OperationName(known.operation));
-    extensions.insert(EncryptionLabel(encryption));
-    if let Some(id) = known.access_key_id {
-        extensions.insert(AccessKeyId(id));
-    }
+    answer.extensions_mut().insert(EncryptionLabel(encryption));
     answer
-}
-
-/// What the access log is told of a request, as far as it was found out.
-struct Known {
-    operation: &'static str,
-    access_key_id: Option<String>,
 }
 
 /// The mode that an answer names.
@@ -67,7 +55,7 @@ fn encryption_label(headers: &http::HeaderMap) -> &'static str {
 }
 
 /// Tells the log what the client is not told.
-fn log(error: &Error, request_id: &str, operation: &str) {
+fn log(error: &Error, request_id: &str, operation: Option<&str>) {
     let Some(detail) = error.detail() else { return };
     let code = error.code().name();
     if error.status().is_server_error() {
@@ -113,8 +101,12 @@ impl Asked {
     }
 }
 
-async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<Response, Error> {
+async fn answer(app: &Arc<App>, request: Request) -> Result<Response, Error> {
+    let findings = request.edge.findings.clone();
     let address = address::resolve(&request.edge.host, request.head.uri.path(), &app.config.domains)?;
+    if let Some(bucket) = &address.bucket {
+        findings.bucket(bucket);
+    }
     let query = Query::parse(request.head.uri.query().unwrap_or_default())?;
     let target = match &address {
         Address { bucket: None, .. } => Target::Service,
@@ -123,13 +115,14 @@ async fn answer(app: &Arc<App>, request: Request, known: &mut Known) -> Result<R
     };
     let request_id = request.edge.request_id.clone();
     // For the log alone: what is answered follows from the request as it was signed.
-    known.operation = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers)
-        .map_or("Unknown", |row| row.name);
+    if let Ok(row) = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers) {
+        findings.operation(row.name);
+    }
     let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
-    known.access_key_id = access.caller().access_key_id().map(str::to_owned);
+    findings.access_key_id(access.caller().access_key_id());
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
-    known.operation = row.name;
+    findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, request_id };
     if !row.is_management() {
         return perform(app, row, signed).await.map(|(answer, _)| answer);

@@ -15,7 +15,7 @@ use super::activity::{Expiry, InFlight};
 use super::body::Progress;
 use super::metrics::{Measured, Metrics};
 use super::protocol::Protocol;
-use crate::wire::{AccessKeyId, EncryptionLabel, ErrorCode, OperationName, RequestId, Response};
+use crate::wire::{EncryptionLabel, ErrorCode, Findings, Found, RequestId, Response};
 
 /// The most bytes of a path or query in a line. Longer ones are cut: the request id finds the audit record.
 const SHOWN_MAX_BYTES: usize = 2048;
@@ -58,10 +58,9 @@ pub(super) struct Record {
     received: Arc<Progress>,
     sent_bytes: u64,
     status: u16,
-    operation: &'static str,
+    findings: Findings,
     error: Option<&'static str>,
     encryption: &'static str,
-    access_key_id: Option<String>,
     cut: Option<String>,
     /// Health checks come every few seconds and say nothing.
     quiet: bool,
@@ -92,16 +91,20 @@ impl Record {
             received,
             sent_bytes: 0,
             status: CLIENT_GONE,
-            operation: "Unknown",
+            findings: Findings::default(),
             error: None,
             encryption: "",
-            access_key_id: None,
             cut: None,
             quiet: false,
             metrics,
             in_flight,
             permit: None,
         }
+    }
+
+    /// Where the protocol notes what it finds out.
+    pub(super) fn findings(&self) -> Findings {
+        self.findings.clone()
     }
 
     /// Keeps the place among the concurrent requests until the answer is sent.
@@ -118,10 +121,8 @@ impl Record {
     pub(super) fn answered(&mut self, answer: &Response) {
         let said = answer.extensions();
         self.status = answer.status().as_u16();
-        self.operation = said.get::<OperationName>().map_or(self.operation, |name| name.0);
         self.error = said.get::<ErrorCode>().map(|code| code.0);
         self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
-        self.access_key_id = said.get::<AccessKeyId>().map(|id| id.0.clone());
         self.in_flight.wait_for_client(0);
     }
 
@@ -152,13 +153,14 @@ impl Record {
         }
     }
 
-    fn line(&self) {
+    fn line(&self, operation: &str, found: &Found) {
         tracing::info!(
             target: "strongroom::access",
             request_id = self.request_id.as_str(),
             service = self.protocol.name(),
-            operation = self.operation,
+            operation,
             method = self.method.as_str(),
+            bucket = found.bucket.as_deref().map(cut).as_deref(),
             path = self.path,
             query = self.query,
             status = self.status,
@@ -168,7 +170,7 @@ impl Record {
             sent_bytes = self.sent_bytes,
             duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
             source_ip = %self.source_ip,
-            access_key_id = self.access_key_id,
+            access_key_id = found.access_key_id,
         );
         if let Some(error) = &self.cut {
             tracing::error!(request_id = self.request_id.as_str(), error, "an answer was cut off in the middle");
@@ -182,10 +184,12 @@ impl Drop for Record {
         if self.quiet {
             return;
         }
-        self.line();
+        let found = self.findings.found();
+        let operation = found.operation.unwrap_or("Unknown");
+        self.line(operation, &found);
         self.metrics.observe(&Measured {
             protocol: self.protocol,
-            operation: self.operation,
+            operation,
             status: self.status,
             error: self.error,
             encryption: self.encryption,

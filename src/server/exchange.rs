@@ -100,6 +100,7 @@ async fn answer(shared: &Shared, peer: &Peer, arrived: Arrived, record: &mut Rec
         tls: peer.tls.clone(),
         host: without_port(&host_header).to_ascii_lowercase(),
         host_header,
+        findings: record.findings(),
     };
     let request = Request { head, edge, body: RequestBody::new(body) };
     let handled = AssertUnwindSafe(async { (shared.gateway.handler)(request).await }).catch_unwind().await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{RequestBody, ResponseBody};
 use crate::sources::{Sources, Timestamp};
@@ -63,6 +64,51 @@ pub struct Edge {
     pub host: String,
     /// The same with port, as the client sent it: part of signatures.
     pub host_header: String,
+    /// Where a protocol notes what it finds out besides.
+    pub findings: Findings,
+}
+
+/// What a protocol finds out about a request on its way to the answer: for the access log and the metrics, which hear of
+/// it also when the client goes away and the answer is never made. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Findings(Arc<Mutex<Found>>);
+
+/// The content of [`Findings`] until now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The operation that was asked for.
+    pub operation: Option<&'static str>,
+    /// The bucket's name as it was asked for, in the path or in the host.
+    pub bucket: Option<String>,
+    /// The access key that the request was signed with, if it was found valid.
+    pub access_key_id: Option<String>,
+}
+
+impl Findings {
+    /// The operation; may be found anew.
+    pub fn operation(&self, name: &'static str) {
+        self.lock().operation = Some(name);
+    }
+
+    /// The bucket.
+    pub fn bucket(&self, name: &str) {
+        self.lock().bucket = Some(name.to_owned());
+    }
+
+    /// The access key.
+    pub fn access_key_id(&self, id: Option<&str>) {
+        self.lock().access_key_id = id.map(str::to_owned);
+    }
+
+    /// All that is known now.
+    pub fn found(&self) -> Found {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        // Each change is one assignment: a holder that panicked left nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A request.
@@ -79,18 +125,10 @@ pub struct Request {
 /// An answer.
 pub type Response = http::Response<ResponseBody>;
 
-/// The operation that an answer belongs to: an extension of the response, for the access log and the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OperationName(pub &'static str);
-
-/// The access key that a request was signed with, as far as it was found valid: as [`OperationName`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessKeyId(pub String);
-
-/// The code of an error answer, e.g. `NoSuchKey`: as [`OperationName`].
+/// The code of an error answer, e.g. `NoSuchKey`: an extension of the response, for the access log and the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorCode(pub &'static str);
 
-/// The encryption of the object that a request was about, e.g. `sse-kms`: as [`OperationName`].
+/// The encryption of the object that a request was about, e.g. `sse-kms`: as [`ErrorCode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncryptionLabel(pub &'static str);

@@ -14,7 +14,7 @@ use crate::names::AccountId;
 use crate::sigv4::vectors::Vector;
 use crate::sigv4::{SignedParts, Signer, UNSIGNED_PAYLOAD, presign, sign_headers};
 use crate::sources::{Sources, Timestamp};
-use crate::wire::{RequestBody, RequestId, parse_amz_date};
+use crate::wire::{Findings, RequestBody, RequestId, parse_amz_date};
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -141,6 +141,7 @@ impl Sent {
             tls: None,
             host,
             host_header: self.host.clone(),
+            findings: Findings::default(),
         };
         Request { head, edge, body: RequestBody::full(self.body.clone()) }
     }

@@ -11,7 +11,7 @@ use crate::names::BucketName;
 use crate::s3::serve::serve;
 use crate::s3::table::{Handler, TABLE};
 use crate::sigv4::{SignedParts, Signer, sign_headers};
-use crate::wire::{Edge, ErrorCode, Request, RequestBody, RequestId};
+use crate::wire::{Edge, ErrorCode, Findings, Found, Request, RequestBody, RequestId};
 
 const SECRET: &str = "a-secret-for-tests";
 const SETTINGS: &str = r#"
@@ -79,6 +79,7 @@ impl Gateway {
             tls: None,
             host: "s3.test".to_owned(),
             host_header: "s3.test".to_owned(),
+            findings: Findings::default(),
         };
         Request { head, edge, body: RequestBody::full(body) }
     }
@@ -217,7 +218,12 @@ async fn a_call_goes_on_to_its_record_when_its_caller_hangs_up() {
     for call in CHANGES {
         let gateway = prepared().await;
         let (before, count) = (gateway.configuration().await, gateway.record_count().await);
-        assert!(serve(&gateway.app, gateway.request("ROOT", call.1, call.2, call.3)).now_or_never().is_none());
+        let request = gateway.request("ROOT", call.1, call.2, call.3);
+        let findings = request.edge.findings.clone();
+        assert!(serve(&gateway.app, request).now_or_never().is_none());
+        // The access log hears of it all the same.
+        let (operation, bucket) = (Some(call.0), call.2.split(['/', '?']).nth(1).map(str::to_owned));
+        assert_eq!(findings.found(), Found { operation, bucket, access_key_id: Some("ROOT".to_owned()) });
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }

@@ -130,6 +130,27 @@ async fn requests_over_the_cap_hear_slow_down() {
 }
 
 #[tokio::test]
+async fn a_request_that_its_client_gives_up_is_counted_by_its_operation() {
+    let edge = start(settings()).await;
+    for (target, counted) in [
+        ("", "s3_requests_total{op=\"TestOperation\",code=\"499\",sse=\"\"} 1"),
+        ("X-Amz-Target: TrentService.Sign\r\n", "kms_requests_total{op=\"TestOperation\",result=\"499\"} 1"),
+    ] {
+        let mut client = edge.connect().await;
+        client.send(&format!("GET /wait HTTP/1.1\r\nHost: h\r\n{target}\r\n")).await;
+        while !edge.metrics.render().contains("http_requests_in_flight 1") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(client);
+        let begun = Instant::now();
+        while !edge.metrics.render().contains(counted) {
+            assert!(begun.elapsed() < super::PATIENCE, "{counted} is missing in\n{}", edge.metrics.render());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn connections_over_the_cap_wait() {
     let edge = with(|limits| limits.max_connections = 1).await;
     let mut first = edge.connect().await;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use strongroom::auth::BodyTimeout;
 use strongroom::server::{self, Gateway, Limits, Metrics, Running, Settings};
 use strongroom::sources::Sources;
-use strongroom::wire::{OperationName, Request, Response, ResponseBody};
+use strongroom::wire::{Request, Response, ResponseBody};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -69,6 +69,7 @@ async fn start(settings: Settings) -> Edge {
 }
 
 async fn handle(mut request: Request, gate: &Semaphore) -> Response {
+    request.edge.findings.operation("TestOperation");
     let text = match request.head.uri.path() {
         "/length" => {
             let mut len = 0;
@@ -108,7 +109,6 @@ async fn handle(mut request: Request, gate: &Semaphore) -> Response {
 fn answer(status: u16, text: String) -> Response {
     let mut answer = Response::new(ResponseBody::full(text));
     *answer.status_mut() = http::StatusCode::from_u16(status).expect("a status");
-    answer.extensions_mut().insert(OperationName("TestOperation"));
     answer
 }
 
