@@ -1,0 +1,59 @@
+//! `fixtures/audit/kms_operations.json`: what of each operation is recorded, whether it succeeds or not.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::kms::table::{Handler, TABLE};
+
+const ROWS: &str = include_str!("../../../fixtures/audit/kms_operations.json");
+/// Errors that AWS gives no text.
+const SILENT: [&str; 3] = ["InvalidCiphertextException", "KMSInvalidMacException", "KMSInvalidSignatureException"];
+/// Has no policy, and is in no key's.
+const DENIED: &str = "AKIAALICE";
+
+/// A column that holds a request and the error that it meets; or the reason why there is none.
+async fn refused(world: &mut World, row: &Value, column: &str) {
+    let (call, cell) = (&row["call"], &row[column]);
+    if let Some(reason) = cell.as_str() {
+        assert!(reason.len() > 10, "{call} {column} gives a reason");
+        return;
+    }
+    // What the texts are is told by the stories.
+    let message = if SILENT.contains(&cell[1].as_str().unwrap()) { Value::Null } else { json!("*") };
+    let step = json!({ "call": call, "request": cell[0], "error": cell[1], "message": message });
+    play(world, &step, &format!("{call} {column}")).await;
+}
+
+async fn denied(world: &mut World, call: &Value, request: &Value, error: &str) {
+    let step = json!({
+        "call": call, "request": request, "as": DENIED, "error": error, "message": "*",
+        "event": { "userIdentity": { "userName": "alice" } },
+    });
+    play(world, &step, &format!("{call} denied")).await;
+}
+
+/// [`play`] holds each request to one record, with the error's name and without a secret.
+#[tokio::test]
+async fn every_operation_leaves_one_record_however_it_ends() {
+    let table: Value = serde_json::from_str(ROWS).unwrap();
+    let rows = table["rows"].as_array().unwrap();
+    let served = TABLE.iter().filter(|row| matches!(row.handler, Handler::Run(_)));
+    let named: Vec<_> = rows.iter().map(|row| row["call"].as_str().unwrap()).collect();
+    assert_eq!(named, served.map(|row| row.name).collect::<Vec<_>>(), "a row for each operation that is served");
+
+    let mut world = World::new(300).await;
+    for (n, step) in table["before"].as_array().unwrap().iter().enumerate() {
+        play(&mut world, step, &format!("before {n}")).await;
+    }
+    for row in rows {
+        let (call, request) = (&row["call"], &row["success"]);
+        denied(&mut world, call, request, "AccessDeniedException").await;
+        refused(&mut world, row, "parameter").await;
+        refused(&mut world, row, "state").await;
+        play(&mut world, &json!({ "call": call, "request": request }), &format!("{call} success")).await;
+    }
+    for row in TABLE.iter().filter(|row| matches!(row.handler, Handler::NotYet)) {
+        denied(&mut world, &json!(row.name), &json!({}), "UnsupportedOperationException").await;
+    }
+    world.assert_no_secret_is_exported().await;
+}
