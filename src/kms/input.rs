@@ -203,11 +203,12 @@ impl Fields {
         context
     }
 
-    /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters. Their form is checked; there are no grants to use yet.
-    pub(super) fn grant_tokens(&mut self) {
+    /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters.
+    pub(super) fn grant_tokens(&mut self) -> Vec<String> {
+        let mut tokens = Vec::new();
         for token in self.list("GrantTokens", 10) {
             match token {
-                Value::String(token) if (1..=8192).contains(&token.chars().count()) => {}
+                Value::String(token) if (1..=8192).contains(&token.chars().count()) => tokens.push(token),
                 Value::String(_) => {
                     let rule = "[Member must have length less than or equal to 8192, Member must have length greater \
                                 than or equal to 1]";
@@ -218,6 +219,7 @@ impl Fields {
                 other => self.wrong_type(&other, "a String"),
             }
         }
+        tokens
     }
 
     /// The items of a list; absent: none.

@@ -20,6 +20,7 @@ pub(super) struct ManagedKey {
 pub(super) struct UsedKey {
     /// In any of the four forms.
     pub(super) key_id: String,
+    pub(super) grant_tokens: Vec<String>,
     pub(super) dry_run: bool,
 }
 
@@ -43,8 +44,8 @@ impl UsedKey {
 
     /// Of the operations that only tell something of a key: they have no `DryRun`.
     pub(super) fn read_without_dry_run(fields: &mut Fields) -> Self {
-        fields.grant_tokens();
-        Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS), dry_run: false }
+        let grant_tokens = fields.grant_tokens();
+        Self { key_id: fields.required_text("KeyId", KEY_ID_CHARS), grant_tokens, dry_run: false }
     }
 }
 
