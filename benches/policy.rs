@@ -74,17 +74,10 @@ fn main() {
     let key_actions = ["kms:Encrypt", "kms:Decrypt", "kms:*"];
     let key = policy(Kind::Key, root, key_actions, "arn:aws:kms:us-east-1:111122223333:key/");
     let own = [
-        Attached { name: "s3", policy: &policy(Kind::Identity, "", bucket_actions, "arn:aws:s3:::photos/") },
-        Attached {
-            name: "kms",
-            policy: &policy(
-                Kind::Identity,
-                "",
-                ["kms:Enc*", "kms:Decrypt", "kms:D*"],
-                "arn:aws:kms:*:111122223333:key/",
-            ),
-        },
+        ("s3", policy(Kind::Identity, "", bucket_actions, "arn:aws:s3:::photos/")),
+        ("kms", policy(Kind::Identity, "", ["kms:Enc*", "kms:Decrypt", "kms:D*"], "arn:aws:kms:*:111122223333:key/")),
     ];
+    let own = own.map(|(name, policy)| Attached { name: name.into(), policy: policy.into() });
     let own = SubjectPolicies { identity: &own, ..SubjectPolicies::default() };
     let subject = Subject {
         kind: SubjectKind::User { name: "alice" },

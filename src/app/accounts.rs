@@ -1,9 +1,11 @@
 //! Who may sign in: the accounts of the configuration, or the one that the first start made.
 
+use std::sync::Arc;
+
 use minicbor::{Decode, Encode};
 
 use super::{App, StartError};
-use crate::auth::{Account, CallerKind, Directory, Identity};
+use crate::auth::{Account, Directory, Identity, Principal};
 use crate::config::Config;
 use crate::crypto::SecretBytes;
 use crate::index::{CommitError, Direction, KeyRange, Record, Rows, Stored, Table, Tuple};
@@ -40,20 +42,18 @@ pub(super) async fn load(
 ) -> Result<(Directory, Option<(String, String)>), StartError> {
     let mut directory = Directory::default();
     for account in &config.accounts {
-        directory.add_account(Account {
+        let listed = Account {
             id: account.id.clone(),
             canonical_id: account.canonical_id.clone(),
             display_name: account.display_name.clone(),
             email: account.email.clone(),
-        });
-        for (id, secret) in &account.access_keys {
-            add_key(&mut directory, id, &account.id, CallerKind::Root, secret.expose())?;
-        }
+        };
+        let root = directory.add_account(listed.clone());
+        add_keys(&mut directory, &account.access_keys, &root)?;
         for user in &account.users {
-            for (id, secret) in &user.access_keys {
-                let kind = CallerKind::User { name: user.name.clone() };
-                add_key(&mut directory, id, &account.id, kind, secret.expose())?;
-            }
+            let principal = Principal::user(&listed, &user.name, user.policies.clone());
+            let principal = directory.add_principal(principal);
+            add_keys(&mut directory, &user.access_keys, &principal)?;
         }
     }
     let mut stored = rows.list::<AccountRecord>(&everything(), ACCOUNTS_MAX, Direction::Forward).await?;
@@ -65,29 +65,32 @@ pub(super) async fn load(
     for (row, Stored { value, .. }) in stored {
         let corrupt = || StartError("an account's record is damaged".to_owned());
         let id = account_of(&row).ok_or_else(corrupt)?;
-        if directory.account(&id).is_none() {
-            directory.add_account(Account {
+        let root = match directory.root(&id) {
+            Some(root) => Arc::clone(root),
+            None => directory.add_account(Account {
                 id: id.clone(),
                 canonical_id: CanonicalId::parse(&value.canonical_id).map_err(|_| corrupt())?,
                 display_name: value.display_name,
                 email: None,
-            });
-        }
+            }),
+        };
         for (key, secret) in value.access_keys {
-            add_key(&mut directory, &key, &id, CallerKind::Root, secret.as_bytes())?;
+            add_key(&mut directory, &key, &root, secret.as_bytes())?;
         }
     }
     Ok((directory, new_credentials))
 }
 
-fn add_key(
+fn add_keys(
     directory: &mut Directory,
-    id: &str,
-    account: &AccountId,
-    kind: CallerKind,
-    secret: &[u8],
+    keys: &[(String, SecretBytes)],
+    principal: &Arc<Principal>,
 ) -> Result<(), StartError> {
-    let identity = Identity { account: account.clone(), kind, secret: SecretBytes::new(secret.to_vec()) };
+    keys.iter().try_for_each(|(id, secret)| add_key(directory, id, principal, secret.expose()))
+}
+
+fn add_key(directory: &mut Directory, id: &str, principal: &Arc<Principal>, secret: &[u8]) -> Result<(), StartError> {
+    let identity = Identity { principal: Arc::clone(principal), secret: SecretBytes::new(secret.to_vec()) };
     if directory.add_key(id.to_owned(), identity) {
         return Ok(());
     }

@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::canonical;
 use super::event::{Event, EventKind, EventResource};
 use crate::auth::{Access, CallerKind, RequestFacts};
-use crate::crypto::sha256;
-use crate::names::{AccountId, iam_root_arn, iam_user_arn};
+use crate::names::{AccountId, iam_root_arn, iam_user_arn, iam_user_id};
 use crate::sources::{Sources, Timestamp};
 use crate::wire::iso8601_seconds;
 
@@ -147,7 +146,7 @@ fn identity(event: &Event, who: Who<'_>) -> Value {
         }
         (CallerKind::User { name }, Some(id)) => {
             let arn = iam_user_arn(id, name);
-            let principal = principal_id(&arn);
+            let principal = iam_user_id(id, name);
             json!({"type": "IAMUser", "principalId": principal, "arn": arn, "accountId": account, "userName": name})
         }
         (CallerKind::System { .. }, _) => {
@@ -165,14 +164,6 @@ fn identity(event: &Event, who: Who<'_>) -> Value {
         identity["invokedBy"] = json!(INTERNAL);
     }
     identity
-}
-
-/// `AIDA` and 17 characters, as AWS's unique ids of users look. Follows from the ARN, since users have no id of their
-/// own yet: the same user has the same id in every record.
-fn principal_id(arn: &str) -> String {
-    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digits = sha256(arn.as_bytes()).into_iter().take(17).map(|b| char::from(DIGITS[usize::from(b & 31)]));
-    "AIDA".chars().chain(digits).collect()
 }
 
 fn additional(event: &Event, who: Who<'_>, facts: &RequestFacts) -> Value {

@@ -3,34 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::header::{HeaderName, REFERER, USER_AGENT};
+
+use super::context::RequestContext;
+use super::{CallerKind, Principal};
 use crate::names::{AccountId, Region};
+use crate::policy::{self, Context, Decision, Policy, Target, evaluate};
 use crate::sources::Timestamp;
 use crate::wire::{Edge, TlsInfo};
 
-/// What kind of principal a caller is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallerKind {
-    /// The account's root.
-    Root,
-    /// An IAM user of the account.
-    User {
-        /// Its name.
-        name: String,
-    },
-    /// Nobody signed the request.
-    Anonymous,
-    /// A job of this program (sweeper, rotation), by name.
-    System {
-        /// The job.
-        job: &'static str,
-    },
-}
-
 /// Who asks. Made by [`super::authenticate()`] and [`system`] only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
-    kind: CallerKind,
-    account: Option<AccountId>,
+    principal: Arc<Principal>,
     access_key_id: Option<String>,
 }
 
@@ -58,6 +44,8 @@ pub struct RequestFacts {
     pub source_ip: IpAddr,
     /// `User-Agent`, cut at 1,024 bytes.
     pub user_agent: String,
+    /// `Referer`, cut at 1,024 bytes.
+    pub referer: Option<String>,
     /// `aws:SecureTransport`.
     pub secure: bool,
     /// SSE-C and KMS are taken (see [`Edge::confidential`]).
@@ -70,26 +58,38 @@ pub struct RequestFacts {
     pub region: Region,
     /// How it was signed.
     pub signature: SignatureKind,
+    /// When it was signed, if the signature says so.
+    pub signed: Option<Timestamp>,
 }
+
+/// What is kept of a header, in bytes.
+const HEADER_KEPT_BYTES: usize = 1024;
 
 impl RequestFacts {
     /// Puts together what the edge and the signature tell.
-    pub fn new(edge: &Edge, user_agent: &str, region: Region, signature: SignatureKind) -> Self {
-        let mut end = user_agent.len().min(1024);
-        while !user_agent.is_char_boundary(end) {
-            end -= 1;
-        }
+    pub(super) fn new(
+        edge: &Edge,
+        headers: &HeaderMap,
+        region: Region,
+        how: (SignatureKind, Option<Timestamp>),
+    ) -> Self {
+        let kept = |name: HeaderName| {
+            let value = String::from_utf8_lossy(headers.get(name)?.as_bytes());
+            Some(value[..value.floor_char_boundary(HEADER_KEPT_BYTES)].to_owned())
+        };
         Self {
             request_id: edge.request_id.to_string(),
             received: edge.received,
             source_ip: edge.source_ip,
-            user_agent: user_agent[..end].to_owned(),
+            user_agent: kept(USER_AGENT).unwrap_or_default(),
+            referer: kept(REFERER),
             secure: edge.secure,
             confidential: edge.confidential,
             tls: edge.tls.clone(),
             host: edge.host.clone(),
             region,
-            signature,
+            signature: how.0,
+            signed: how.1,
         }
     }
 }
@@ -124,18 +124,18 @@ pub struct Grant {
 
 impl Caller {
     /// For `authenticate` alone.
-    pub(super) fn new(kind: CallerKind, account: Option<AccountId>, access_key_id: Option<String>) -> Self {
-        Self { kind, account, access_key_id }
+    pub(super) fn new(principal: Arc<Principal>, access_key_id: Option<String>) -> Self {
+        Self { principal, access_key_id }
     }
 
     /// What kind of principal.
     pub fn kind(&self) -> &CallerKind {
-        &self.kind
+        self.principal.kind()
     }
 
     /// Its account; none for anonymous callers and jobs.
     pub fn account(&self) -> Option<&AccountId> {
-        self.account.as_ref()
+        self.principal.account()
     }
 
     /// The access key that signed.
@@ -144,13 +144,8 @@ impl Caller {
     }
 
     /// The principal's ARN; `anonymous` or the job's name where there is none.
-    pub fn arn(&self) -> String {
-        match (&self.kind, &self.account) {
-            (CallerKind::Root, Some(account)) => crate::names::iam_root_arn(account),
-            (CallerKind::User { name }, Some(account)) => crate::names::iam_user_arn(account, name),
-            (CallerKind::System { job }, _) => format!("strongroom:{job}"),
-            _ => "anonymous".to_owned(),
-        }
+    pub fn arn(&self) -> &str {
+        self.principal.arn()
     }
 }
 
@@ -170,33 +165,76 @@ impl Access {
         &self.0.1
     }
 
-    /// Decides. Until the policy engine comes: an account's root may do all in its account, a job may do all,
-    /// everyone else nothing.
-    pub fn authorize(&self, action: &'static str, resource: Resource) -> Result<Grant, Denied> {
-        let caller = self.caller();
-        let allowed = match caller.kind() {
-            CallerKind::Root => caller.account() == Some(&resource.owner),
-            CallerKind::System { .. } => true,
-            CallerKind::User { .. } | CallerKind::Anonymous => false,
-        };
-        if allowed {
-            return Ok(Grant { action, resource, access: self.clone() });
+    /// Asks the policies whether the caller may do `action` on `resource`: those that stand behind the caller, and
+    /// what `target` says stands before the resource. `adds` are the condition keys that the operation knows beside
+    /// those of every request. The program's own jobs may do all.
+    pub fn authorize(
+        &self,
+        action: &'static str,
+        resource: Resource,
+        target: &Target<'_>,
+        adds: &dyn Context,
+    ) -> Result<Grant, Denied> {
+        let facts = self.facts();
+        let context = RequestContext::new(facts, action, adds);
+        let asked = self.asked(action, &resource, &context);
+        if let Some(asked) = &asked {
+            let own = self.0.0.principal.policies();
+            let decision = evaluate(asked, &own, target);
+            if !decision.is_allowed() {
+                tracing::debug!(request_id = facts.request_id, action, resource = resource.arn, ?decision, "denied");
+                return Err(Denied { message: decision.denial(asked) });
+            }
         }
-        Err(Denied { message: denial(caller, action, &resource) })
+        Ok(Grant { action, resource, access: self.clone() })
     }
-}
 
-fn denial(caller: &Caller, action: &str, resource: &Resource) -> String {
-    if *caller.kind() == CallerKind::Anonymous {
-        return "Access Denied".to_owned();
+    /// As [`Self::authorize`], for the one action that a policy need not allow, since something else decides on it
+    /// (`kms:RetireGrant`): refuses only what a policy denies. Tells also whether the caller's own policies allow it.
+    pub fn authorize_unless_denied(
+        &self,
+        action: &'static str,
+        resource: Resource,
+        target: &Target<'_>,
+        adds: &dyn Context,
+    ) -> Result<(Grant, bool), Denied> {
+        let context = RequestContext::new(self.facts(), action, adds);
+        let mut allowed = true;
+        if let Some(asked) = &self.asked(action, &resource, &context) {
+            let own = self.0.0.principal.policies();
+            let decision = evaluate(asked, &own, target);
+            if matches!(decision, Decision::ExplicitDeny(_)) {
+                return Err(Denied { message: decision.denial(asked) });
+            }
+            let at_home = policy::Request { owner: asked.subject.account, ..*asked };
+            allowed = evaluate(&at_home, &own, &Target::Account).is_allowed();
+        }
+        Ok((Grant { action, resource, access: self.clone() }, allowed))
     }
-    let because = if caller.account() == Some(&resource.owner) { "identity-based" } else { "resource-based" };
-    let (arn, target) = (caller.arn(), &resource.arn);
-    let quote = if action.starts_with("s3:") { "\"" } else { "" };
-    format!(
-        "User: {arn} is not authorized to perform: {action} on resource: {quote}{target}{quote} \
-         because no {because} policy allows the {action} action"
-    )
+
+    /// Who asks, as the policy engine wants it; none for the program's own jobs.
+    pub fn subject(&self) -> Option<policy::Subject<'_>> {
+        self.0.0.principal.subject()
+    }
+
+    /// The lock-out check for a new key policy: whether the caller could still call PutKeyPolicy on `resource`.
+    pub fn could_manage_key(&self, resource: &Resource, new: &Policy, adds: &dyn Context) -> bool {
+        let context = RequestContext::new(self.facts(), "kms:PutKeyPolicy", adds);
+        let own = self.0.0.principal.policies();
+        self.asked("kms:PutKeyPolicy", resource, &context)
+            .is_none_or(|asked| policy::keeps_key_manageable(&asked, &own, new))
+    }
+
+    /// None for the program's own jobs.
+    fn asked<'a>(
+        &'a self,
+        action: &'a str,
+        resource: &'a Resource,
+        context: &'a dyn Context,
+    ) -> Option<policy::Request<'a>> {
+        let subject = self.0.0.principal.subject()?;
+        Some(policy::Request { subject, action, resource: &resource.arn, owner: resource.owner.as_str(), context })
+    }
 }
 
 impl Grant {
@@ -234,12 +272,14 @@ pub fn system(job: &'static str, region: Region, now: Timestamp) -> Access {
         received: now,
         source_ip: IpAddr::from([127, 0, 0, 1]),
         user_agent: "AWS Internal".to_owned(),
+        referer: None,
         secure: true,
         confidential: true,
         tls: None,
         host: String::new(),
         region,
         signature: SignatureKind::Anonymous,
+        signed: None,
     };
-    Access::new(Caller::new(CallerKind::System { job }, None, None), facts)
+    Access::new(Caller::new(Arc::new(Principal::job(job)), None), facts)
 }

@@ -14,15 +14,18 @@ mod tests;
 mod v2;
 mod v4;
 
+use std::sync::Arc;
+
 use http::header::CONTENT_LENGTH;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use super::payload::{ContentHash, Promises};
-use super::{Access, Caller, CallerKind, Directory, Identity, Payload, PayloadError, RequestFacts, SignatureKind};
+use super::{Access, Caller, Directory, Identity, Payload, PayloadError, Principal, RequestFacts, SignatureKind};
 use crate::crypto::{SecretBytes, sha256};
 use crate::names::Region;
 use crate::sigv4::{ALGORITHM, ALGORITHM_V4A, ChunkSigner, EMPTY_SHA256, Params, hex};
+use crate::sources::Timestamp;
 use crate::wire::{Edge, Request};
 
 pub(super) use error::SIGNATURE_MISMATCH;
@@ -98,10 +101,10 @@ pub fn authenticate(
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256: None };
     let verified = context.verify()?;
     let payload = Payload::new(body, Promises::parse(&head, verified.hash, verified.signer)?);
-    if matches!(verified.kind, SignatureKind::V4Query | SignatureKind::V2Query) {
+    if matches!(verified.proved.kind, SignatureKind::V4Query | SignatureKind::V2Query) {
         move_parameters_to_headers(&mut head);
     }
-    let access = access(verified.caller, &head, &edge, verified.region, verified.kind);
+    let access = access(&head, &edge, verified.proved);
     Ok(Authenticated { access, payload, head })
 }
 
@@ -127,13 +130,13 @@ pub async fn authenticate_collected(
     let body_sha256 = Some(hex(&sha256(whole.expose())));
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256 };
     let verified = context.verify().map_err(CollectError::Auth)?;
-    let access = access(verified.caller, &head, &edge, verified.region, verified.kind);
+    let access = access(&head, &edge, verified.proved);
     Ok(Collected { access, body: whole, head })
 }
 
-fn access(caller: Caller, head: &Parts, edge: &Edge, region: Region, kind: SignatureKind) -> Access {
-    let user_agent = head.headers.get(USER_AGENT).map(|v| String::from_utf8_lossy(v.as_bytes())).unwrap_or_default();
-    Access::new(caller, RequestFacts::new(edge, &user_agent, region, kind))
+fn access(head: &Parts, edge: &Edge, proved: Proved) -> Access {
+    let Proved { caller, kind, signed, region } = proved;
+    Access::new(caller, RequestFacts::new(edge, &head.headers, region, (kind, signed)))
 }
 
 /// What verification looks at.
@@ -147,11 +150,18 @@ struct Context<'a> {
     body_sha256: Option<String>,
 }
 
-/// A signature that was verified, or none.
-struct Verified {
+/// Who signed, how and when.
+struct Proved {
     caller: Caller,
     kind: SignatureKind,
+    /// None where the signature does not tell.
+    signed: Option<Timestamp>,
     region: Region,
+}
+
+/// A signature that was verified, or none.
+struct Verified {
+    proved: Proved,
     hash: ContentHash,
     /// For signed chunks.
     signer: Option<ChunkSigner>,
@@ -176,9 +186,10 @@ impl Context<'_> {
             self.verify_v2_query(&params)
         } else {
             let hash = ContentHash::parse(self.content_sha256().as_deref())?;
-            let caller = Caller::new(CallerKind::Anonymous, None, None);
+            let caller = Caller::new(Principal::anonymous(), None);
             let region = self.settings.home().clone();
-            Ok(Verified { caller, kind: SignatureKind::Anonymous, region, hash, signer: None })
+            let proved = Proved { caller, kind: SignatureKind::Anonymous, signed: None, region };
+            Ok(Verified { proved, hash, signer: None })
         }
     }
 
@@ -211,7 +222,7 @@ impl Context<'_> {
     }
 
     fn caller(&self, identity: &Identity, access_key_id: &str) -> Caller {
-        Caller::new(identity.kind.clone(), Some(identity.account.clone()), Some(access_key_id.to_owned()))
+        Caller::new(Arc::clone(&identity.principal), Some(access_key_id.to_owned()))
     }
 }
 

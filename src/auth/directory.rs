@@ -1,11 +1,13 @@
 //! The accounts and identities a gateway knows: from the configuration and from first start. A stored IAM fills this
-//! interface later.
+//! interface later: an access key leads to a [`Principal`], and the principal has its policies.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
-use super::CallerKind;
+use super::Principal;
 use crate::crypto::SecretBytes;
-use crate::names::{AccountId, CanonicalId};
+use crate::names::{AccountId, CanonicalId, iam_root_arn};
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,33 +25,42 @@ pub struct Account {
 /// What an access key stands for.
 #[expect(missing_debug_implementations, reason = "holds a secret")]
 pub struct Identity {
-    /// The account.
-    pub account: AccountId,
-    /// Root or a user of it.
-    pub kind: CallerKind,
+    /// Root or a user of an account.
+    pub principal: Arc<Principal>,
     /// The secret access key.
     pub secret: SecretBytes,
 }
 
-/// Looks up access keys and accounts.
+/// Looks up access keys, principals and accounts.
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 #[derive(Default)]
 pub struct Directory {
     keys: HashMap<String, Identity>,
     accounts: HashMap<AccountId, Account>,
+    /// By ARN.
+    principals: HashMap<String, Arc<Principal>>,
 }
 
 impl Directory {
-    /// Adds an account.
-    pub fn add_account(&mut self, account: Account) {
+    /// Adds an account; returns its root.
+    pub fn add_account(&mut self, account: Account) -> Arc<Principal> {
+        let root = self.add_principal(Principal::root(&account));
         self.accounts.insert(account.id.clone(), account);
+        root
+    }
+
+    /// Adds a user.
+    pub fn add_principal(&mut self, principal: Principal) -> Arc<Principal> {
+        let principal = Arc::new(principal);
+        self.principals.insert(principal.arn().to_owned(), Arc::clone(&principal));
+        principal
     }
 
     /// Adds an access key; false if the id is taken.
     pub fn add_key(&mut self, access_key_id: String, identity: Identity) -> bool {
         match self.keys.entry(access_key_id) {
-            std::collections::hash_map::Entry::Occupied(_) => false,
-            std::collections::hash_map::Entry::Vacant(slot) => {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(slot) => {
                 slot.insert(identity);
                 true
             }
@@ -66,8 +77,21 @@ impl Directory {
         self.accounts.get(id)
     }
 
+    /// The root of an account.
+    pub fn root(&self, id: &AccountId) -> Option<&Arc<Principal>> {
+        self.principals.get(&iam_root_arn(id))
+    }
+
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.values()
+    }
+
+    /// Whether there is a principal of this name: an account's id, the ARN of a root or a user, a canonical id, as
+    /// [`crate::policy::Policy::named_principals`] gives them. Roles and sessions come with a stored IAM.
+    pub fn knows(&self, named: &str) -> bool {
+        let account = || AccountId::parse(named).is_ok_and(|id| self.accounts.contains_key(&id));
+        let canonical = || self.accounts.values().any(|account| account.canonical_id.as_str() == named);
+        self.principals.contains_key(named) || account() || canonical()
     }
 }

@@ -3,13 +3,16 @@
 
 mod access;
 mod authenticate;
+mod context;
 mod directory;
 mod payload;
+mod principal;
 
-pub use access::{Access, Caller, CallerKind, Denied, Grant, RequestFacts, Resource, SignatureKind, system};
+pub use access::{Access, Caller, Denied, Grant, RequestFacts, Resource, SignatureKind, system};
 pub use authenticate::{
     AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, authenticate,
     authenticate_collected,
 };
 pub use directory::{Account, Directory, Identity};
 pub use payload::{BodyTimeout, BodyVerified, Payload, PayloadError};
+pub use principal::{CallerKind, Principal};

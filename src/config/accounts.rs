@@ -10,6 +10,7 @@ use super::values::Secret;
 use super::{AccountConfig, ConfigError, UserConfig};
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId};
+use crate::policy::{Attached, Kind, Policy, READY_MADE, READY_MADE_PREFIX, ReadyMade};
 
 /// The longest access key id that AWS allows, in bytes.
 const ACCESS_KEY_ID_MAX_BYTES: usize = 128;
@@ -95,15 +96,23 @@ fn check_user(raw: RawUser, seen: &mut Seen) -> Result<UserConfig, ConfigError> 
     if !(1..=USER_NAME_MAX_BYTES).contains(&raw.name.len()) || !raw.name.bytes().all(legal) {
         return Err(wrong("a user name is 1 to 64 letters, digits or _+=,.@-"));
     }
-    for policy in &raw.policies {
-        match serde_json::from_str::<serde_json::Value>(policy) {
-            Ok(serde_json::Value::Object(_)) => {}
-            Ok(_) => return Err(wrong("a policy is a JSON object")),
-            Err(error) => return Err(wrong(&format!("a policy is no valid JSON: {error}"))),
-        }
-    }
+    let policies = raw.policies.iter().enumerate().map(|(at, policy)| check_policy(at + 1, policy));
+    let policies = policies.collect::<Result<Vec<_>, _>>().map_err(|e| wrong(&e))?;
     let access_keys = check_keys(raw.access_keys, seen).map_err(|e| wrong(&e.0))?;
-    Ok(UserConfig { name: raw.name, access_keys, policies: raw.policies })
+    Ok(UserConfig { name: raw.name, access_keys, policies })
+}
+
+/// A policy's document, or the name of one that comes with the program. `number`: its place in the list, from 1.
+fn check_policy(number: usize, written: &str) -> Result<Attached, String> {
+    if written.starts_with(READY_MADE_PREFIX) {
+        let names = || READY_MADE.map(|role| role.name).join(", ");
+        let role = ReadyMade::find(written);
+        return role
+            .map(ReadyMade::attached)
+            .ok_or_else(|| format!("no policy is called {written:?}; there are {}", names()));
+    }
+    let policy = Policy::parse(written.as_bytes(), Kind::Identity).map_err(|e| format!("policy {number}: {e}"))?;
+    Ok(Attached { name: format!("inline policy {number}").into(), policy: policy.into() })
 }
 
 fn check_keys(raw: Vec<RawAccessKey>, seen: &mut Seen) -> Result<Vec<(String, SecretBytes)>, ConfigError> {
@@ -161,7 +170,7 @@ mod tests {
             r#"[{{"id": "111122223333", "canonical_id": "{canonical}", "display_name": "main", "email": "m@x.y",
                 "access_keys": [{{"id": "ROOTKEY", "secret": "rootsecret"}}],
                 "user": [{{"name": "alice", "access_keys": [{{"id": "ALICE", "secret": "alicesecret"}}],
-                          "policies": ["{{}}"]}}]}}]"#
+                          "policies": ["strongroom:KeyUser"]}}]}}]"#
         );
         let all = accounts(&json).expect("valid");
         let account = &all[0];
@@ -208,8 +217,21 @@ mod tests {
             ),
             (r#"[{"id": "111122223333", "user": [{"name": "u"}, {"name": "u"}]}]"#, "user \"u\" is listed twice"),
             (r#"[{"id": "111122223333", "user": [{"name": "a b"}]}]"#, "a user name is"),
-            (r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["[]"]}]}]"#, "a policy is a JSON object"),
-            (r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["{"]}]}]"#, "no valid JSON"),
+            (
+                r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["strongroom:Auditor", "[]"]}]}]"#,
+                "account \"111122223333\": user \"u\": policy 2: Syntax errors in policy.",
+            ),
+            (
+                concat!(
+                    r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["{\"Statement\": "#,
+                    r#"{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:*\", \"Resource\": \"*\"}}"]}]}]"#,
+                ),
+                "user \"u\": policy 1: Policy document should not specify a principal.",
+            ),
+            (
+                r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["strongroom:Admin"]}]}]"#,
+                "no policy is called \"strongroom:Admin\"; there are strongroom:KeyAdministrator, strongroom:KeyUser,",
+            ),
         ] {
             let message = refusal(json);
             assert!(message.contains(expected), "{message}");

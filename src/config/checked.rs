@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId, Region, StoreUrl};
+use crate::policy::Attached;
 
 /// `object_ownership` of new buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
@@ -54,8 +55,8 @@ pub struct UserConfig {
     pub name: String,
     /// Its keys: id, secret.
     pub access_keys: Vec<(String, SecretBytes)>,
-    /// Inline policy documents, valid JSON objects.
-    pub policies: Vec<String>,
+    /// Its identity policies: documents, and those that come with the program.
+    pub policies: Vec<Attached>,
 }
 
 /// `root_token_*`.

@@ -5,6 +5,7 @@ use toml::{Table, Value};
 use super::values::Span;
 use super::{AccountConfig, Config, Ownership};
 use crate::crypto::SecretBytes;
+use crate::policy::{Attached, READY_MADE_PREFIX};
 
 const HIDDEN: &str = "(hidden)";
 
@@ -101,11 +102,17 @@ fn account(account: &AccountConfig) -> Value {
         let mut table = Table::new();
         table.insert("name".to_owned(), user.name.as_str().into());
         table.insert("access_keys".to_owned(), access_keys(&user.access_keys));
-        table.insert("policies".to_owned(), user.policies.clone().into());
+        table.insert("policies".to_owned(), Value::Array(user.policies.iter().map(policy).collect()));
         Value::Table(table)
     };
     table.insert("user".to_owned(), Value::Array(account.users.iter().map(user).collect()));
     Value::Table(table)
+}
+
+/// As it was written: a document, or the name of one that comes with the program.
+fn policy(attached: &Attached) -> Value {
+    let named = attached.name.starts_with(READY_MADE_PREFIX);
+    if named { (*attached.name).into() } else { attached.policy.text().into() }
 }
 
 fn access_keys(keys: &[(String, SecretBytes)]) -> Value {

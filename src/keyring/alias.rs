@@ -8,7 +8,7 @@ use super::keys::Operation;
 use super::manage::{CHANGE_ATTEMPTS, Page, after, last_field, put_new_key};
 use super::record::{AliasRecord, KeyPlace, KeyRecord, RotationRecord, alias_row, owner_tuple};
 use super::rotation::ROTATION_PERIOD_DEFAULT_DAYS;
-use super::service::{KeyRing, ResolvedKey, S3_ALIAS, alias_absent, check_managed, check_usable};
+use super::service::{KeyRing, ResolvedKey, S3_ALIAS, alias_absent, check_usable};
 use crate::audit::Event;
 use crate::auth::{Access, Grant};
 use crate::crypto::KeyMaterial;
@@ -171,7 +171,7 @@ impl KeyRing {
             None => None,
         };
         let new = match change.target() {
-            Some((key_grant, target)) => Some(self.alias_target(key_grant, target).await?),
+            Some((_, target)) => Some(self.alias_target(target).await?),
             None => None,
         };
         if let (Some((_, old)), Some((_, new))) = (&old, &new) {
@@ -191,10 +191,9 @@ impl KeyRing {
     }
 
     /// The key that an alias is to point to, if it may.
-    async fn alias_target(&self, key_grant: &Grant, target: &ResolvedKey) -> Result<StoredKey, KeyringError> {
+    async fn alias_target(&self, target: &ResolvedKey) -> Result<StoredKey, KeyringError> {
         let place = KeyPlace::of(&target.metadata);
         let stored = self.load(&place).await?;
-        check_managed(&stored.value, &place, key_grant, false)?;
         check_usable(&stored.value, &place, Operation::TakeAlias)?;
         Ok((place, stored))
     }
@@ -291,7 +290,7 @@ impl KeyRing {
         batch.expect_absent(Table::Alias, row.clone());
         batch.put(row.clone(), &alias);
         if self.commit(batch, &event).await?.is_some() {
-            return Ok(ResolvedKey { metadata });
+            return self.resolved(&place, record);
         }
         match self.rows().load::<AliasRecord>(&row).await? {
             Some(alias) => self.find_key(KeyPlace::new(region, account, &alias.value.target_key_id)).await,

@@ -63,6 +63,13 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
+    /// The answer to who may not know whether the key that a ciphertext names exists.
+    pub fn unknown_sealer() -> Self {
+        let message = "The ciphertext refers to a customer master key that does not exist, does not exist in this \
+                       region, or you are not allowed to access.";
+        Self::Denied(Denied { message: message.to_owned() })
+    }
+
     /// The name of AWS's exception.
     pub fn code(&self) -> &'static str {
         match self {

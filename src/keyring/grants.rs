@@ -14,9 +14,10 @@ use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource};
 use super::keys::Operation;
 use super::manage::{CHANGE_ATTEMPTS, Page, after};
+use super::permission::not_allowed;
 use super::record::KeyPlace;
 use super::root::hex;
-use super::service::{KeyRing, ResolvedKey, check_managed, check_usable, not_allowed};
+use super::service::{KeyRing, ResolvedKey, check_usable};
 use super::usage::unless_dry;
 use crate::audit::Event;
 use crate::auth::Grant;
@@ -65,12 +66,12 @@ pub struct CreatedGrant {
 }
 
 /// What gave leave to create a grant.
-#[derive(Debug, Clone, Copy)]
-pub enum Leave<'a> {
+#[derive(Debug, Clone)]
+pub enum Leave {
     /// A policy: any grant may be made.
     Policy,
-    /// No policy, but grants of the key, by their ids: what is made may not go beyond all of them.
-    Grants(&'a [&'a str]),
+    /// No policy, but one of these grants of the key: what is made may not go beyond all of them.
+    Grants(Arc<[KeyGrant]>),
 }
 
 /// Who retires a grant.
@@ -129,7 +130,7 @@ impl KeyRing {
         call: &Call,
         key: &ResolvedKey,
         new: &NewGrant,
-        leave: Leave<'_>,
+        leave: &Leave,
         dry_run: bool,
     ) -> Result<CreatedGrant, KeyringError> {
         grant.assert_covers("kms:CreateGrant", &key.metadata.arn);
@@ -151,14 +152,13 @@ impl KeyRing {
 
     async fn try_create_grant(
         &self,
-        (grant, leave): (&Grant, Leave<'_>),
+        (grant, leave): (&Grant, &Leave),
         place: &KeyPlace,
         new: &NewGrant,
         dry_run: bool,
         event: &Event,
     ) -> Result<Option<String>, KeyringError> {
         let key = self.load(place).await?;
-        check_managed(&key.value, place, grant, event.via_s3)?;
         check_usable(&key.value, place, Operation::Grant)?;
         new.check_kind(key.value.kind)?;
         let mut batch = self.rows().batch();
@@ -192,13 +192,13 @@ impl KeyRing {
     async fn check_leave(
         &self,
         batch: &mut RowBatch<'_>,
-        (grant, leave): (&Grant, Leave<'_>),
+        (grant, leave): (&Grant, &Leave),
         place: &KeyPlace,
         new: &NewGrant,
     ) -> Result<(), KeyringError> {
         let Leave::Grants(parents) = leave else { return Ok(()) };
-        for id in parents {
-            let row = grant_row(place, id);
+        for parent in &**parents {
+            let row = grant_row(place, parent.id());
             let Some(parent) = self.rows().load::<GrantRecord>(&row).await? else { continue };
             let terms = &parent.value.terms;
             if terms.operations.contains(&GrantOperation::CreateGrant) && new.terms().is_within(terms) {
@@ -221,7 +221,7 @@ impl KeyRing {
     ) -> Result<(), KeyringError> {
         grant.assert_covers("kms:RevokeGrant", &key.metadata.arn);
         let event = event_of(grant, "RevokeGrant", call, vec![key_resource(&key.metadata)]);
-        self.end_grant(grant, &KeyPlace::of(&key.metadata), id, event, |_| unless_dry(dry_run, Ok(()))).await
+        self.end_grant(&KeyPlace::of(&key.metadata), id, event, |_| unless_dry(dry_run, Ok(()))).await
     }
 
     /// Removes a grant if what it says of the retirer allows that. Grant: `kms:RetireGrant`, which stands for no more
@@ -239,7 +239,7 @@ impl KeyRing {
         let place = KeyPlace::of(&key.metadata);
         let event = event_of(grant, "RetireGrant", call, vec![key_resource(&key.metadata)]);
         let event = Event { additional: json!({ "grantId": id }), ..event };
-        self.end_grant(grant, &place, id, event, |record| {
+        self.end_grant(&place, id, event, |record| {
             let accounts = [record.issuing_account.as_str(), place.account.as_str()];
             match record.terms.retirement(accounts, &by.subject) {
                 Retirement::Allowed => unless_dry(dry_run, Ok(())),
@@ -252,7 +252,6 @@ impl KeyRing {
 
     async fn end_grant(
         &self,
-        grant: &Grant,
         place: &KeyPlace,
         id: &str,
         event: Event,
@@ -260,7 +259,7 @@ impl KeyRing {
     ) -> Result<(), KeyringError> {
         let _line = self.grants().line(place).await;
         for _ in 0..CHANGE_ATTEMPTS {
-            match self.try_end_grant(grant, place, id, &event, &check).await {
+            match self.try_end_grant(place, id, &event, &check).await {
                 Ok(Some(())) => return Ok(()),
                 Ok(None) => {}
                 Err(error) => return self.conclude_refused(event, error).await,
@@ -271,7 +270,6 @@ impl KeyRing {
 
     async fn try_end_grant(
         &self,
-        grant: &Grant,
         place: &KeyPlace,
         id: &str,
         event: &Event,
@@ -279,7 +277,6 @@ impl KeyRing {
     ) -> Result<Option<()>, KeyringError> {
         check_grant_id(id)?;
         let key = self.load(place).await?;
-        check_managed(&key.value, place, grant, event.via_s3)?;
         check_usable(&key.value, place, Operation::Read)?;
         let stored = self.rows().load::<GrantRecord>(&grant_row(place, id)).await?;
         // AWS's text is not recorded.

@@ -6,17 +6,18 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Details, event_of, key_resource};
 use super::ciphertext::wrap_material;
+use super::key_policies::policy_text;
 use super::keys::Operation;
 use super::multi_region::Member;
 use super::queue::put_key;
 use super::record::{KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, MultiRegionRecord, owner_tuple};
 use super::root::hex;
-use super::service::{KeyRing, ResolvedKey, check_managed, check_usable};
+use super::service::{KeyRing, ResolvedKey, check_usable};
 use super::{KeyMetadata, KeyOrigin, KeyState, KeyringError};
 use crate::auth::Grant;
 use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
-use crate::names::{AccountId, KeyKind, KeySpec, Region, iam_root_arn, kms_key_arn};
+use crate::names::{KeyKind, KeySpec, kms_key_arn};
 use crate::sources::Timestamp;
 use crate::wire::lower_camel;
 
@@ -121,15 +122,8 @@ impl KeyRing {
 
     /// The key policy as JSON text. Grant: `kms:GetKeyPolicy`.
     pub async fn key_policy(&self, grant: &Grant, call: &Call, key: &ResolvedKey) -> Result<String, KeyringError> {
-        let metadata = &key.metadata;
-        self.read_key(grant, "kms:GetKeyPolicy", call, key, |record| {
-            Ok(match &record.policy {
-                Some(policy) => policy.clone(),
-                None if record.aws_managed => s3_key_policy(&metadata.region, &metadata.account),
-                None => default_policy(&metadata.account),
-            })
-        })
-        .await
+        let place = KeyPlace::of(&key.metadata);
+        self.read_key(grant, "kms:GetKeyPolicy", call, key, |record| Ok(policy_text(&place, record))).await
     }
 
     /// The tags, in the order of their keys, behind a marker. Grant: `kms:ListResourceTags`.
@@ -289,7 +283,7 @@ impl KeyRing {
         grant.assert_covers(action, &key.metadata.arn);
         let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
         for _ in 0..CHANGE_ATTEMPTS {
-            match self.try_change(grant, operation, key, &event, &edit).await {
+            match self.try_change(operation, key, &event, &edit).await {
                 Ok(Some(value)) => {
                     self.materials().forget(&key.metadata.key_id);
                     return Ok(value);
@@ -303,7 +297,6 @@ impl KeyRing {
 
     async fn try_change<T>(
         &self,
-        grant: &Grant,
         operation: Operation,
         key: &ResolvedKey,
         event: &crate::audit::Event,
@@ -311,7 +304,6 @@ impl KeyRing {
     ) -> Result<Option<T>, KeyringError> {
         let place = KeyPlace::of(&key.metadata);
         let stored = self.load(&place).await?;
-        check_managed(&stored.value, &place, grant, event.via_s3)?;
         check_usable(&stored.value, &place, operation)?;
         let others = self.others(&place, &stored.value).await?;
         let mut batch = self.rows().batch();
@@ -464,47 +456,4 @@ pub(super) fn shown_metadata(metadata: &KeyMetadata) -> Value {
         shown["multiRegionConfiguration"] = json!({ "multiRegionKeyType": role });
     }
     shown
-}
-
-/// The policy that a key gets from CreateKey without one (KMS developer guide, "Default key policy").
-pub(super) fn default_policy(account: &AccountId) -> String {
-    json!({
-        "Version": "2012-10-17",
-        "Id": "key-default-1",
-        "Statement": [{
-            "Sid": "Enable IAM User Permissions",
-            "Effect": "Allow",
-            "Principal": { "AWS": iam_root_arn(account) },
-            "Action": "kms:*",
-            "Resource": "*"
-        }]
-    })
-    .to_string()
-}
-
-/// The policy of `alias/aws/s3`, as AWS writes it.
-fn s3_key_policy(region: &Region, account: &AccountId) -> String {
-    let use_actions = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"];
-    json!({
-        "Version": "2012-10-17",
-        "Id": "auto-s3-2",
-        "Statement": [{
-            "Sid": "Allow access through S3 for all principals in the account that are authorized to use S3",
-            "Effect": "Allow",
-            "Principal": { "AWS": "*" },
-            "Action": use_actions,
-            "Resource": "*",
-            "Condition": { "StringEquals": {
-                "kms:CallerAccount": account.as_str(),
-                "kms:ViaService": format!("s3.{region}.amazonaws.com")
-            } }
-        }, {
-            "Sid": "Allow direct access to key metadata to the account",
-            "Effect": "Allow",
-            "Principal": { "AWS": iam_root_arn(account) },
-            "Action": ["kms:Describe*", "kms:Get*", "kms:List*"],
-            "Resource": "*"
-        }]
-    })
-    .to_string()
 }

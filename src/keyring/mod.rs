@@ -15,6 +15,7 @@ mod grants;
 mod import;
 mod import_token;
 mod key_pair;
+mod key_policies;
 mod keys;
 mod labels;
 mod manage;
@@ -22,6 +23,7 @@ mod marker;
 mod material;
 mod multi_region;
 mod owned;
+mod permission;
 mod queue;
 mod record;
 mod root;
@@ -46,6 +48,7 @@ pub use labels::{LastUsage, LastUse, TAGS_MAX};
 pub use manage::{NewKey, PENDING_WINDOW_DEFAULT_DAYS, Page, ScheduledDeletion};
 pub use multi_region::{NewReplica, Replica};
 pub use owned::OwnedKey;
+pub use permission::{Told, authorize_without_key, keeps_manageable, keeps_new_manageable, kind_keys};
 pub use root::{
     KeyFile, KeyService, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange,
     RootError, RootId, RootSecret, Roots, RotationStep, StoreKeyRotation, Token, Unattended, combine, create_store,
@@ -54,7 +57,7 @@ pub use root::{
 pub use rotation::{
     MaterialState, ON_DEMAND_ROTATIONS_MAX, ROTATION_PERIOD_DAYS, Rotation, RotationKind, RotationStatus,
 };
-pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, S3_ALIAS};
+pub use service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, Reach, ResolvedKey, S3_ALIAS};
 pub use usage::{DataKeySize, Sealing, Use};
 
 pub use crate::crypto::StoreKey;

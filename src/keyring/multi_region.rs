@@ -8,8 +8,9 @@
 use serde_json::json;
 
 use super::call::{Call, service_event};
+use super::key_policies::default_policy;
 use super::keys::Operation;
-use super::manage::{default_policy, put_new_key, shown_metadata};
+use super::manage::{put_new_key, shown_metadata};
 use super::queue::put_key;
 use super::record::{KeyPlace, KeyRecord, MaterialRecord};
 use super::service::{KeyRing, ResolvedKey, check_usable};
@@ -120,6 +121,20 @@ impl KeyRing {
             }
         }
         Ok(others)
+    }
+
+    /// The member of a key's set in another Region. Where there is none, the key's own policy stands for it: the call
+    /// is refused for that reason later.
+    pub async fn member_in(&self, key: &ResolvedKey, region: &Region) -> Result<ResolvedKey, KeyringError> {
+        let place = KeyPlace::of(&key.metadata).in_region(region);
+        let arn = place.arn();
+        match self.find_key(place).await {
+            Err(KeyringError::NotFound(_)) => {
+                let metadata = KeyMetadata { arn, ..key.metadata.clone() };
+                Ok(ResolvedKey { metadata, ..key.clone() })
+            }
+            found => found,
+        }
     }
 
     /// Puts what a change of one member means for the others into its batch; nothing if it changed nothing they share.

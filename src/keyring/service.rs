@@ -3,23 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::call::key_resource;
 use super::ciphertext::parse_ciphertext;
 use super::clock::TrustedClock;
 use super::grants::GrantParts;
 use super::import::has_expired;
 use super::key_pair::RsaMakers;
+use super::key_policies::KeyPolicies;
 use super::keys::{Operation, StateRefusal, check_state};
 use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
-use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row};
+use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row, owner_tuple};
 use super::root::StoreKeyRotation;
 use super::{KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
-use crate::audit::Audit;
+use crate::audit::{Audit, EventResource};
 use crate::auth::{Access, Denied, Grant};
 use crate::crypto::{SecretBytes, StoreKey};
-use crate::index::{Rows, Stored};
+use crate::index::{Direction, KeyRange, Rows, Stored, Table, Tuple, TupleReader};
 use crate::names::{AccountId, Region, kms_alias_arn, kms_key_arn};
+use crate::policy::Policy;
 use crate::sources::Sources;
 
 use super::usage::{DataKeySize, Sealing, Use};
@@ -35,9 +38,27 @@ pub const S3_ALIAS: &str = "alias/aws/s3";
 pub struct ResolvedKey {
     /// Its metadata when it was resolved; the use checks the state again.
     pub metadata: KeyMetadata,
+    pub(super) policy: Arc<Policy>,
+    pub(super) tags: Vec<(String, String)>,
+    /// With their `alias/`.
+    pub(super) aliases: Vec<String>,
+}
+
+/// How far a key's name may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To keys of the caller's account.
+    OwnAccount,
+    /// By its ARN, to a key of any account; its policy decides.
+    AnyAccount,
 }
 
 impl ResolvedKey {
+    /// As the trail names it.
+    pub fn event_resource(&self) -> EventResource {
+        key_resource(&self.metadata)
+    }
+
     /// Whether the key could be used when it was resolved: for those that hold what was made with it.
     pub fn check_usable(&self) -> Result<(), KeyringError> {
         let metadata = &self.metadata;
@@ -93,6 +114,7 @@ struct Parts {
     rsa_makers: RsaMakers,
     store_key_rotation: StoreKeyRotation,
     grants: GrantParts,
+    policies: KeyPolicies,
 }
 
 impl KeyRing {
@@ -115,6 +137,7 @@ impl KeyRing {
             rsa_makers,
             store_key_rotation,
             grants: GrantParts::default(),
+            policies: KeyPolicies::default(),
         }))
     }
 
@@ -177,7 +200,7 @@ impl KeyRing {
         region: &Region,
         key: &str,
     ) -> Result<ResolvedKey, KeyringError> {
-        self.resolve_for(access, account, region, key, "kms:GenerateDataKey").await
+        self.resolve_for(access, account, region, (key, Reach::AnyAccount), "kms:GenerateDataKey").await
     }
 
     /// As [`Self::resolve`], for an action that a refusal then names.
@@ -186,17 +209,27 @@ impl KeyRing {
         access: &Access,
         account: &AccountId,
         region: &Region,
-        key: &str,
+        (key, reach): (&str, Reach),
         action: &str,
     ) -> Result<ResolvedKey, KeyringError> {
         let named = parse_key_name(key, region)?;
-        if named.account.is_some_and(|owner| owner != *account) {
-            // Whether another account's key exists is not for this caller to learn: all get one answer.
+        let owner = named.account.as_ref().unwrap_or(account);
+        if reach == Reach::OwnAccount && owner != account {
             return Err(foreign(access, action));
         }
-        match named.name {
-            KeyName::Id(id) => self.find_key(KeyPlace::new(region, account, &id)).await,
-            KeyName::Alias(name) => self.find_alias(access, account, region, &name).await,
+        let found = match named.name {
+            KeyName::Id(id) => self.find_key(KeyPlace::new(region, owner, &id)).await,
+            // Nobody makes keys in other accounts.
+            KeyName::Alias(name) if name == S3_ALIAS && owner == account => {
+                self.find_or_make_s3_key(access, account, region).await
+            }
+            KeyName::Alias(name) => self.find_alias(owner, region, &name).await,
+        };
+        match found {
+            // Whether another account's key exists is not for this caller to learn: one that is not there gets the
+            // same answer as one whose policy does not allow it.
+            Err(KeyringError::NotFound(_)) if owner != account => Err(foreign(access, action)),
+            found => found,
         }
     }
 
@@ -206,16 +239,17 @@ impl KeyRing {
         access: &Access,
         account: &AccountId,
         region: &Region,
-        key: &str,
+        (key, reach): (&str, Reach),
         action: &str,
     ) -> Result<ResolvedKey, KeyringError> {
         if matches!(parse_key_name(key, region)?.name, KeyName::Alias(_)) {
             return Err(KeyringError::NotFound(format!("Invalid keyId '{key}'")));
         }
-        self.resolve_for(access, account, region, key, action).await
+        self.resolve_for(access, account, region, (key, reach), action).await
     }
 
-    /// Which key sealed a ciphertext: to be authorized before [`Self::decrypt`].
+    /// Which key sealed a ciphertext: to be authorized before [`Self::decrypt`]. A ciphertext names no account; the
+    /// caller's is looked at first.
     pub async fn resolve_ciphertext(
         &self,
         account: &AccountId,
@@ -224,12 +258,34 @@ impl KeyRing {
     ) -> Result<ResolvedKey, KeyringError> {
         let sealer = parse_ciphertext(ciphertext)?;
         match self.find_key(KeyPlace::new(region, account, &sealer.key_id)).await {
-            Err(KeyringError::NotFound(_)) => Err(KeyringError::Denied(Denied {
-                message: "The ciphertext refers to a customer master key that does not exist, does not exist in this \
-                          region, or you are not allowed to access."
-                    .to_owned(),
-            })),
-            found => found,
+            Err(KeyringError::NotFound(_)) => {}
+            found => return found,
+        }
+        match self.find_owner(region, &sealer.key_id).await? {
+            Some(place) => self.find_key(place).await,
+            None => Err(KeyringError::unknown_sealer()),
+        }
+    }
+
+    /// The place of a key of which only Region and id are known. Goes from account to account: two reads for each that
+    /// has keys in the Region.
+    async fn find_owner(&self, region: &Region, key_id: &str) -> Result<Option<KeyPlace>, KeyringError> {
+        let engine = self.rows().engine();
+        let mut range = KeyRange::prefix(&Tuple::new().bytes(region.as_str().as_bytes()).build());
+        loop {
+            let first = engine.scan(Table::Key, &range, 1, Direction::Forward).await?;
+            let Some((row, _)) = first.first() else { return Ok(None) };
+            let mut fields = TupleReader::new(row);
+            let (_, account) = (fields.bytes(), fields.bytes());
+            let account = account.and_then(|account| AccountId::parse(std::str::from_utf8(&account).ok()?).ok());
+            let damaged = || KeyringError::Internal("a row of keys has a malformed key".to_owned());
+            let account = account.ok_or_else(damaged)?;
+            let place = KeyPlace::new(region, &account, key_id);
+            if engine.get(Table::Key, &place.row()).await?.is_some() {
+                return Ok(Some(place));
+            }
+            let Some(behind) = KeyRange::prefix(&owner_tuple(region, &account).build()).end else { return Ok(None) };
+            range.start = behind;
         }
     }
 
@@ -278,21 +334,31 @@ impl KeyRing {
 
     pub(super) async fn find_key(&self, place: KeyPlace) -> Result<ResolvedKey, KeyringError> {
         let stored = self.load(&place).await?;
-        Ok(ResolvedKey { metadata: stored.value.metadata(&place) })
+        self.resolved(&place, stored.value)
     }
 
-    async fn find_alias(
+    pub(super) fn resolved(&self, place: &KeyPlace, record: KeyRecord) -> Result<ResolvedKey, KeyringError> {
+        let policy = self.0.policies.of(place, &record)?;
+        Ok(ResolvedKey { metadata: record.metadata(place), policy, tags: record.tags, aliases: record.aliases })
+    }
+
+    async fn find_alias(&self, account: &AccountId, region: &Region, name: &str) -> Result<ResolvedKey, KeyringError> {
+        let alias = self.rows().load::<AliasRecord>(&alias_row(region, account, name)).await?;
+        match alias {
+            Some(alias) => self.find_key(KeyPlace::new(region, account, &alias.value.target_key_id)).await,
+            None => Err(alias_absent(region, account, name)),
+        }
+    }
+
+    async fn find_or_make_s3_key(
         &self,
         access: &Access,
         account: &AccountId,
         region: &Region,
-        name: &str,
     ) -> Result<ResolvedKey, KeyringError> {
-        let alias = self.rows().load::<AliasRecord>(&alias_row(region, account, name)).await?;
-        match alias {
-            Some(alias) => self.find_key(KeyPlace::new(region, account, &alias.value.target_key_id)).await,
-            None if name == S3_ALIAS => self.make_s3_key(access, account, region).await,
-            None => Err(alias_absent(region, account, name)),
+        match self.find_alias(account, region, S3_ALIAS).await {
+            Err(KeyringError::NotFound(_)) => self.make_s3_key(access, account, region).await,
+            found => found,
         }
     }
 }
@@ -328,32 +394,6 @@ pub(super) fn wrong_origin(record: &KeyRecord, place: &KeyPlace) -> KeyringError
 
 fn unsupported_origin(arn: &str, origin: KeyOrigin) -> KeyringError {
     KeyringError::Unsupported(format!("{arn} origin is {} which is not valid for this operation.", origin.name()))
-}
-
-/// An AWS managed key's policy allows its use through S3 and to read its metadata, nothing else, to anyone.
-pub(super) fn check_managed(
-    record: &KeyRecord,
-    place: &KeyPlace,
-    grant: &Grant,
-    via_s3: bool,
-) -> Result<(), KeyringError> {
-    let action = grant.action();
-    let reads = ["kms:Describe", "kms:Get", "kms:List"].iter().any(|stem| action.starts_with(stem));
-    if !record.aws_managed || reads || via_s3 {
-        return Ok(());
-    }
-    Err(not_allowed(grant, place))
-}
-
-/// Nothing about the key allows the action that `grant` is for.
-pub(super) fn not_allowed(grant: &Grant, place: &KeyPlace) -> KeyringError {
-    let (action, caller, arn) = (grant.action(), grant.access().caller().arn(), place.arn());
-    KeyringError::Denied(Denied {
-        message: format!(
-            "User: {caller} is not authorized to perform: {action} on resource: {arn} because no resource-based policy \
-             allows the {action} action"
-        ),
-    })
 }
 
 fn absent(place: &KeyPlace) -> KeyringError {

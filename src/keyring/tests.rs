@@ -12,6 +12,7 @@ use crate::auth::{Access, Grant, Resource, system};
 use crate::crypto::{Context, wrap_for_tests};
 use crate::index::{Faults, MemoryIndex, RowSealer, Rows, Table};
 use crate::names::{AccountId, Region, WrappingAlgorithm, WrappingKeySpec, kms_alias_arn};
+use crate::policy::{NoContext, Target};
 use crate::sources::{Sources, Timestamp};
 
 mod grants;
@@ -77,7 +78,7 @@ impl Fixture {
 
     fn grant(&self, action: &'static str, arn: &str) -> Grant {
         let resource = Resource { arn: arn.to_owned(), owner: self.account.clone() };
-        self.access.authorize(action, resource).unwrap()
+        self.access.authorize(action, resource, &Target::Account, &NoContext).unwrap()
     }
 
     fn on(&self, action: &'static str, key: &ResolvedKey) -> Grant {
@@ -90,7 +91,8 @@ impl Fixture {
 
     async fn create_as(&self, new: NewKey) -> ResolvedKey {
         let grant = self.grant("kms:CreateKey", "*");
-        ResolvedKey { metadata: self.keyring.create_key(&grant, &Call::default(), new).await.unwrap() }
+        let metadata = self.keyring.create_key(&grant, &Call::default(), new).await.unwrap();
+        self.keyring.find_key(KeyPlace::of(&metadata)).await.unwrap()
     }
 
     async fn import_parameters(&self, key: &ResolvedKey) -> ImportParameters {
@@ -290,7 +292,7 @@ async fn a_commit_whose_answer_was_lost_is_no_success() {
 }
 
 #[tokio::test]
-async fn the_s3_key_is_made_once_and_is_for_s3_alone() {
+async fn the_s3_key_is_made_once_and_its_policy_is_for_s3_alone() {
     let t = Fixture::new(8).await;
     let (one, two) = tokio::join!(t.find(S3_ALIAS), t.find(S3_ALIAS));
     let key = one.unwrap();
@@ -298,28 +300,42 @@ async fn the_s3_key_is_made_once_and_is_for_s3_alone() {
     assert!(key.metadata.aws_managed);
     assert_eq!(t.since(0).await, ["CreateKey"]);
     assert!(t.data_key(&key).await.is_ok());
-    let grant = t.on("kms:GenerateDataKey", &key);
-    let direct = t.keyring.generate_data_key(&grant, &key, 32, &EncryptionContext::new(), false).await;
-    assert!(matches!(direct.err(), Some(KeyringError::Denied(_))));
-    assert!(matches!(t.disable(&key).await, Err(KeyringError::Denied(_))));
-    assert!(matches!(t.schedule(&key, 7).await, Err(KeyringError::Denied(_))));
     let policy = t.keyring.key_policy(&t.on("kms:GetKeyPolicy", &key), &Call::default(), &key).await.unwrap();
     assert!(policy.contains("s3.us-east-1.amazonaws.com"), "{policy}");
+    assert_eq!(key.policy.text(), policy);
+    let other = AccountId::parse("444455556666").unwrap();
+    let arn = kms_alias_arn(&t.region, &t.account, S3_ALIAS);
+    let foreign = t.keyring.resolve(&t.access, &other, &t.region, &arn).await.unwrap();
+    assert_eq!(foreign, key, "a name in another account leads to that account's key");
+    let nobody = kms_alias_arn(&t.region, &other, S3_ALIAS);
+    let before = t.events().await.len();
+    assert!(matches!(t.find(&nobody).await, Err(KeyringError::Denied(_))));
+    assert_eq!(t.events().await.len(), before, "no key is made in another account");
 }
 
 #[tokio::test]
-async fn accounts_and_regions_are_apart() {
+async fn names_reach_other_accounts_by_arn_and_no_other_region() {
     let t = Fixture::new(9).await;
     let key = t.create().await;
     let made = t.data_key(&key).await.ok().unwrap();
     let other = AccountId::parse("444455556666").unwrap();
     let elsewhere = Region::parse("eu-west-1").unwrap();
     let by_arn = t.keyring.resolve(&t.access, &other, &t.region, &key.metadata.arn).await;
+    assert_eq!(by_arn.as_ref(), Ok(&key), "whether it may be used is its policy's to say");
+    let by_id = t.keyring.resolve(&t.access, &other, &t.region, &key.metadata.key_id).await;
+    assert!(matches!(by_id, Err(KeyringError::NotFound(_))));
+    let managed = (key.metadata.arn.as_str(), Reach::OwnAccount);
+    let managed = t.keyring.resolve_managed(&t.access, &other, &t.region, managed, "kms:DisableKey").await;
     let absent = key.metadata.arn.replace(&key.metadata.key_id, "00000000-0000-4000-8000-000000000000");
-    assert!(matches!(by_arn, Err(KeyringError::Denied(_))));
-    assert_eq!(t.keyring.resolve(&t.access, &other, &t.region, &absent).await, by_arn, "absent and foreign look alike");
+    let managed_absent = (absent.as_str(), Reach::OwnAccount);
+    let managed_absent =
+        t.keyring.resolve_managed(&t.access, &other, &t.region, managed_absent, "kms:DisableKey").await;
+    assert!(matches!(managed, Err(KeyringError::Denied(_))));
+    assert_eq!(managed, managed_absent, "absent and foreign look alike");
+    let absent = t.keyring.resolve(&t.access, &other, &t.region, &absent).await;
+    assert!(matches!(absent, Err(KeyringError::Denied(_))));
     let blob = t.keyring.resolve_ciphertext(&other, &t.region, &made.ciphertext).await;
-    assert!(matches!(blob, Err(KeyringError::Denied(_))));
+    assert_eq!(blob.as_ref(), Ok(&key), "a ciphertext names its key in whatever account");
     let blob = t.keyring.resolve_ciphertext(&t.account, &elsewhere, &made.ciphertext).await;
     assert!(matches!(blob, Err(KeyringError::Denied(_))));
     let region = t.keyring.resolve(&t.access, &t.account, &elsewhere, &key.metadata.arn).await;

@@ -11,9 +11,7 @@ use super::ciphertext::{
 };
 use super::keys::Operation;
 use super::record::{KeyPlace, KeyRecord, MaterialRecord};
-use super::service::{
-    DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, check_managed, check_usable,
-};
+use super::service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, check_usable};
 use crate::auth::Grant;
 use crate::crypto::{KeyMaterial, SecretBytes, UseError};
 use crate::names::{EncryptionAlgorithm, KeyKind, KeyUsage, MessageType};
@@ -402,11 +400,10 @@ impl KeyRing {
         Ok(Decrypted { plaintext, material_id: material.id })
     }
 
-    /// The key as it is now, if its state, its usage and who manages it allow the task.
+    /// The key as it is now, if its state and its usage allow the task.
     pub(super) async fn usable(&self, task: &Task, usage: &Use<'_>) -> Result<Usable, KeyringError> {
         let place = KeyPlace::of(&usage.key.metadata);
         let record = self.load(&place).await?.value;
-        check_managed(&record, &place, usage.grant, usage.call.via_s3)?;
         check_usable(&record, &place, Operation::Use).inspect_err(|_| {
             // Another gateway may have disabled it: what is held here goes too.
             self.materials().forget(&place.key_id);

@@ -8,8 +8,8 @@ use super::error::{KmsError, Refusal};
 use super::shapes::UsedKey;
 use super::table::Row;
 use crate::audit::EventResource;
-use crate::auth::{Access, Grant, Resource};
-use crate::keyring::{Call, KeyRing, KeyringError, ResolvedKey, Use};
+use crate::auth::{Access, Directory, Grant};
+use crate::keyring::{Call, KeyRing, KeyringError, ResolvedKey, Told, Use, authorize_without_key};
 use crate::names::{AccountId, Region};
 use crate::wire::lower_camel;
 
@@ -26,6 +26,8 @@ pub(super) struct Cx<'a> {
     pub(super) call: Call,
     /// The Regions that are served.
     pub(super) regions: &'a [Region],
+    /// Who there is, for policies that name them.
+    pub(super) directory: &'a Directory,
     found: Mutex<Vec<EventResource>>,
 }
 
@@ -53,10 +55,10 @@ impl<'a> Cx<'a> {
         account: &'a AccountId,
         row: &'static Row,
         call: Call,
-        regions: &'a [Region],
+        (regions, directory): (&'a [Region], &'a Directory),
     ) -> Self {
         let region = &access.facts().region;
-        Self { keyring, access, account, region, row, call, regions, found: Mutex::default() }
+        Self { keyring, access, account, region, row, call, regions, directory, found: Mutex::default() }
     }
 
     /// Finds a key by any of its four names.
@@ -66,6 +68,7 @@ impl<'a> Cx<'a> {
 
     /// As [`Self::resolve`], for an action that is not the row's.
     pub(super) async fn resolve_for(&self, key: &str, action: &str) -> Result<ResolvedKey, Refusal> {
+        let key = (key, self.row.reach);
         let found = self.keyring.resolve_for(self.access, self.account, self.region, key, action).await;
         self.note(found)
     }
@@ -73,6 +76,7 @@ impl<'a> Cx<'a> {
     /// Finds a key by id or ARN only, as the calls do that manage it.
     pub(super) async fn resolve_managed(&self, key: &str) -> Result<ResolvedKey, Refusal> {
         let (account, region, action) = (self.account, self.region, self.row.action);
+        let key = (key, self.row.reach);
         self.note(self.keyring.resolve_managed(self.access, account, region, key, action).await)
     }
 
@@ -82,27 +86,46 @@ impl<'a> Cx<'a> {
     }
 
     /// Leave to do `action` with a key.
-    pub(super) fn grant(&self, action: &'static str, key: &ResolvedKey) -> Result<Grant, Refusal> {
-        let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
-        Ok(self.access.authorize(action, resource)?)
+    pub(super) async fn grant(
+        &self,
+        action: &'static str,
+        key: &ResolvedKey,
+        told: &Told<'_>,
+    ) -> Result<Grant, Refusal> {
+        Ok(self.keyring.authorize(self.access, action, key, told).await.map_err(KmsError::from)?)
     }
 
-    /// Leave to do `action` in the caller's account, on what `arn` names.
+    /// Leave to do `action` in the caller's account, on what `arn` names, which is no key.
     pub(super) fn grant_on(&self, action: &'static str, arn: &str) -> Result<Grant, Refusal> {
-        let resource = Resource { arn: arn.to_owned(), owner: self.account.clone() };
-        Ok(self.access.authorize(action, resource)?)
+        self.grant_on_telling(action, arn, &Told::default())
+    }
+
+    /// As [`Self::grant_on`], of a call that tells policies something of itself.
+    pub(super) fn grant_on_telling(&self, action: &'static str, arn: &str, told: &Told<'_>) -> Result<Grant, Refusal> {
+        Ok(authorize_without_key(self.access, action, arn, self.account, told)?)
     }
 
     /// The key that the row's operation is to use, with leave to.
     pub(super) async fn used(&self, named: &UsedKey) -> Result<Granted, Refusal> {
+        self.used_telling(named, Told::default()).await
+    }
+
+    /// As [`Self::used`], of a call that tells policies something of itself.
+    pub(super) async fn used_telling(&self, named: &UsedKey, told: Told<'_>) -> Result<Granted, Refusal> {
         let key = self.resolve(&named.key_id).await?;
-        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
+        let told = Told { alias: alias_in(&named.key_id), ..told };
+        Ok(Granted { grant: self.grant(self.row.action, &key, &told).await?, key })
     }
 
     /// The key that the row's operation is to manage, named by id or ARN, with leave to.
     pub(super) async fn managed(&self, key_id: &str) -> Result<Granted, Refusal> {
+        self.managed_telling(key_id, Told::default()).await
+    }
+
+    /// As [`Self::managed`], of a call that tells policies something of itself.
+    pub(super) async fn managed_telling(&self, key_id: &str, told: Told<'_>) -> Result<Granted, Refusal> {
         let key = self.resolve_managed(key_id).await?;
-        Ok(Granted { grant: self.grant(self.row.action, &key)?, key })
+        Ok(Granted { grant: self.grant(self.row.action, &key, &told).await?, key })
     }
 
     /// Refuses a call with a token that this store never gave out. Grants are in force without: see
@@ -118,6 +141,10 @@ impl<'a> Cx<'a> {
 
     fn note(&self, found: Result<ResolvedKey, KeyringError>) -> Result<ResolvedKey, Refusal> {
         let key = found.map_err(KmsError::from)?;
+        if key.metadata.account != *self.account {
+            // Whether another account has such a key is not for the caller's trail unless it may be used.
+            return Ok(key);
+        }
         let resource = EventResource {
             account: key.metadata.account.clone(),
             kind: "AWS::KMS::Key",
@@ -129,6 +156,12 @@ impl<'a> Cx<'a> {
         }
         Ok(key)
     }
+}
+
+/// The alias by which a call names a key, if it does: `kms:RequestAlias`.
+pub(super) fn alias_in(key: &str) -> Option<&str> {
+    let resource = if key.starts_with("arn:") { key.splitn(6, ':').nth(5)? } else { key };
+    resource.starts_with("alias/").then_some(resource)
 }
 
 /// Members that the trail shows. All others (plaintexts, ciphertexts, tokens, markers, attestation documents) it never

@@ -3,10 +3,11 @@
 use super::cx::Cx;
 use super::error::KmsError;
 use super::input::{Fields, Pattern};
-use super::json::parse_object;
+use crate::auth::Resource;
+use crate::keyring::{ResolvedKey, Told, keeps_manageable, keeps_new_manageable};
+use crate::names::{Region, kms_key_arn};
+use crate::policy::{Key, Kind, LOCKOUT_MESSAGE, Policy, PolicyError, Value};
 
-/// Bytes of a key policy (AWS's quota; the model allows 131,072 characters, which answer another error).
-const POLICY_MAX_BYTES: usize = 32 * 1024;
 /// Characters of the model.
 const POLICY_PATTERN: Pattern = Pattern {
     shown: "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+",
@@ -37,23 +38,52 @@ impl NewPolicy {
         Self::read(fields)
     }
 
-    /// The document, if it may become a key's policy; none was given: the default one, which always may.
-    pub(super) fn check(self, cx: &Cx<'_>) -> Result<Option<String>, KmsError> {
+    /// `kms:BypassPolicyLockoutSafetyCheck` of the call.
+    pub(super) fn lockout_key(&self) -> (Key, Value<'static>) {
+        (Key::KmsBypassPolicyLockoutSafetyCheck, Value::Bool(self.bypass_lockout_check))
+    }
+
+    /// The document, if it may become the policy of `of`; none was given: the default one, which always may.
+    pub(super) fn check(self, cx: &Cx<'_>, of: PolicyOf<'_>, told: &Told<'_>) -> Result<Option<String>, KmsError> {
         let Some(document) = self.document else { return Ok(None) };
-        if document.len() > POLICY_MAX_BYTES {
-            let text = format!("The key policy is larger than {POLICY_MAX_BYTES} bytes.");
-            return Err(KmsError::new("LimitExceededException", text));
+        let policy = Policy::parse(document.as_bytes(), Kind::Key).map_err(|error| match error {
+            PolicyError::TooLarge { limit_bytes } => {
+                KmsError::new("LimitExceededException", format!("The key policy is larger than {limit_bytes} bytes."))
+            }
+            PolicyError::Malformed(text) => malformed(text),
+        })?;
+        if !policy.named_principals().all(|named| cx.directory.knows(named)) {
+            return Err(malformed("Policy contains a statement with one or more invalid principals."));
         }
-        check_document(cx, &document, self.bypass_lockout_check)?;
+        if !self.bypass_lockout_check && !of.keeps_manageable(cx, &policy, told) {
+            return Err(malformed(LOCKOUT_MESSAGE));
+        }
         Ok(Some(document))
     }
 }
 
-/// The one place that judges a new policy: here its form only. Grammar, principals and, unless it is bypassed, the
-/// lock-out check ("may the caller still call PutKeyPolicy?") are the policy engine's.
-fn check_document(_cx: &Cx<'_>, document: &str, _bypass_lockout_check: bool) -> Result<(), KmsError> {
-    if parse_object(document.as_bytes()).is_some_and(|members| members.contains_key("Statement")) {
-        return Ok(());
+/// Whose policy it is to become.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PolicyOf<'a> {
+    /// A key that there is.
+    Key(&'a ResolvedKey),
+    /// A key to be made in this Region, in the caller's account.
+    NewKey(&'a Region),
+}
+
+impl PolicyOf<'_> {
+    fn keeps_manageable(self, cx: &Cx<'_>, policy: &Policy, told: &Told<'_>) -> bool {
+        match self {
+            Self::Key(key) => keeps_manageable(cx.access, key, policy, told),
+            Self::NewKey(region) => {
+                // Its id is not known yet; a policy can't name it either.
+                let arn = kms_key_arn(region, cx.account, "00000000-0000-0000-0000-000000000000");
+                keeps_new_manageable(cx.access, &Resource { arn, owner: cx.account.clone() }, policy, told)
+            }
+        }
     }
-    Err(KmsError::new("MalformedPolicyDocumentException", "The new key policy is not a policy document."))
+}
+
+fn malformed(text: impl Into<String>) -> KmsError {
+    KmsError::new("MalformedPolicyDocumentException", text)
 }

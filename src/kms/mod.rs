@@ -82,7 +82,14 @@ impl Service<'_> {
         };
         let members = json::parse_object(body.expose());
         let request = members.as_ref().map(|members| shown_parameters(row, members)).unwrap_or_default();
-        let cx = Cx::new(self.keyring, &access, &account, row, Call { request, via_s3: false }, &self.auth.regions);
+        let cx = Cx::new(
+            self.keyring,
+            &access,
+            &account,
+            row,
+            Call { request, via_s3: false },
+            (&self.auth.regions, self.directory),
+        );
         let outcome = match members {
             Some(members) => run(&cx, Fields::new(members)).await,
             None => Err(KmsError::bare("SerializationException", 400).into()),

@@ -7,6 +7,7 @@ use super::error::Refusal;
 use super::input::Fields;
 use super::ops;
 use super::reply::Reply;
+use crate::keyring::Reach;
 
 /// One operation.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Row {
     /// The IAM action. ReEncrypt asks for two and the alias calls for one on each resource; those are named by their
     /// operations.
     pub(super) action: &'static str,
+    /// Whose keys it can name ("Cross-account use" of the API's reference).
+    pub(super) reach: Reach,
     pub(super) handler: Handler,
 }
 
@@ -40,7 +43,10 @@ impl std::fmt::Debug for Handler {
 }
 
 macro_rules! run {
-    ($name:literal, $op:ident) => {{
+    ($name:literal, $op:ident) => {
+        run!($name, $op, OwnAccount)
+    };
+    ($name:literal, $op:ident, $reach:ident) => {{
         fn handle<'a>(cx: &'a Cx<'a>, mut fields: Fields) -> BoxFuture<'a, Result<Reply, Refusal>> {
             Box::pin(async move {
                 let input = ops::$op::Input::read(&mut fields);
@@ -50,13 +56,13 @@ macro_rules! run {
                 ops::$op::run(cx, input).await
             })
         }
-        Row { name: $name, action: concat!("kms:", $name), handler: Handler::Run(handle) }
+        Row { name: $name, action: concat!("kms:", $name), reach: Reach::$reach, handler: Handler::Run(handle) }
     }};
 }
 
 macro_rules! not_yet {
     ($name:literal) => {
-        Row { name: $name, action: concat!("kms:", $name), handler: Handler::NotYet }
+        Row { name: $name, action: concat!("kms:", $name), reach: Reach::OwnAccount, handler: Handler::NotYet }
     };
 }
 
@@ -66,58 +72,58 @@ pub(super) static TABLE: [Row; 56] = [
     not_yet!("ConnectCustomKeyStore"),
     run!("CreateAlias", create_alias),
     not_yet!("CreateCustomKeyStore"),
-    run!("CreateGrant", create_grant),
+    run!("CreateGrant", create_grant, AnyAccount),
     run!("CreateKey", create_key),
-    run!("Decapsulate", decapsulate),
-    run!("Decrypt", decrypt),
+    run!("Decapsulate", decapsulate, AnyAccount),
+    run!("Decrypt", decrypt, AnyAccount),
     run!("DeleteAlias", delete_alias),
     not_yet!("DeleteCustomKeyStore"),
     run!("DeleteImportedKeyMaterial", delete_imported_key_material),
-    run!("DeriveSharedSecret", derive_shared_secret),
+    run!("DeriveSharedSecret", derive_shared_secret, AnyAccount),
     not_yet!("DescribeCustomKeyStores"),
-    run!("DescribeKey", describe_key),
+    run!("DescribeKey", describe_key, AnyAccount),
     run!("DisableKey", disable_key),
     run!("DisableKeyRotation", disable_key_rotation),
     not_yet!("DisconnectCustomKeyStore"),
     run!("EnableKey", enable_key),
     run!("EnableKeyRotation", enable_key_rotation),
-    run!("Encapsulate", encapsulate),
-    run!("Encrypt", encrypt),
-    run!("GenerateDataKey", generate_data_key),
-    run!("GenerateDataKeyPair", generate_data_key_pair),
-    run!("GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext),
-    run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext),
-    run!("GenerateMac", generate_mac),
+    run!("Encapsulate", encapsulate, AnyAccount),
+    run!("Encrypt", encrypt, AnyAccount),
+    run!("GenerateDataKey", generate_data_key, AnyAccount),
+    run!("GenerateDataKeyPair", generate_data_key_pair, AnyAccount),
+    run!("GenerateDataKeyPairWithoutPlaintext", generate_data_key_pair_without_plaintext, AnyAccount),
+    run!("GenerateDataKeyWithoutPlaintext", generate_data_key_without_plaintext, AnyAccount),
+    run!("GenerateMac", generate_mac, AnyAccount),
     run!("GenerateRandom", generate_random),
     run!("GetKeyLastUsage", get_key_last_usage),
     run!("GetKeyPolicy", get_key_policy),
-    run!("GetKeyRotationStatus", get_key_rotation_status),
+    run!("GetKeyRotationStatus", get_key_rotation_status, AnyAccount),
     run!("GetParametersForImport", get_parameters_for_import),
-    run!("GetPublicKey", get_public_key),
+    run!("GetPublicKey", get_public_key, AnyAccount),
     run!("ImportKeyMaterial", import_key_material),
     run!("ListAliases", list_aliases),
-    run!("ListGrants", list_grants),
+    run!("ListGrants", list_grants, AnyAccount),
     run!("ListKeyPolicies", list_key_policies),
     run!("ListKeyRotations", list_key_rotations),
     run!("ListKeys", list_keys),
     run!("ListResourceTags", list_resource_tags),
     run!("ListRetirableGrants", list_retirable_grants),
     run!("PutKeyPolicy", put_key_policy),
-    run!("ReEncrypt", re_encrypt),
+    run!("ReEncrypt", re_encrypt, AnyAccount),
     run!("ReplicateKey", replicate_key),
-    run!("RetireGrant", retire_grant),
-    run!("RevokeGrant", revoke_grant),
+    run!("RetireGrant", retire_grant, AnyAccount),
+    run!("RevokeGrant", revoke_grant, AnyAccount),
     run!("RotateKeyOnDemand", rotate_key_on_demand),
     run!("ScheduleKeyDeletion", schedule_key_deletion),
-    run!("Sign", sign),
+    run!("Sign", sign, AnyAccount),
     run!("TagResource", tag_resource),
     run!("UntagResource", untag_resource),
     run!("UpdateAlias", update_alias),
     not_yet!("UpdateCustomKeyStore"),
     run!("UpdateKeyDescription", update_key_description),
     run!("UpdatePrimaryRegion", update_primary_region),
-    run!("Verify", verify),
-    run!("VerifyMac", verify_mac),
+    run!("Verify", verify, AnyAccount),
+    run!("VerifyMac", verify_mac, AnyAccount),
 ];
 
 /// The row that `X-Amz-Target` names.

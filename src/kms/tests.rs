@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,16 +11,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Service;
-use crate::auth::{Account, AuthSettings, CallerKind, Directory, Identity};
+use crate::auth::{Account, AuthSettings, Directory, Identity, Principal};
 use crate::crypto::{SecretBytes, sha256, wrap_for_tests};
 use crate::keyring::tests::{ACCOUNT, Fixture};
 use crate::names::{AccountId, CanonicalId, Region, WrappingAlgorithm};
+use crate::policy::{Attached, Kind, Policy, ReadyMade};
 use crate::sigv4::{SignedParts, Signer, sign_headers};
 use crate::wire::{Edge, Findings, Request, RequestBody, RequestId, ResponseBody};
 
 mod audited;
 mod matrix;
 
+const OTHER_ACCOUNT: &str = "444455556666";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 struct World {
@@ -61,29 +64,41 @@ struct Sent {
     confidential: bool,
 }
 
-fn identity(account: &str, kind: CallerKind) -> Identity {
-    let account = AccountId::parse(account).unwrap();
-    Identity { account, kind, secret: SecretBytes::new(SECRET.as_bytes().to_vec()) }
+fn identity(principal: Arc<Principal>) -> Identity {
+    Identity { principal, secret: SecretBytes::new(SECRET.as_bytes().to_vec()) }
 }
 
 impl World {
     async fn new(seed: u64) -> Self {
         let mut directory = Directory::default();
-        for (account, key) in [(ACCOUNT, "AKIAROOT"), ("444455556666", "AKIAOTHER")] {
-            directory.add_account(Account {
-                id: AccountId::parse(account).unwrap(),
-                canonical_id: CanonicalId::parse(&"ab".repeat(32)).unwrap(),
-                display_name: account.to_owned(),
-                email: None,
-            });
-            assert!(directory.add_key(key.to_owned(), identity(account, CallerKind::Root)));
+        for (account, key) in [(ACCOUNT, "AKIAROOT"), (OTHER_ACCOUNT, "AKIAOTHER")] {
+            let id = AccountId::parse(account).unwrap();
+            let canonical_id = CanonicalId::of_account(&id);
+            let root =
+                directory.add_account(Account { id, canonical_id, display_name: account.to_owned(), email: None });
+            assert!(directory.add_key(key.to_owned(), identity(root)));
         }
-        let alice = CallerKind::User { name: "alice".to_owned() };
-        assert!(directory.add_key("AKIAALICE".to_owned(), identity(ACCOUNT, alice)));
         let region = |name: &str| Region::parse(name).unwrap();
         let regions = vec![region("us-east-1"), region("eu-west-1")];
         let auth = AuthSettings { regions, presigned_v2: true, domains: Vec::new() };
         Self { fixture: Fixture::new(seed).await, directory, auth, known: BTreeMap::new(), secrets: BTreeSet::new() }
+    }
+
+    /// A user, whose access key is `AKIA` and its name, with identity policies: documents, and names of those that come
+    /// with the program. A name with a `/` before it is of the other account: `other/bob`.
+    fn add_user(&mut self, name: &str, policies: &Value) {
+        let (account, name) = name.split_once('/').map_or((ACCOUNT, name), |(_, name)| (OTHER_ACCOUNT, name));
+        let account = self.directory.account(&AccountId::parse(account).unwrap()).unwrap();
+        let attached = |policy: &Value| match policy {
+            Value::String(name) => ReadyMade::find(name).unwrap_or_else(|| panic!("no role {name}")).attached(),
+            document => {
+                let policy = Policy::parse(document.to_string().as_bytes(), Kind::Identity);
+                Attached { name: "inline".into(), policy: policy.unwrap_or_else(|e| panic!("{e}: {document}")).into() }
+            }
+        };
+        let policies = policies.as_array().expect("a list of policies").iter().map(attached).collect();
+        let principal = self.directory.add_principal(Principal::user(account, name, policies));
+        assert!(self.directory.add_key(format!("AKIA{}", name.to_uppercase()), identity(principal)));
     }
 
     /// Status, headers and body of the answer to one request.
@@ -296,6 +311,11 @@ fn unrecorded(value: &Value, found: &mut BTreeSet<String>) {
 async fn check(path: &Path, seed: u64) {
     let story: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let mut world = World::new(seed).await;
+    let nobody_else = json!({ "alice": [] });
+    let users = story.get("users").unwrap_or(&nobody_else);
+    for (name, policies) in users.as_object().expect("users by name") {
+        world.add_user(name, policies);
+    }
     for (n, step) in story["steps"].as_array().expect("steps").iter().enumerate() {
         let at = format!("{} step {n} {}", path.file_stem().unwrap().to_string_lossy(), step["call"]);
         play(&mut world, step, &at).await;

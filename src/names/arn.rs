@@ -2,6 +2,9 @@
 
 use super::{AccountId, BucketName, ObjectKey, Region};
 
+/// What ListAllMyBuckets is asked on: policies that allow it say `*` or this.
+pub const ALL_BUCKETS: &str = "arn:aws:s3:::*";
+
 /// `arn:aws:s3:::BUCKET`
 pub fn bucket_arn(bucket: &BucketName) -> String {
     format!("arn:aws:s3:::{bucket}")
@@ -20,6 +23,15 @@ pub fn iam_root_arn(account: &AccountId) -> String {
 /// `arn:aws:iam::ACCOUNT:user/NAME`
 pub fn iam_user_arn(account: &AccountId, user: &str) -> String {
     format!("arn:aws:iam::{account}:user/{user}")
+}
+
+/// The unique id of a user that has none of its own: `AIDA` and 17 characters, as AWS's look. It follows from the ARN, so
+/// that the same user has the same id in policies and in every record.
+pub fn iam_user_id(account: &AccountId, user: &str) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let hash = crate::crypto::sha256(iam_user_arn(account, user).as_bytes());
+    let digits = hash.into_iter().take(17).map(|b| char::from(DIGITS[usize::from(b & 31)]));
+    "AIDA".chars().chain(digits).collect()
 }
 
 /// `arn:aws:kms:REGION:ACCOUNT:key/ID`

@@ -11,7 +11,9 @@ mod region;
 mod store_url;
 
 pub use account::{AccountId, CanonicalId, InvalidAccount};
-pub use arn::{bucket_arn, iam_root_arn, iam_user_arn, kms_alias_arn, kms_key_arn, object_arn};
+pub use arn::{
+    ALL_BUCKETS, bucket_arn, iam_root_arn, iam_user_arn, iam_user_id, kms_alias_arn, kms_key_arn, object_arn,
+};
 pub use bucket::{BucketName, InvalidBucketName};
 pub use hex::hex;
 pub use key::{InvalidObjectKey, KEY_MAX_BYTES, ObjectKey};

@@ -11,7 +11,7 @@ use super::{Bucket, ObjectOwnership, Objects, ObjectsError, Versioning};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
-use crate::names::{AccountId, BucketName, Region, bucket_arn};
+use crate::names::{ALL_BUCKETS, AccountId, BucketName, Region, bucket_arn};
 use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
@@ -96,7 +96,7 @@ impl Objects {
 
     /// Lists buckets of an account. `grant`: `s3:ListAllMyBuckets` on `*`.
     pub async fn list_buckets(&self, grant: &Grant, query: &ListBuckets) -> Result<BucketPage, ObjectsError> {
-        grant.assert_covers("s3:ListAllMyBuckets", "*");
+        grant.assert_covers("s3:ListAllMyBuckets", ALL_BUCKETS);
         let owner = Tuple::new().bytes(query.owner.as_str().as_bytes()).build();
         let mut range = KeyRange::prefix(&join(&owner, &Tuple::new().open_bytes(query.prefix.as_bytes()).build()));
         if let Some(after) = &query.after {

@@ -5,6 +5,8 @@
 //! Keys and roles differ: their own policy is the primary one, and identity policies count only where it names the
 //! account. Across accounts both sides have to allow.
 
+use std::sync::Arc;
+
 use super::context::{Context, Facts};
 use super::decision::{Decision, Layer, Source};
 use super::document::{Action, Effect, Policy};
@@ -28,23 +30,23 @@ pub struct Request<'a> {
 }
 
 /// A policy and the name it has where it is attached: a managed policy's ARN, an inline one's name.
-#[derive(Debug, Clone, Copy)]
-pub struct Attached<'a> {
+#[derive(Debug, Clone)]
+pub struct Attached {
     /// For the reason of a decision.
-    pub name: &'a str,
-    /// The policy.
-    pub policy: &'a Policy,
+    pub name: Box<str>,
+    /// The policy; managed ones are shared by all to whom they are attached.
+    pub policy: Arc<Policy>,
 }
 
 /// What stands behind the subject.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SubjectPolicies<'a> {
     /// Of the user and its groups, or of the role. Ignored for root, who may do all in its account.
-    pub identity: &'a [Attached<'a>],
+    pub identity: &'a [Attached],
     /// The permissions boundary of the user or role.
-    pub boundary: Option<Attached<'a>>,
+    pub boundary: Option<&'a Attached>,
     /// Handed over when the session was made; none if it was made without.
-    pub session: &'a [Attached<'a>],
+    pub session: &'a [Attached],
 }
 
 /// What stands before the resource. There is no default: who asks about a key has to have its policy.
@@ -90,7 +92,10 @@ fn decide<'a>(
     let root = request.subject.kind == SubjectKind::Root;
     let bounded = own.boundary.is_some() && !root;
     let facts = Facts::new(&request.subject, request.owner, request.context);
-    let scan = |layer, policies: &[Attached<'a>]| scan(request, &facts, layer, policies, bounded);
+    let scan = |layer, policies: &'a [Attached]| {
+        let policies = policies.iter().map(|attached| (&*attached.name, &*attached.policy));
+        scan(request, &facts, layer, policies, bounded)
+    };
 
     let (identity, boundary, session) = if root {
         // No policy limits root but those of resources.
@@ -98,7 +103,7 @@ fn decide<'a>(
         (Some((Named::Directly, source)), Some(None), Some(None))
     } else {
         let identity = scan(Layer::Identity, own.identity)?;
-        let boundary = match &own.boundary {
+        let boundary = match own.boundary {
             Some(boundary) => scan(Layer::Boundary, std::slice::from_ref(boundary))?.map(Some),
             None => Some(None),
         };
@@ -169,19 +174,18 @@ fn resource_side<'a>(
     target: &Target<'a>,
     bounded: bool,
 ) -> Result<Allowed<'a>, Source<'a>> {
-    let attached = |policy| [Attached { name: "", policy }];
     // KMS and STS take no unsigned request, whatever a policy says.
     let unsigned = request.subject.kind == SubjectKind::Anonymous;
     match *target {
         Target::Key { .. } | Target::Role { .. } if unsigned => Ok(None),
         Target::Account | Target::Bucket { policy: None } => Ok(None),
         Target::Bucket { policy: Some(policy) } => {
-            let result = scan(request, facts, Layer::Resource, &attached(policy), bounded);
+            let result = scan(request, facts, Layer::Resource, [("", policy)], bounded);
             if owner_cannot_lock_itself_out(request) { Ok(result.unwrap_or_default()) } else { result }
         }
-        Target::Role { trust } => scan(request, facts, Layer::Trust, &attached(trust), bounded),
+        Target::Role { trust } => scan(request, facts, Layer::Trust, [("", trust)], bounded),
         Target::Key { policy, grants, encryption_context } => {
-            let by_policy = scan(request, facts, Layer::Resource, &attached(policy), bounded)?;
+            let by_policy = scan(request, facts, Layer::Resource, [("", policy)], bounded)?;
             if by_policy.is_some_and(|(named, _)| named == Named::Directly) {
                 return Ok(by_policy);
             }
@@ -207,12 +211,12 @@ fn scan<'a>(
     request: &Request<'a>,
     facts: &Facts<'_>,
     layer: Layer,
-    policies: &[Attached<'a>],
+    policies: impl IntoIterator<Item = (&'a str, &'a Policy)>,
     bounded: bool,
 ) -> Result<Allowed<'a>, Source<'a>> {
     let action = Action::split(request.action);
     let mut best: Allowed<'a> = None;
-    for Attached { name, policy } in policies {
+    for (name, policy) in policies {
         for (index, statement) in policy.statements.iter().enumerate() {
             // Nothing can be better than to be named directly.
             let settled = matches!(best, Some((Named::Directly, _)));

@@ -64,7 +64,7 @@
 //!     owner: "111122223333",
 //!     context: &facts,
 //! };
-//! let identity = [Attached { name: "home", policy: &home }];
+//! let identity = [Attached { name: "home".into(), policy: home.into() }];
 //! let own = SubjectPolicies { identity: &identity, ..SubjectPolicies::default() };
 //! let target = Target::Bucket { policy: Some(&bucket_policy) };
 //! assert!(evaluate(&request, &own, &target).is_allowed());
@@ -114,6 +114,7 @@ mod parse;
 mod pattern;
 mod principal;
 mod print;
+mod ready_made;
 mod value;
 
 pub use context::{Context, NoContext};
@@ -125,6 +126,7 @@ pub use grant::{ContextPairs, GrantConstraint, GrantPrincipal, KeyGrant, Standin
 pub use key::Key;
 pub use key_policy::{LOCKOUT_MESSAGE, keeps_key_manageable};
 pub use principal::{Subject, SubjectKind};
+pub use ready_made::{READY_MADE, READY_MADE_PREFIX, ReadyMade};
 pub use value::Value;
 
 #[cfg(test)]

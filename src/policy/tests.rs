@@ -153,7 +153,7 @@ fn applies(effect: &str, condition: &Json, context: &TextContext) -> bool {
         owner: "111122223333",
         context,
     };
-    let identity = [Attached { name: "own", policy: &policy }];
+    let identity = [Attached { name: "own".into(), policy: policy.into() }];
     let own = SubjectPolicies { identity: &identity, ..SubjectPolicies::default() };
     match evaluate(&request, &own, &Target::Bucket { policy: None }) {
         Decision::Allow(_) => effect == "Allow",
@@ -252,12 +252,12 @@ fn shown(decision: &Decision<'_>) -> String {
 fn check(case: &DecisionCase, policies: &BTreeMap<String, Policy>, grants: &BTreeMap<String, KeyGrant>) {
     let attached = |name: &String| {
         let (name, policy) = policies.get_key_value(name).unwrap_or_else(|| panic!("no policy {name}"));
-        Attached { name, policy }
+        Attached { name: name.as_str().into(), policy: policy.clone().into() }
     };
     let identity: Vec<_> = case.identity.iter().map(attached).collect();
     let session: Vec<_> = case.session.iter().map(attached).collect();
-    let own =
-        SubjectPolicies { identity: &identity, boundary: case.boundary.as_ref().map(attached), session: &session };
+    let boundary = case.boundary.as_ref().map(attached);
+    let own = SubjectPolicies { identity: &identity, boundary: boundary.as_ref(), session: &session };
     let grants: Vec<&KeyGrant> = case.grants.iter().map(|name| &grants[name]).collect();
     let pairs: Vec<_> = case.encryption_context.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let policy = policies.get(&case.on);
@@ -370,8 +370,8 @@ fn a_key_policy_may_not_lock_its_author_out() {
     };
     let text = br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:Put*","Resource":"*"}}"#;
     let administration = Policy::parse(text, Kind::Identity).expect("a policy");
-    let administration = [Attached { name: "administration", policy: &administration }];
-    let keeps = |who: &str, identity: &[Attached<'_>], new: &Policy| {
+    let administration = [Attached { name: "administration".into(), policy: administration.into() }];
+    let keeps = |who: &str, identity: &[Attached], new: &Policy| {
         let request = Request {
             subject: subject(who),
             action: "kms:CreateKey",

@@ -69,7 +69,7 @@ impl Source {
         let bucket = source_bucket(cx, headers, &named.bucket).await?;
         let key = parse_key(&named.key)?;
         let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let grant = cx.grant_object(action, &bucket, &key)?;
+        let grant = cx.grant_source(action, &bucket, &key)?;
         let found = cx.app.objects.head(&grant, &bucket, &key, version).await;
         let info = found.map_err(|error| not_found(cx, error, &bucket, &key, named.version))?;
         cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;

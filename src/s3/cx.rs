@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::asked::RequestKeys;
 use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
@@ -13,7 +14,13 @@ use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::objects::Bucket;
+use crate::policy::{NoContext, Target};
 use crate::wire::RequestId;
+
+/// What stands before a bucket and its objects: their policy, when buckets have one.
+pub(crate) fn before(_bucket: &Bucket) -> Target<'_> {
+    Target::Bucket { policy: None }
+}
 
 /// What the request is about.
 #[derive(Debug)]
@@ -117,15 +124,23 @@ impl Cx {
         }
     }
 
-    /// Asks for a second action on another object.
+    /// Asks for a second action on what the request is about.
     pub(crate) fn grant_object(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-        Ok(self.access.authorize(action, resource)?)
+        let keys = RequestKeys { headers: &self.head.headers, query: &self.query };
+        Ok(self.access.authorize(action, resource, &before(bucket), &keys)?)
+    }
+
+    /// Asks for an action on the source of a copy, which the request's headers do not speak of.
+    pub(crate) fn grant_source(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
+        let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
+        Ok(self.access.authorize(action, resource, &before(bucket), &NoContext)?)
     }
 
     /// Asks for a second action on a bucket.
     pub(crate) fn grant_bucket(&self, action: &'static str, bucket: &Bucket) -> Result<Grant, Error> {
         let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
-        Ok(self.access.authorize(action, resource)?)
+        let keys = RequestKeys { headers: &self.head.headers, query: &self.query };
+        Ok(self.access.authorize(action, resource, &before(bucket), &keys)?)
     }
 }

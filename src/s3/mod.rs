@@ -2,6 +2,7 @@
 
 mod acl_headers;
 mod address;
+mod asked;
 mod checksum_headers;
 mod code;
 mod conditions;

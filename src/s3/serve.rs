@@ -3,20 +3,24 @@
 use std::sync::{Arc, Mutex};
 
 use super::address::{self, Address};
+use super::asked::RequestKeys;
 use super::code::Code;
-use super::cx::{Addressed, Cx, CxBody};
+use super::cx::{Addressed, Cx, CxBody, before};
 use super::error::Error;
 use super::fields;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
-use super::table::{Body, Handler, On, Row, SEALING_OPERATIONS, Target};
+use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
 use super::trail;
 use crate::app::App;
 use crate::audit::Recorded;
 use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
-use crate::names::{AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn};
+use crate::names::{
+    ALL_BUCKETS, AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn,
+};
 use crate::objects::Bucket;
+use crate::policy::Target;
 use crate::wire::{EncryptionLabel, ErrorCode, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
@@ -109,9 +113,9 @@ async fn answer(app: &Arc<App>, request: Request) -> Result<Response, Error> {
     }
     let query = Query::parse(request.head.uri.query().unwrap_or_default())?;
     let target = match &address {
-        Address { bucket: None, .. } => Target::Service,
-        Address { key: None, .. } => Target::Bucket,
-        Address { .. } => Target::Object,
+        Address { bucket: None, .. } => table::Target::Service,
+        Address { key: None, .. } => table::Target::Bucket,
+        Address { .. } => table::Target::Object,
     };
     let request_id = request.edge.request_id.clone();
     // For the log alone: what is answered follows from the request as it was signed.
@@ -162,7 +166,7 @@ struct Signed {
 async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, request_id } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
-    let grant = authorize(row, &addressed, &access, &query)?;
+    let grant = authorize(row, &addressed, &access, &RequestKeys { headers: &head.headers, query: &query })?;
     refuse_headers(row, &head.headers)?;
     refuse_version(row, &query)?;
     let Some(handler) = row.handler else { return Err(not_implemented(row)) };
@@ -284,19 +288,28 @@ fn check_region(bucket: &Bucket, access: &Access) -> Result<(), Error> {
         .header("x-amz-bucket-region", bucket.region.as_str()))
 }
 
-fn authorize(row: &Row, addressed: &Addressed, access: &Access, query: &Query) -> Result<Option<Grant>, Error> {
+fn authorize(
+    row: &Row,
+    addressed: &Addressed,
+    access: &Access,
+    keys: &RequestKeys<'_>,
+) -> Result<Option<Grant>, Error> {
     if row.action.on == On::EachObject {
         return Ok(None);
     }
-    let action = row.action.of(query.has("versionId"));
+    let action = row.action.of(keys.query.has("versionId"));
     let own_account = || access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied));
-    let resource = match addressed {
-        Addressed::Service => Resource { arn: "*".to_owned(), owner: own_account()? },
-        Addressed::NewBucket(name) => Resource { arn: bucket_arn(name), owner: own_account()? },
-        Addressed::Bucket(bucket) => Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() },
-        Addressed::Object(bucket, key) => Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
+    let (resource, target) = match addressed {
+        Addressed::Service => (Resource { arn: ALL_BUCKETS.to_owned(), owner: own_account()? }, Target::Account),
+        Addressed::NewBucket(name) => (Resource { arn: bucket_arn(name), owner: own_account()? }, Target::Account),
+        Addressed::Bucket(bucket) => {
+            (Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() }, before(bucket))
+        }
+        Addressed::Object(bucket, key) => {
+            (Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() }, before(bucket))
+        }
     };
-    Ok(Some(access.authorize(action, resource)?))
+    Ok(Some(access.authorize(action, resource, &target, keys)?))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl BucketKeys {
             id.extend_from_slice(&(text.len() as u64).to_be_bytes());
             id.extend_from_slice(text.as_bytes());
         };
-        field(&access.caller().arn());
+        field(access.caller().arn());
         field(key_arn);
         for (name, value) in context {
             field(name);

@@ -5,18 +5,21 @@ use std::sync::Arc;
 
 use super::bucket_keys::BucketKeys;
 use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError};
-use crate::auth::{Access, CallerKind, Grant, Resource, SignatureKind};
+use crate::auth::{Access, CallerKind, Grant, SignatureKind};
 use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
     seal_box,
 };
-use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, Refused, ResolvedKey, S3_ALIAS};
-use crate::names::{AccountId, BucketName, bucket_arn, object_arn};
+use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, Reach, Refused, ResolvedKey, S3_ALIAS, Told};
+use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
+use crate::policy::{Key, Value};
 use crate::sources::Sources;
 
 const KMS_LABEL: &str = "strongroom sse-kms v1";
 const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
 const CUSTOMER_CHECK_LABEL: &[u8] = b"strongroom sse-c check v1";
+/// How S3 uses keys.
+const SYMMETRIC: &[(Key, Value<'static>)] = &[(Key::KmsEncryptionAlgorithm, Value::Text("SYMMETRIC_DEFAULT"))];
 const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
@@ -74,6 +77,18 @@ struct Wanted<'a> {
     event: &'static str,
     /// As the request or the envelope names it.
     key: &'a str,
+    /// What the key module binds to: policies may have conditions on it.
+    context: &'a EncryptionContext,
+}
+
+/// What a request or a bucket wants of KMS.
+struct KmsWish<'a> {
+    double: bool,
+    /// None: `alias/aws/s3`.
+    key: Option<&'a str>,
+    /// The client's.
+    context: EncryptionContext,
+    bucket_key: bool,
 }
 
 /// The modes over the key module. Cheap to clone.
@@ -96,17 +111,17 @@ impl Sse {
         self.bucket_keys.drop_expired(self.sources.now());
     }
 
-    /// Settles what a write will be sealed with: the request, else the bucket's default. Resolves and authorizes the
-    /// KMS key (`kms:GenerateDataKey` to the caller) and checks its state; makes no key yet.
+    /// Settles what a write of `object` into a bucket of `owner` will be sealed with: the request, else the bucket's
+    /// default. Resolves and authorizes the KMS key (`kms:GenerateDataKey` to the caller) and checks its state; makes
+    /// no key yet.
     pub async fn plan(
         &self,
         access: &Access,
-        bucket: &BucketName,
+        object: (&BucketName, &ObjectKey),
         owner: &AccountId,
         default: &BucketDefault,
         requested: Requested,
     ) -> Result<SealPlan, SseError> {
-        let _ = bucket;
         let how = match requested {
             Requested::SseS3 => How::Owned,
             Requested::Customer(key) => {
@@ -119,7 +134,8 @@ impl Sse {
             Requested::Kms { double, key, context, bucket_key } => {
                 // DSSE has no bucket keys; elsewhere the request's word goes before the bucket's.
                 let bucket_key = !double && bucket_key.unwrap_or(default.bucket_key);
-                self.plan_kms(access, owner, double, key.as_deref(), context, bucket_key).await?
+                let wish = KmsWish { double, key: key.as_deref(), context, bucket_key };
+                self.plan_kms(access, object, owner, wish).await?
             }
             Requested::Default { bucket_key } => match default.mode {
                 Mode::SseS3 | Mode::SseC => How::Owned,
@@ -127,7 +143,8 @@ impl Sse {
                     let double = default.mode == Mode::DsseKms;
                     let bucket_key = !double && bucket_key.unwrap_or(default.bucket_key);
                     let key = default.kms_key.as_deref();
-                    self.plan_kms(access, owner, double, key, BTreeMap::new(), bucket_key).await?
+                    let wish = KmsWish { double, key, context: BTreeMap::new(), bucket_key };
+                    self.plan_kms(access, object, owner, wish).await?
                 }
             },
         };
@@ -137,20 +154,21 @@ impl Sse {
     async fn plan_kms(
         &self,
         access: &Access,
+        object: (&BucketName, &ObjectKey),
         owner: &AccountId,
-        double: bool,
-        key: Option<&str>,
-        context: EncryptionContext,
-        bucket_key: bool,
+        wish: KmsWish<'_>,
     ) -> Result<How, SseError> {
         require_kms_transport(access)?;
+        let KmsWish { double, key, context, bucket_key } = wish;
         let account = access.caller().account().unwrap_or(owner);
         let asked = key.unwrap_or(S3_ALIAS);
         let key = match alias_without_prefix(asked) {
             Some(message) => Err(KeyringError::NotFound(message)),
             None => self.keyring.resolve(access, account, &access.facts().region, asked).await,
         };
-        let wanted = Wanted { action: "kms:GenerateDataKey", event: "GenerateDataKey", key: asked };
+        let sealed_with = &kms_context(object, &context, bucket_key);
+        let wanted =
+            Wanted { action: "kms:GenerateDataKey", event: "GenerateDataKey", key: asked, context: sealed_with };
         let (key, grant) = self.admit(access, account, &wanted, key).await?;
         Ok(How::Kms(Box::new(KmsPlan { double, grant, key, context, bucket_key })))
     }
@@ -164,31 +182,34 @@ impl Sse {
         wanted: &Wanted<'_>,
         key: Result<ResolvedKey, KeyringError>,
     ) -> Result<(ResolvedKey, Grant), SseError> {
-        let admitted = key.map_err(SseError::from).and_then(|key| {
-            let resource = Resource { arn: key.metadata.arn.clone(), owner: key.metadata.account.clone() };
-            let grant = access.authorize(wanted.action, resource).map_err(SseError::Denied)?;
-            check_usable(&key)?;
-            Ok((key, grant))
-        });
-        let (code, message) = match &admitted {
-            Ok(_) => return admitted,
-            Err(SseError::Denied(denied)) => ("AccessDeniedException", Some(denied.message.clone())),
-            Err(SseError::Kms(error)) => (error.code(), error.message()),
-            Err(_) => return admitted,
+        let (error, resources) = match key {
+            Err(error) => (error, Vec::new()),
+            Ok(key) => match self.leave(access, wanted, &key).await {
+                Ok(grant) => return Ok((key, grant)),
+                Err(error) => (error, vec![key.event_resource()]),
+            },
         };
-        let call = Call { request: serde_json::json!({ "keyId": wanted.key }), via_s3: true };
-        let message = message.unwrap_or_default();
+        let request = serde_json::json!({ "keyId": wanted.key, "encryptionContext": wanted.context });
         let refused = Refused {
             access,
             name: wanted.event,
-            call: &call,
-            resources: Vec::new(),
+            call: &Call { request, via_s3: true },
+            resources,
             recipient: caller,
-            code,
-            message: &message,
+            code: error.code(),
+            message: &error.message().unwrap_or_default(),
         };
         self.keyring.record_refusal(refused).await?;
-        admitted
+        Err(error.into())
+    }
+
+    /// Asked on every use, of keys that are held in memory too: those must not outlive the right to use them, nor the
+    /// state that allows it.
+    async fn leave(&self, access: &Access, wanted: &Wanted<'_>, key: &ResolvedKey) -> Result<Grant, KeyringError> {
+        let told = Told { via_s3: true, ..Told::sealing(SYMMETRIC, wanted.context) };
+        let grant = self.keyring.authorize(access, wanted.action, key, &told).await?;
+        key.check_usable()?;
+        Ok(grant)
     }
 
     /// New object keys and their envelope.
@@ -247,7 +268,7 @@ impl Sse {
 
     /// The data key for one object, or the bucket's.
     async fn data_key(&self, kms: &KmsPlan, object: ObjectRef<'_>) -> Result<(SecretKey, Vec<u8>), SseError> {
-        let context = kms_context(object, &kms.context, kms.bucket_key);
+        let context = kms_context((object.bucket, object.key), &kms.context, kms.bucket_key);
         if kms.bucket_key {
             let now = self.sources.now();
             let slot = BucketKeys::slot(kms.grant.access(), &kms.key.metadata.arn, &context);
@@ -298,12 +319,12 @@ impl Sse {
         require_kms_transport(access)?;
         let arn = envelope.kms_key_arn.as_deref().ok_or_else(|| corrupt("the key's ARN"))?;
         let (account, region) = account_and_region(arn).ok_or_else(|| corrupt("the key's ARN"))?;
-        let key = self.keyring.resolve_for(access, &account, &region, arn, "kms:Decrypt").await;
-        let wanted = Wanted { action: "kms:Decrypt", event: "Decrypt", key: arn };
         let caller = access.caller().account().unwrap_or(&account);
-        let (key, grant) = self.admit(access, caller, &wanted, key).await?;
+        let key = self.keyring.resolve_for(access, caller, &region, (arn, Reach::AnyAccount), "kms:Decrypt").await;
         let client: EncryptionContext = envelope.kms_context.iter().cloned().collect();
-        let context = kms_context(object, &client, envelope.bucket_key);
+        let context = kms_context((object.bucket, object.key), &client, envelope.bucket_key);
+        let wanted = Wanted { action: "kms:Decrypt", event: "Decrypt", key: arn, context: &context };
+        let (key, grant) = self.admit(access, caller, &wanted, key).await?;
         let ciphertext = &envelope.kms_ciphertext;
         if !envelope.bucket_key {
             let opened = self.keyring.decrypt(&grant, &key, ciphertext, &context, true).await?;
@@ -371,16 +392,15 @@ fn bind(object: ObjectRef<'_>, mode: Mode) -> Context {
 }
 
 /// The KMS encryption context: the client's, and the ARN of the object or, with a bucket key, of the bucket.
-fn kms_context(object: ObjectRef<'_>, client: &EncryptionContext, bucket_key: bool) -> EncryptionContext {
-    let arn = if bucket_key { bucket_arn(object.bucket) } else { object_arn(object.bucket, object.key) };
+fn kms_context(
+    (bucket, key): (&BucketName, &ObjectKey),
+    client: &EncryptionContext,
+    bucket_key: bool,
+) -> EncryptionContext {
+    let arn = if bucket_key { bucket_arn(bucket) } else { object_arn(bucket, key) };
     let mut context = client.clone();
     context.insert("aws:s3:arn".to_owned(), arn);
     context
-}
-
-/// A cached key must not outlive the right to use it: the state is looked at on each use.
-fn check_usable(key: &ResolvedKey) -> Result<(), SseError> {
-    key.check_usable().map_err(SseError::Kms)
 }
 
 fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseError> {

@@ -74,7 +74,8 @@ impl Stack {
 
     async fn plan(&self, bucket: &Bucket) -> SealPlan {
         let sse = self.objects.sse();
-        sse.plan(&self.access(), &bucket.name, &bucket.owner, &bucket.encryption, Requested::SseS3).await.unwrap()
+        let object = (&bucket.name, &key("k"));
+        sse.plan(&self.access(), object, &bucket.owner, &bucket.encryption, Requested::SseS3).await.unwrap()
     }
 
     async fn records(&self, name: &str) -> Vec<AuditRecord> {

@@ -232,7 +232,8 @@ async fn check(stack: &Stack, known: &Known, seed: u64) {
 /// One generation of material a rotation that was recorded, in each member of a set; and members know each other.
 async fn check_key(stack: &Stack, key: &KeyMetadata, told: &Told, seed: u64) {
     let grant = stack.grant("kms:ListKeyRotations", key.arn.clone());
-    let resolved = ResolvedKey { metadata: key.clone() };
+    let access = stack.access_in(key.region.clone());
+    let resolved = stack.keyring.resolve(&access, &account(), &key.region, &key.arn).await.unwrap();
     let list = stack.keyring.list_rotations(&grant, &Call::default(), &resolved, true, (1000, None)).await.unwrap();
     let generations = list.items.len();
     let Some(set) = &key.multi_region else {

@@ -12,7 +12,7 @@ use strongroom::objects::Versioning;
 use strongroom::sse::Requested;
 
 use crate::simulate::Dice;
-use crate::stack::{Stack, key};
+use crate::stack::{Stack, account, key, region};
 
 const BY: RootChange = RootChange { uid: 0 };
 const KEYS: usize = 5;
@@ -26,7 +26,7 @@ struct Kept {
 async fn new_key(stack: &Stack) -> Option<(ResolvedKey, Vec<u8>, Vec<u8>)> {
     let grant = stack.grant("kms:CreateKey", "*".to_owned());
     let metadata = stack.keyring.create_key(&grant, &Call::default(), NewKey::default()).await.ok()?;
-    let key = ResolvedKey { metadata };
+    let key = stack.keyring.resolve(&stack.access(), &account(), &region(), &metadata.arn).await.ok()?;
     let (context, grant) = (EncryptionContext::new(), stack.grant("kms:GenerateDataKey", key.metadata.arn.clone()));
     let usage = Use { grant: &grant, key: &key, call: Call::default(), dry_run: false };
     let made = stack.keyring.generate(&usage, &context, DataKeySize::Aes256).await.ok()?;

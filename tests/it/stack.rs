@@ -20,6 +20,7 @@ use strongroom::objects::{
     ObjectMeta, ObjectOwnership, Objects, ObjectsError, PartInfo, PutObject, ScrubReport, Upload, VersionId,
     Versioning, WriteCondition,
 };
+use strongroom::policy::{NoContext, Target};
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::sse::{CustomerKey, ObjectRef, Requested, Sse};
 use strongroom::store::faulty::FaultyStore;
@@ -222,7 +223,8 @@ impl Stack {
     }
 
     pub(crate) fn grant(&self, action: &'static str, arn: String) -> Grant {
-        self.access().authorize(action, Resource { arn, owner: account() }).unwrap()
+        let resource = Resource { arn, owner: account() };
+        self.access().authorize(action, resource, &Target::Account, &NoContext).unwrap()
     }
 
     /// What the trail gets of a change of a bucket.
@@ -274,7 +276,7 @@ impl Stack {
         requested: Requested,
     ) -> Result<ObjectInfo, ObjectsError> {
         let sse = self.objects.sse();
-        let plan = sse.plan(&self.access(), &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+        let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
         let put = PutObject { bucket, key, meta: ObjectMeta::default(), plan, condition: WriteCondition::default() };
         self.objects.put(&self.object_grant("s3:PutObject", bucket, key), put, payload(data)).await
     }
@@ -286,7 +288,7 @@ impl Stack {
         requested: Requested,
     ) -> Result<Upload, ObjectsError> {
         let sse = self.objects.sse();
-        let plan = sse.plan(&self.access(), &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+        let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
         let new = NewUpload { bucket, key, meta: ObjectMeta::default(), plan, checksum: None };
         self.objects.create_upload(&self.object_grant("s3:PutObject", bucket, key), new).await
     }
@@ -342,7 +344,8 @@ impl Stack {
         let sse = self.objects.sse();
         let object = ObjectRef { bucket: &source.bucket, key: &source.key, id: source.holder_id };
         let source_keys = sse.open(&self.access(), object, &source.envelope, None).await?;
-        let plan = sse.plan(&self.access(), &bucket.name, &bucket.owner, &bucket.encryption, Requested::SseS3).await?;
+        let plan =
+            sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, Requested::SseS3).await?;
         let copy = CopyObject {
             source,
             source_grant: &self.object_grant("s3:GetObject", bucket, &source.key),

@@ -27,12 +27,14 @@ fn facts(source_ip: &str, user_agent: &str) -> RequestFacts {
         received: START,
         source_ip: source_ip.parse::<IpAddr>().unwrap(),
         user_agent: user_agent.to_owned(),
+        referer: None,
         secure: true,
         confidential: true,
         tls: None,
         host: "kms.example.com".to_owned(),
         region: Region::parse("us-east-1").unwrap(),
         signature: SignatureKind::V4Header,
+        signed: None,
     }
 }
 

@@ -9,8 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
+use crate::auth::{Account, CallerKind};
 use crate::crypto::{ChecksumAlgorithm, SecretBytes};
-use crate::names::AccountId;
+use crate::names::{AccountId, CanonicalId};
 use crate::sigv4::vectors::Vector;
 use crate::sigv4::{SignedParts, Signer, UNSIGNED_PAYLOAD, presign, sign_headers};
 use crate::sources::{Sources, Timestamp};
@@ -30,9 +31,11 @@ fn account() -> AccountId {
 
 fn directory() -> Directory {
     let mut directory = Directory::default();
-    for (id, kind) in [(KEY, CallerKind::Root), ("ALICE", CallerKind::User { name: "alice".to_owned() })] {
+    let canonical_id = CanonicalId::of_account(&account());
+    let of = Account { id: account(), canonical_id, display_name: String::new(), email: None };
+    for (id, principal) in [(KEY, Principal::root(&of)), ("ALICE", Principal::user(&of, "alice", Vec::new()))] {
         let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
-        assert!(directory.add_key(id.to_owned(), Identity { account: account(), kind, secret }));
+        assert!(directory.add_key(id.to_owned(), Identity { principal: principal.into(), secret }));
     }
     directory
 }

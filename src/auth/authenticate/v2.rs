@@ -1,6 +1,6 @@
 //! Verification of presigned URLs of Signature Version 2.
 
-use super::{AuthError, Context, SignatureKind, Verified};
+use super::{AuthError, Context, Proved, SignatureKind, Verified};
 use crate::auth::payload::ContentHash;
 use crate::crypto::constant_time_eq;
 use crate::sigv4::{Params, V2Request, signature_v2, string_to_sign_v2};
@@ -41,9 +41,12 @@ impl Context<'_> {
             });
         }
         Ok(Verified {
-            caller: self.caller(identity, access_key_id),
-            kind: SignatureKind::V2Query,
-            region: self.settings.home().clone(),
+            proved: Proved {
+                caller: self.caller(identity, access_key_id),
+                kind: SignatureKind::V2Query,
+                signed: None,
+                region: self.settings.home().clone(),
+            },
             hash: ContentHash::parse(self.content_sha256().as_deref())?,
             signer: None,
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthError, Context, EMPTY_SHA256, MAX_EXPIRES_SECONDS, MAX_SKEW_MS, SignatureKind, Verified};
+use super::{AuthError, Context, EMPTY_SHA256, MAX_EXPIRES_SECONDS, MAX_SKEW_MS, Proved, SignatureKind, Verified};
 use crate::auth::payload::ContentHash;
 use crate::names::Region;
 use crate::sigv4::{
@@ -131,9 +131,12 @@ impl Context<'_> {
             });
         }
         Ok(Verified {
-            caller: self.caller(identity, &claim.access_key_id),
-            kind: if claim.form == Form::Header { SignatureKind::V4Header } else { SignatureKind::V4Query },
-            region: claim.region,
+            proved: Proved {
+                caller: self.caller(identity, &claim.access_key_id),
+                kind: if claim.form == Form::Header { SignatureKind::V4Header } else { SignatureKind::V4Query },
+                signed: parse_amz_date(&claim.amz_date),
+                region: claim.region,
+            },
             hash: claim.hash,
             signer: Some(ChunkSigner::new(key, &claim.amz_date, &claim.scope, claim.signature)),
         })

@@ -246,7 +246,8 @@ impl NewGrant {
         Ok(Self { terms: GrantTerms { operations, ..terms } })
     }
 
-    pub(super) fn terms(&self) -> &GrantTerms {
+    /// What it is to say.
+    pub fn terms(&self) -> &GrantTerms {
         &self.terms
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::crypto::sha256;
 use crate::index::{Direction, Index as _, KeyRange};
 use crate::names::{KeyKind, KeySpec, KeyUsage};
-use crate::policy::{Subject, SubjectKind};
+use crate::policy::{KeyGrant, Subject, SubjectKind};
 
 const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
 const BOB: &str = "arn:aws:iam::111122223333:user/bob";
@@ -35,15 +35,10 @@ fn decrypt(grantee: &str) -> GrantTerms {
 
 impl Fixture {
     async fn make(&self, key: &ResolvedKey, terms: GrantTerms) -> Result<CreatedGrant, KeyringError> {
-        self.make_by(key, terms, Leave::Policy).await
+        self.make_by(key, terms, &Leave::Policy).await
     }
 
-    async fn make_by(
-        &self,
-        key: &ResolvedKey,
-        terms: GrantTerms,
-        leave: Leave<'_>,
-    ) -> Result<CreatedGrant, KeyringError> {
+    async fn make_by(&self, key: &ResolvedKey, terms: GrantTerms, leave: &Leave) -> Result<CreatedGrant, KeyringError> {
         let new = NewGrant::new(terms)?;
         let grant = self.on("kms:CreateGrant", key);
         self.keyring.create_grant(&grant, &Call::default(), key, &new, leave, false).await
@@ -229,18 +224,22 @@ async fn what_a_grant_passes_on() {
     let parent = t.make(&key, terms(ALICE, &[Decrypt, CreateGrant])).await.unwrap();
     let other = t.make(&key, terms(ALICE, &[Encrypt, CreateGrant])).await.unwrap();
     let no_parent = t.make(&key, terms(ALICE, &[Decrypt])).await.unwrap();
-    let (parents, both) = ([parent.id.as_str()], [parent.id.as_str(), other.id.as_str()]);
-    let made = t.make_by(&key, decrypt(BOB), Leave::Grants(&parents)).await;
+    let by = |ids: &[&str]| {
+        let grants = ids.iter().map(|id| KeyGrant::new(id, ALICE, ["CreateGrant"], None).expect("a grantee"));
+        Leave::Grants(grants.collect())
+    };
+    let (parents, both) = (by(&[&parent.id]), by(&[&parent.id, &other.id]));
+    let made = t.make_by(&key, decrypt(BOB), &parents).await;
     assert!(made.is_ok());
-    assert!(t.make_by(&key, terms(BOB, &[Encrypt]), Leave::Grants(&both)).await.is_ok());
+    assert!(t.make_by(&key, terms(BOB, &[Encrypt]), &both).await.is_ok());
     let before = t.events().await.len();
     let denied = |made: Result<CreatedGrant, KeyringError>| matches!(made, Err(KeyringError::Denied(_)));
-    assert!(denied(t.make_by(&key, terms(BOB, &[Encrypt]), Leave::Grants(&parents)).await));
-    assert!(denied(t.make_by(&key, terms(BOB, &[Encrypt, Decrypt]), Leave::Grants(&both)).await), "no sum of two");
-    assert!(denied(t.make_by(&key, decrypt(BOB), Leave::Grants(&[&no_parent.id])).await));
-    assert!(denied(t.make_by(&key, decrypt(BOB), Leave::Grants(&[])).await));
+    assert!(denied(t.make_by(&key, terms(BOB, &[Encrypt]), &parents).await));
+    assert!(denied(t.make_by(&key, terms(BOB, &[Encrypt, Decrypt]), &both).await), "no sum of two");
+    assert!(denied(t.make_by(&key, decrypt(BOB), &by(&[&no_parent.id])).await));
+    assert!(denied(t.make_by(&key, decrypt(BOB), &by(&[])).await));
     t.revoke(&key, &parent.id).await.unwrap();
-    assert!(denied(t.make_by(&key, decrypt(BOB), Leave::Grants(&parents)).await), "which is gone");
+    assert!(denied(t.make_by(&key, decrypt(BOB), &parents).await), "which is gone");
     let mut refused = vec!["CreateGrant AccessDenied"; 4];
     refused.extend(["RevokeGrant", "CreateGrant AccessDenied"]);
     assert_eq!(t.since(before).await, refused);
@@ -287,7 +286,7 @@ async fn dry_runs_change_nothing() {
     let call = &Call::default();
     for terms in [decrypt(BOB), GrantTerms { name: Some("n".to_owned()), ..decrypt(ALICE) }] {
         let (new, grant) = (NewGrant::new(terms).unwrap(), t.on("kms:CreateGrant", &key));
-        let outcome = t.keyring.create_grant(&grant, call, &key, &new, Leave::Policy, true).await;
+        let outcome = t.keyring.create_grant(&grant, call, &key, &new, &Leave::Policy, true).await;
         assert_eq!(outcome, Err(KeyringError::DryRun));
     }
     let revoked = t.keyring.revoke_grant(&t.on("kms:RevokeGrant", &key), call, &key, &made.id, true).await;
@@ -397,7 +396,7 @@ async fn members_of_a_set_have_grants_of_their_own() {
     let new = NewReplica { region, description: String::new(), policy: None, tags: Vec::new() };
     let (grant, create) = (t.on("kms:ReplicateKey", &primary), t.grant("kms:CreateKey", "*"));
     let made = t.keyring.replicate_key(&grant, &create, &Call::default(), &primary, new).await.unwrap();
-    let replica = ResolvedKey { metadata: made.metadata };
+    let replica = t.keyring.find_key(KeyPlace::of(&made.metadata)).await.unwrap();
     let made = t.make(&primary, decrypt(ALICE)).await.unwrap();
     assert_eq!(t.seen(&replica, &user(ALICE)).await, [""; 0]);
     assert!(matches!(t.revoke(&replica, &made.id).await, Err(KeyringError::NotFound(_))));

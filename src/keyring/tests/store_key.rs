@@ -49,7 +49,7 @@ impl Fixture {
         let new = NewReplica { region, description: String::new(), policy: None, tags: Vec::new() };
         let (grant, create) = (self.on("kms:ReplicateKey", &primary), self.grant("kms:CreateKey", "*"));
         let made = self.keyring.replicate_key(&grant, &create, &Call::default(), &primary, new).await.unwrap();
-        let replica = ResolvedKey { metadata: made.metadata };
+        let replica = self.keyring.find_key(KeyPlace::of(&made.metadata)).await.unwrap();
         Keys { rotated, asymmetric, pending, emptied, primary, replica }
     }
 

@@ -1,6 +1,6 @@
 //! CreateAlias: a name for a key.
 
-use crate::keyring::AliasChange;
+use crate::keyring::{AliasChange, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
@@ -29,7 +29,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     check_target(&input.target)?;
     let target = &cx.resolve_managed(&input.target).await?;
     let grant = cx.grant_on("kms:CreateAlias", &kms_alias_arn(cx.region, cx.account, &input.alias))?;
-    let key_grant = &cx.grant("kms:CreateAlias", target)?;
+    let key_grant = &cx.grant("kms:CreateAlias", target, &Told::default()).await?;
     let change = AliasChange::Create { key_grant, target };
     cx.keyring.change_alias(&grant, &cx.call, &input.alias, change).await.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

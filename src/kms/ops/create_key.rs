@@ -1,11 +1,11 @@
 //! CreateKey: a new customer managed key of any spec.
 
 use super::describe_key::render_metadata;
-use crate::keyring::{KeyOrigin, NewKey};
+use crate::keyring::{KeyOrigin, NewKey, Told, kind_keys};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
-use crate::kms::key_policy::NewPolicy;
+use crate::kms::key_policy::{NewPolicy, PolicyOf};
 use crate::kms::reply::Reply;
 use crate::kms::tags::{check_tags, read_tags};
 use crate::names::{KeyKind, KeySpec, KeyUsage};
@@ -45,12 +45,15 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let kind = read_kind(&input)?;
     check_origin(&input)?;
     check_tags(&input.tags)?;
-    let policy = input.policy.check(cx)?;
-    let grant = cx.grant_on("kms:CreateKey", "*")?;
-    if !input.tags.is_empty() {
-        cx.grant_on("kms:TagResource", "*")?;
-    }
     let origin = if input.origin == Some("EXTERNAL") { KeyOrigin::External } else { KeyOrigin::AwsKms };
+    let [spec, old_spec, usage, old_usage, from, set] = kind_keys(kind, origin, input.multi_region);
+    let keys = [spec, old_spec, usage, old_usage, from, set, input.policy.lockout_key()];
+    let told = Told { tags: &input.tags, ..Told::of(&keys) };
+    let grant = cx.grant_on_telling("kms:CreateKey", "*", &told)?;
+    if !input.tags.is_empty() {
+        cx.grant_on_telling("kms:TagResource", "*", &told)?;
+    }
+    let policy = input.policy.check(cx, PolicyOf::NewKey(cx.region), &told)?;
     if origin == KeyOrigin::External && !kind.spec().abilities().importable {
         // AWS's text is not recorded.
         let text = format!("Origin EXTERNAL is not supported with KeySpec {}.", kind.spec());

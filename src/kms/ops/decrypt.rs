@@ -2,13 +2,14 @@
 
 use super::{CIPHERTEXT_BYTES, check_recipient, read_algorithm, read_ignore_ciphertext};
 use crate::crypto::SecretBytes;
-use crate::keyring::{EncryptionContext, KeyringError, ResolvedKey, Sealing};
-use crate::kms::cx::{Cx, Granted};
+use crate::keyring::{EncryptionContext, KeyringError, ResolvedKey, Sealing, Told};
+use crate::kms::cx::{Cx, Granted, alias_in};
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
 use crate::kms::reply::Reply;
 use crate::kms::shapes::KEY_ID_CHARS;
 use crate::names::EncryptionAlgorithm;
+use crate::policy::{Key, Value};
 
 pub(in crate::kms) struct Input {
     /// None only with `IGNORE_CIPHERTEXT`.
@@ -60,8 +61,10 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
         algorithm: input.algorithm,
         action: "kms:Decrypt",
     };
-    let key = find_key(cx, source).await?;
-    let found = Granted { grant: cx.grant("kms:Decrypt", &key)?, key };
+    let keys = [(Key::KmsEncryptionAlgorithm, Value::Text(input.algorithm.as_str()))];
+    let told = Told::sealing(&keys, &input.context);
+    let key = find_key(cx, source, &told).await?;
+    let found = leave_to_open(cx, source, key, &told).await?;
     let usage = found.usage(cx, input.dry_run);
     let sealing = Sealing { algorithm: input.algorithm, context: &input.context };
     let opened = match &input.ciphertext {
@@ -77,6 +80,23 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     Ok(reply.with_secret("Plaintext", opened.plaintext))
 }
 
+/// Leave to open a ciphertext with a key that was found. Whoever only has the ciphertext does not learn whether a key
+/// of another account, which does not let them, exists.
+pub(super) async fn leave_to_open(
+    cx: &Cx<'_>,
+    source: Source<'_>,
+    key: ResolvedKey,
+    told: &Told<'_>,
+) -> Result<Granted, Refusal> {
+    let told = Told { alias: source.named.and_then(alias_in), ..*told };
+    let unknown = source.named.is_none() && key.metadata.account != *cx.account;
+    match cx.keyring.authorize(cx.access, source.action, &key, &told).await {
+        Ok(grant) => Ok(Granted { grant, key }),
+        Err(KeyringError::Denied(_)) if unknown => Err(KmsError::from(KeyringError::unknown_sealer()).into()),
+        Err(error) => Err(KmsError::from(error).into()),
+    }
+}
+
 /// What is known of the key that is to open a ciphertext.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
@@ -89,7 +109,7 @@ pub(super) struct Source<'a> {
 
 /// The key to open a ciphertext with. A symmetric ciphertext names its key, and one that the caller names has to be
 /// that one; nothing in an RSA ciphertext does, so the caller must.
-pub(super) async fn find_key(cx: &Cx<'_>, source: Source<'_>) -> Result<ResolvedKey, Refusal> {
+pub(super) async fn find_key(cx: &Cx<'_>, source: Source<'_>, told: &Told<'_>) -> Result<ResolvedKey, Refusal> {
     let named = match source.named {
         Some(name) => Some(cx.resolve_for(name, source.action).await?),
         None => None,
@@ -111,7 +131,7 @@ pub(super) async fn find_key(cx: &Cx<'_>, source: Source<'_>) -> Result<Resolved
     match (named, sealer) {
         (Some(named), Some(sealer)) if named.metadata.arn != sealer.metadata.arn => {
             // Only who may use the key learns that it was another one.
-            cx.grant(source.action, &sealer)?;
+            leave_to_open(cx, Source { named: None, ..source }, sealer, told).await?;
             Err(KmsError::from(KeyringError::IncorrectKey).into())
         }
         (_, Some(key)) | (Some(key), None) => Ok(key),

@@ -1,7 +1,7 @@
 //! DeleteAlias: removes an alias; the key stays.
 
 use super::create_alias::{check_alias, read_alias};
-use crate::keyring::AliasChange;
+use crate::keyring::{AliasChange, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -22,7 +22,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     check_alias(&input.alias)?;
     let holder = cx.resolve(&input.alias).await?;
     let grant = cx.grant_on("kms:DeleteAlias", &kms_alias_arn(cx.region, cx.account, &input.alias))?;
-    let holder_grant = &cx.grant("kms:DeleteAlias", &holder)?;
+    let holder_grant = &cx.grant("kms:DeleteAlias", &holder, &Told::default()).await?;
     let change = AliasChange::Delete { holder_grant };
     cx.keyring.change_alias(&grant, &cx.call, &input.alias, change).await.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

@@ -2,12 +2,14 @@
 
 use super::{PUBLIC_KEY_BYTES, check_recipient};
 use crate::crypto::SecretBytes;
+use crate::keyring::Told;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::Reply;
 use crate::kms::shapes::UsedKey;
 use crate::names::KeyAgreementAlgorithm;
+use crate::policy::{Key, Value};
 
 pub(in crate::kms) struct Input {
     key: UsedKey,
@@ -29,7 +31,9 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_recipient(input.recipient)?;
-    let found = cx.used(&input.key).await?;
+    let found = cx
+        .used_telling(&input.key, Told::of(&[(Key::KmsKeyAgreementAlgorithm, Value::Text(input.algorithm.as_str()))]))
+        .await?;
     let usage = found.usage(cx, input.key.dry_run);
     let secret = cx.keyring.derive_shared_secret(&usage, input.algorithm, input.peer.expose()).await;
     let reply = Reply::of([

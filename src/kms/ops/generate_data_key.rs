@@ -1,7 +1,7 @@
 //! GenerateDataKey: a data key in clear and sealed.
 
-use super::check_recipient;
-use crate::keyring::{DataKeySize, EncryptionContext};
+use super::{SYMMETRIC, check_recipient};
+use crate::keyring::{DataKeySize, EncryptionContext, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
@@ -44,7 +44,7 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     let size = input.size()?;
-    let found = cx.used(&input.key).await?;
+    let found = cx.used_telling(&input.key, Told::sealing(&[SYMMETRIC], &input.context)).await?;
     let usage = found.usage(cx, input.key.dry_run);
     let made = cx.keyring.generate(&usage, &input.context, size).await.map_err(Refusal::recorded)?;
     let reply = Reply::of([

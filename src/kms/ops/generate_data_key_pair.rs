@@ -1,13 +1,14 @@
 //! GenerateDataKeyPair: a key pair for use outside, its private key in clear and sealed.
 
-use super::check_recipient;
-use crate::keyring::{DataKeyPair, EncryptionContext};
+use super::{SYMMETRIC, check_recipient};
+use crate::keyring::{DataKeyPair, EncryptionContext, Told};
 use crate::kms::cx::{Cx, Granted};
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, blob};
 use crate::kms::shapes::UsedKey;
 use crate::names::KeySpec;
+use crate::policy::{Key, Value};
 
 /// Also that of GenerateDataKeyPairWithoutPlaintext.
 pub(in crate::kms) struct Input {
@@ -30,7 +31,8 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_recipient(input.recipient)?;
-    let found = cx.used(&input.key).await?;
+    let keys = [SYMMETRIC, (Key::KmsDataKeyPairSpec, Value::Text(input.spec.as_str()))];
+    let found = cx.used_telling(&input.key, Told::sealing(&keys, &input.context)).await?;
     let usage = found.usage(cx, input.key.dry_run);
     let made = cx.keyring.generate_pair(&usage, &input.context, input.spec).await.map_err(Refusal::recorded)?;
     Ok(render_pair(&found, input.spec, &made).with_secret("PrivateKeyPlaintext", made.private_key))

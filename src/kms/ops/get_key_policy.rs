@@ -1,10 +1,12 @@
 //! GetKeyPolicy: the key policy as JSON text.
 
+use crate::keyring::Told;
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::ManagedKey;
+use crate::policy::{Key, Value};
 
 /// The one name that a key policy has.
 pub(super) const DEFAULT: &str = "default";
@@ -31,7 +33,9 @@ pub(super) fn read_policy_name(fields: &mut Fields) -> Option<String> {
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let found = cx.managed(&input.key.key_id).await?;
+    let found = cx
+        .managed_telling(&input.key.key_id, Told::of(&[(Key::KmsPolicyName, Value::Text(&input.policy_name))]))
+        .await?;
     if input.policy_name != DEFAULT {
         return Err(KmsError::new("NotFoundException", "No such policy exists").into());
     }

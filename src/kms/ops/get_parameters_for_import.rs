@@ -1,12 +1,13 @@
 //! GetParametersForImport: a public key to wrap material under, and the token to send with it.
 
-use crate::keyring::Wrapping;
+use crate::keyring::{Told, Wrapping};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, blob, epoch_seconds};
 use crate::kms::shapes::ManagedKey;
 use crate::names::{WrappingAlgorithm, WrappingKeySpec};
+use crate::policy::{Key, Value};
 
 const ALGORITHMS: [&str; 6] = [
     "RSAES_PKCS1_V1_5",
@@ -39,7 +40,9 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     let wrapping = wrapping(&input)?;
-    let found = cx.managed(&input.key.key_id).await?;
+    let keys =
+        [(Key::KmsWrappingAlgorithm, Value::Text(input.algorithm)), (Key::KmsWrappingKeySpec, Value::Text(input.spec))];
+    let found = cx.managed_telling(&input.key.key_id, Told::of(&keys)).await?;
     let made = cx.keyring.import_parameters(&found.grant, &cx.call, &found.key, wrapping).await;
     let made = made.map_err(Refusal::recorded)?;
     Ok(Reply::of([

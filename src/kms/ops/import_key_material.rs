@@ -3,12 +3,13 @@
 use std::ops::RangeInclusive;
 
 use crate::crypto::SecretBytes;
-use crate::keyring::{Import, ImportType};
+use crate::keyring::{Import, ImportType, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::ManagedKey;
+use crate::policy::{Key, Value};
 use crate::sources::Timestamp;
 
 /// Bytes of `ImportToken` and `EncryptedKeyMaterial`.
@@ -60,7 +61,12 @@ pub(super) fn read_material_id(fields: &mut Fields) -> Option<String> {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check(&input)?;
-    let found = cx.managed(&input.key.key_id).await?;
+    let model = (Key::KmsExpirationModel, Value::Text(input.model.unwrap_or(MODELS[0])));
+    let keys: &[_] = match input.valid_to {
+        Some(at) => &[model, (Key::KmsValidTo, Value::Time(at))],
+        None => &[model],
+    };
+    let found = cx.managed_telling(&input.key.key_id, Told::of(keys)).await?;
     let import = Import {
         token: input.token.expose(),
         wrapped: input.wrapped.expose(),

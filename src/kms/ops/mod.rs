@@ -56,7 +56,8 @@ use std::ops::RangeInclusive;
 use super::error::KmsError;
 use super::input::Fields;
 use crate::crypto::MESSAGE_MAX_BYTES;
-use crate::names::EncryptionAlgorithm;
+use crate::names::{EncryptionAlgorithm, MessageType, SigningAlgorithm};
+use crate::policy::{Key, Value};
 
 /// Bytes of a `CiphertextBlob`.
 const CIPHERTEXT_BYTES: RangeInclusive<usize> = 1..=6144;
@@ -69,6 +70,17 @@ const MESSAGE_BYTES: RangeInclusive<usize> = 1..=MESSAGE_MAX_BYTES;
 const SIGNATURE_BYTES: RangeInclusive<usize> = 1..=6144;
 /// Bytes of a peer's `PublicKey`.
 const PUBLIC_KEY_BYTES: RangeInclusive<usize> = 1..=8192;
+
+/// What calls that only symmetric keys serve tell policies of their algorithm.
+const SYMMETRIC: (Key, Value<'static>) = (Key::KmsEncryptionAlgorithm, Value::Text("SYMMETRIC_DEFAULT"));
+
+/// What Sign and Verify tell policies.
+fn message_keys(algorithm: SigningAlgorithm, message_type: MessageType) -> [(Key, Value<'static>); 2] {
+    [
+        (Key::KmsSigningAlgorithm, Value::Text(algorithm.as_str())),
+        (Key::KmsMessageType, Value::Text(message_type.as_str())),
+    ]
+}
 
 /// An encryption algorithm; absent: the symmetric one.
 fn read_algorithm(fields: &mut Fields, name: &str) -> EncryptionAlgorithm {

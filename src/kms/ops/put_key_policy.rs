@@ -1,12 +1,14 @@
 //! PutKeyPolicy: replaces a key's policy.
 
 use super::get_key_policy::{DEFAULT as DEFAULT_POLICY, read_policy_name};
+use crate::keyring::Told;
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
-use crate::kms::key_policy::NewPolicy;
+use crate::kms::key_policy::{NewPolicy, PolicyOf};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::ManagedKey;
+use crate::policy::{Key, Value};
 
 pub(in crate::kms) struct Input {
     key: ManagedKey,
@@ -23,8 +25,11 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_name(input.name.as_deref())?;
-    let found = cx.managed(&input.key.key_id).await?;
-    let policy = input.policy.check(cx)?.unwrap_or_default();
+    let name = (Key::KmsPolicyName, Value::Text(DEFAULT_POLICY));
+    let keys = [name, input.policy.lockout_key()];
+    let told = Told::of(&keys);
+    let found = cx.managed_telling(&input.key.key_id, told).await?;
+    let policy = input.policy.check(cx, PolicyOf::Key(&found.key), &told)?.unwrap_or_default();
     let put = cx.keyring.put_key_policy(&found.grant, &cx.call, &found.key, &policy).await;
     put.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

@@ -1,15 +1,16 @@
 //! ReEncrypt: opens a ciphertext under one key and seals it under another; the plaintext stays inside.
 
-use super::decrypt::{Source, check_ignore, find_key};
+use super::decrypt::{Source, check_ignore, find_key, leave_to_open};
 use super::{CIPHERTEXT_BYTES, read_algorithm, read_ignore_ciphertext};
 use crate::crypto::SecretBytes;
-use crate::keyring::{EncryptionContext, Sealing};
-use crate::kms::cx::{Cx, Granted};
+use crate::keyring::{EncryptionContext, Sealing, Told};
+use crate::kms::cx::{Cx, Granted, alias_in};
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, blob};
 use crate::kms::shapes::KEY_ID_CHARS;
 use crate::names::EncryptionAlgorithm;
+use crate::policy::{Key, Value};
 
 pub(in crate::kms) struct Input {
     /// None only with `IGNORE_CIPHERTEXT`.
@@ -50,10 +51,18 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let ciphertext = input.ciphertext.as_ref();
     let (opening_with, named) = (input.source_algorithm, input.source_key.as_deref());
     let source = Source { named, ciphertext, algorithm: opening_with, action: "kms:ReEncryptFrom" };
-    let source = find_key(cx, source).await?;
+    let algorithm = (Key::KmsEncryptionAlgorithm, Value::Text(opening_with.as_str()));
+    let keys = [algorithm];
+    let told = Told::sealing(&keys, &input.source_context);
+    let source_key = find_key(cx, source, &told).await?;
     let target = cx.resolve_for(&input.target_key, "kms:ReEncryptTo").await?;
-    let source = Granted { grant: cx.grant("kms:ReEncryptFrom", &source)?, key: source };
-    let target = Granted { grant: cx.grant("kms:ReEncryptTo", &target)?, key: target };
+    let same = (Key::KmsReEncryptOnSameKey, Value::Bool(source_key.metadata.arn == target.metadata.arn));
+    let keys = [algorithm, same];
+    let source = leave_to_open(cx, source, source_key, &Told { keys: &keys, ..told }).await?;
+    let algorithm = (Key::KmsEncryptionAlgorithm, Value::Text(input.target_algorithm.as_str()));
+    let keys = [algorithm, same];
+    let told = Told { alias: alias_in(&input.target_key), ..Told::sealing(&keys, &input.target_context) };
+    let target = Granted { grant: cx.grant("kms:ReEncryptTo", &target, &told).await?, key: target };
     let from = source.usage(cx, input.dry_run);
     let to = target.usage(cx, input.dry_run);
     let opening = Sealing { algorithm: opening_with, context: &input.source_context };

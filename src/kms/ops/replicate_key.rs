@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::describe_key::render_metadata;
-use crate::keyring::NewReplica;
+use crate::keyring::{NewReplica, Told, kind_keys};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
-use crate::kms::key_policy::NewPolicy;
+use crate::kms::key_policy::{NewPolicy, PolicyOf};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::ManagedKey;
 use crate::kms::tags::{check_tags, read_tags};
 use crate::names::Region;
+use crate::policy::{self, Key};
 
 const REGION_PATTERN: Pattern =
     Pattern { shown: "^([a-z]+-){2,3}\\d+$", allows: |c| matches!(c, 'a'..='z' | '0'..='9' | '-') };
@@ -52,12 +53,18 @@ pub(super) fn served(cx: &Cx<'_>, name: &str) -> Result<Region, KmsError> {
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_tags(&input.tags)?;
     let region = served(cx, &input.region)?;
-    let found = cx.managed(&input.key.key_id).await?;
-    let create_grant = cx.grant_on("kms:CreateKey", "*")?;
+    let replicates = [(Key::KmsReplicaRegion, policy::Value::Text(region.as_str())), input.policy.lockout_key()];
+    let replicates = Told { tags: &input.tags, ..Told::of(&replicates) };
+    let found = cx.managed_telling(&input.key.key_id, replicates).await?;
+    let metadata = &found.key.metadata;
+    let [spec, old_spec, usage, old_usage, from, set] = kind_keys(metadata.kind, metadata.origin, true);
+    let keys = [spec, old_spec, usage, old_usage, from, set, input.policy.lockout_key()];
+    let told = Told { tags: &input.tags, ..Told::of(&keys) };
+    let create_grant = cx.grant_on_telling("kms:CreateKey", "*", &told)?;
     if !input.tags.is_empty() {
-        cx.grant_on("kms:TagResource", "*")?;
+        cx.grant_on_telling("kms:TagResource", "*", &told)?;
     }
-    let policy = input.policy.check(cx)?;
+    let policy = input.policy.check(cx, PolicyOf::NewKey(&region), &told)?;
     let new = NewReplica { region, description: input.description, policy, tags: input.tags.clone() };
     let made = cx.keyring.replicate_key(&found.grant, &create_grant, &cx.call, &found.key, new).await;
     let made = made.map_err(Refusal::recorded)?;

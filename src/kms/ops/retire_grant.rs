@@ -1,14 +1,13 @@
 //! RetireGrant: ends a grant, by whom the grant itself says.
 
 use super::list_grants::read_grant_id;
-use crate::auth::CallerKind;
 use crate::keyring::Retirer;
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, GRANT_TOKEN_CHARS};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::KEY_ID_CHARS;
-use crate::policy::{Subject, SubjectKind};
+use crate::policy::Subject;
 
 pub(in crate::kms) struct Input {
     token: Option<String>,
@@ -35,16 +34,10 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
         // AWS's text is not recorded.
         _ => return Err(KmsError::validation("Either GrantToken or both KeyId and GrantId must be specified.").into()),
     };
-    let found = cx.managed(&key).await?;
-    let arn = cx.access.caller().arn();
-    let kind = match cx.access.caller().kind() {
-        CallerKind::Root => SubjectKind::Root,
-        CallerKind::User { name } => SubjectKind::User { name },
-        CallerKind::Anonymous | CallerKind::System { .. } => SubjectKind::Anonymous,
-    };
-    let subject = Subject { kind, account: cx.account.as_str(), canonical_id: "", arn: &arn, user_id: "" };
-    let by = Retirer { subject, delegated: false };
-    let retired = cx.keyring.retire_grant(&found.grant, &cx.call, &found.key, &grant_id, &by, input.dry_run).await;
+    let key = cx.resolve_managed(&key).await?;
+    let (grant, delegated) = cx.keyring.authorize_retirement(cx.access, &key).await.map_err(KmsError::from)?;
+    let by = Retirer { subject: cx.access.subject().unwrap_or(Subject::ANONYMOUS), delegated };
+    let retired = cx.keyring.retire_grant(&grant, &cx.call, &key, &grant_id, &by, input.dry_run).await;
     retired.map_err(Refusal::recorded)?;
     Ok(Reply::empty())
 }

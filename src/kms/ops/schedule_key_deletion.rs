@@ -1,11 +1,12 @@
 //! ScheduleKeyDeletion: stops every use of a key and destroys it after a waiting period.
 
-use crate::keyring::PENDING_WINDOW_DEFAULT_DAYS;
+use crate::keyring::{PENDING_WINDOW_DEFAULT_DAYS, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
 use crate::kms::reply::{Reply, epoch_seconds};
 use crate::kms::shapes::ManagedKey;
+use crate::policy::{Key, Value};
 
 pub(in crate::kms) struct Input {
     key: ManagedKey,
@@ -21,7 +22,12 @@ impl Input {
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let found = cx.managed(&input.key.key_id).await?;
+    let found = cx
+        .managed_telling(
+            &input.key.key_id,
+            Told::of(&[(Key::KmsScheduleKeyDeletionPendingWindowInDays, Value::Number(input.days.into()))]),
+        )
+        .await?;
     let scheduled = cx.keyring.schedule_deletion(&found.grant, &cx.call, &found.key, input.days).await;
     let scheduled = scheduled.map_err(Refusal::recorded)?;
     Ok(Reply::of([

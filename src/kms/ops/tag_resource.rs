@@ -1,5 +1,6 @@
 //! TagResource: adds tags to a key, or gives those of the same keys new values.
 
+use crate::keyring::Told;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -23,7 +24,7 @@ impl Input {
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
     check_tags(&input.tags)?;
-    let found = cx.managed(&input.key.key_id).await?;
+    let found = cx.managed_telling(&input.key.key_id, Told { tags: &input.tags, ..Told::default() }).await?;
     let tagged = cx.keyring.tag_key(&found.grant, &cx.call, &found.key, &input.tags).await;
     tagged.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

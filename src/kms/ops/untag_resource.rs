@@ -1,5 +1,6 @@
 //! UntagResource: removes tags; those that are not there are no error.
 
+use crate::keyring::Told;
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -19,7 +20,7 @@ impl Input {
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let found = cx.managed(&input.key.key_id).await?;
+    let found = cx.managed_telling(&input.key.key_id, Told { tag_keys: &input.names, ..Told::default() }).await?;
     let untagged = cx.keyring.untag_key(&found.grant, &cx.call, &found.key, &input.names).await;
     untagged.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

@@ -1,7 +1,7 @@
 //! UpdateAlias: points an alias to another key.
 
 use super::create_alias::{check_alias, check_target, read_alias};
-use crate::keyring::AliasChange;
+use crate::keyring::{AliasChange, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -27,8 +27,8 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let holder = cx.resolve(&input.alias).await?;
     let target = &cx.resolve_managed(&input.target).await?;
     let grant = cx.grant_on("kms:UpdateAlias", &kms_alias_arn(cx.region, cx.account, &input.alias))?;
-    let holder_grant = &cx.grant("kms:UpdateAlias", &holder)?;
-    let key_grant = &cx.grant("kms:UpdateAlias", target)?;
+    let holder_grant = &cx.grant("kms:UpdateAlias", &holder, &Told::default()).await?;
+    let key_grant = &cx.grant("kms:UpdateAlias", target, &Told::default()).await?;
     let change = AliasChange::Update { holder_grant, key_grant, target };
     cx.keyring.change_alias(&grant, &cx.call, &input.alias, change).await.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

@@ -1,8 +1,8 @@
 //! Verify: whether a signature holds. One that does not is an error, never an answer.
 
-use super::{MESSAGE_BYTES, SIGNATURE_BYTES};
+use super::{MESSAGE_BYTES, SIGNATURE_BYTES, message_keys};
 use crate::crypto::SecretBytes;
-use crate::keyring::Message;
+use crate::keyring::{Message, Told};
 use crate::kms::cx::Cx;
 use crate::kms::error::Refusal;
 use crate::kms::input::Fields;
@@ -31,7 +31,7 @@ impl Input {
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {
-    let found = cx.used(&input.key).await?;
+    let found = cx.used_telling(&input.key, Told::of(&message_keys(input.algorithm, input.message_type))).await?;
     let usage = found.usage(cx, input.key.dry_run);
     let Input { algorithm, message_type, .. } = input;
     let message = Message { algorithm, message_type, bytes: input.message.expose() };

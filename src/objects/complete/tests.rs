@@ -12,6 +12,7 @@ use crate::keyring::{KeyFile, KeyRing, open_store_key};
 use crate::names::{AccountId, BucketName, Region};
 use crate::objects::record::{BucketRecord, bucket_row, part_row};
 use crate::objects::{ListParts, NewUpload, ObjectMeta, PART_NUMBER_MAX, PUT_MAX_BYTES, Versioning};
+use crate::policy::{NoContext, Target};
 use crate::sources::Sources;
 use crate::sse::{BucketDefault, ObjectRef, Requested, Sse};
 use crate::store::faulty::FaultyStore;
@@ -63,7 +64,8 @@ impl Large {
         let bucket = objects.bucket(&name).await.unwrap();
         let key = ObjectKey::parse("large").unwrap();
         let grant = grant(&objects, "s3:PutObject", object_arn(&name, &key));
-        let plan = objects.sse.plan(grant.access(), &name, &bucket.owner, &bucket.encryption, Requested::SseS3);
+        let asked = Requested::SseS3;
+        let plan = objects.sse.plan(grant.access(), (&name, &key), &bucket.owner, &bucket.encryption, asked);
         let (plan, meta) = (plan.await.unwrap(), ObjectMeta::default());
         let new = NewUpload { bucket: &bucket, key: &key, meta, plan, checksum: None };
         let upload = objects.create_upload(&grant, new).await.unwrap();
@@ -124,7 +126,9 @@ impl Large {
 
 fn grant(objects: &Objects, action: &'static str, arn: String) -> Grant {
     let owner = AccountId::parse("111122223333").unwrap();
-    system("test", region(), objects.sources.now()).authorize(action, Resource { arn, owner }).unwrap()
+    system("test", region(), objects.sources.now())
+        .authorize(action, Resource { arn, owner }, &Target::Account, &NoContext)
+        .unwrap()
 }
 
 #[tokio::test]

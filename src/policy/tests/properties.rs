@@ -175,11 +175,12 @@ fn engine(world: &World) -> Verdict {
     let session: Vec<_> = world.session.iter().map(|document| compile(document, Kind::Session)).collect();
     // A key's grammar fits both: a bucket's would refuse the other service's actions.
     let on = world.on.as_ref().map(|document| compile(document, Kind::Key));
-    let attach = |policies: &'static str| move |policy| Attached { name: policies, policy };
-    let identity: Vec<_> = identity.iter().map(attach("identity")).collect();
-    let session: Vec<_> = session.iter().map(attach("session")).collect();
-    let own =
-        SubjectPolicies { identity: &identity, boundary: boundary.as_ref().map(attach("boundary")), session: &session };
+    let attach =
+        |policies: &'static str| move |policy: Policy| Attached { name: policies.into(), policy: policy.into() };
+    let identity: Vec<_> = identity.into_iter().map(attach("identity")).collect();
+    let session: Vec<_> = session.into_iter().map(attach("session")).collect();
+    let boundary = boundary.map(attach("boundary"));
+    let own = SubjectPolicies { identity: &identity, boundary: boundary.as_ref(), session: &session };
     let target = match &on {
         Some(policy) if world.key => Target::Key { policy, grants: &[], encryption_context: &[] },
         policy => Target::Bucket { policy: policy.as_ref() },

@@ -98,7 +98,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let Input { changes, requested, names_encryption, checksum, condition } = input;
     let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
-    let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    let plan =
+        objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     let onto_itself = !source.by_version && source.info.bucket == bucket.name && source.info.key == *key;
     if onto_itself && !names_encryption {
         check_self_copy(&changes, source.info.envelope.mode, plan.mode())?;
@@ -142,7 +143,7 @@ fn check_tag_grants(cx: &Cx, source: &Source, changes: &Changes) -> Result<(), E
     } else {
         if !source.info.meta.tags.is_empty() {
             let action = if source.by_version { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
-            cx.grant_object(action, &source.bucket, &source.info.key)?;
+            cx.grant_source(action, &source.bucket, &source.info.key)?;
         }
         !source.info.meta.tags.is_empty()
     };

@@ -38,7 +38,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     }
     let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
-    let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    let plan =
+        objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     let upload = objects.create_upload(cx.grant(), NewUpload { bucket, key, meta, plan, checksum }).await?;
     let mut answer = Answer::new();
     checksum_headers::write_declared(&mut answer, upload.checksum);

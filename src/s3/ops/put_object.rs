@@ -45,7 +45,8 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     }
     let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
-    let plan = objects.sse().plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    let plan =
+        objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let put = PutObject { bucket, key, meta, plan, condition };
     let info = objects.put(cx.grant(), put, payload).await?;

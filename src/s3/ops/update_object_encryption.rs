@@ -106,7 +106,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let context: BTreeMap<String, String> = info.envelope.kms_context.iter().cloned().collect();
     let requested = Requested::Kms { double: false, key: Some(kms_key_arn), context, bucket_key: Some(bucket_key) };
     let (sse, bucket) = (objects.sse(), cx.bucket());
-    let plan = sse.plan(&cx.access, &bucket.name, &bucket.owner, &bucket.encryption, requested).await?;
+    let plan = sse.plan(&cx.access, (&bucket.name, &info.key), &bucket.owner, &bucket.encryption, requested).await?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     let keys = sse.open(&cx.access, object, &info.envelope, None).await?;
     objects.update_encryption(cx.grant(), bucket, &info, &plan, &keys).await?;

@@ -198,7 +198,8 @@ async fn of_two_writes_that_want_the_key_absent_one_wins() {
                 let sse = stack.objects.sse();
                 let requested = Way::Owned.requested();
                 let default = &bucket.encryption;
-                let plan = sse.plan(&stack.access(), &bucket.name, &bucket.owner, default, requested).await.unwrap();
+                let plan =
+                    sse.plan(&stack.access(), (&bucket.name, &name), &bucket.owner, default, requested).await.unwrap();
                 let (meta, condition) = (ObjectMeta::default(), condition.clone());
                 let put = PutObject { bucket: &bucket, key: &name, meta, plan, condition };
                 stack.objects.put(&stack.object_grant("s3:PutObject", &bucket, &name), put, payload(b"x")).await

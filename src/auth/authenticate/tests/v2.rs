@@ -1,6 +1,7 @@
 //! Presigned URLs of Signature Version 2.
 
 use super::*;
+use crate::auth::CallerKind;
 use crate::sigv4::{V2Request, signature_v2, string_to_sign_v2};
 use crate::wire::encode_uri;
 
