@@ -15,7 +15,7 @@ use super::StartError;
 use crate::index::{Batch, Index, Precondition, Table, Tuple, Write};
 use crate::names::{StoreUrl, hex};
 use crate::sources::Sources;
-use crate::store::{Blobs, MARK, StoreError};
+use crate::store::{Blobs, MARK, StoreError, missing_credentials};
 
 /// A store that does not answer for so long is given up. Its own tries go on for minutes, too long for a start.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,12 +34,12 @@ struct Claim {
     marked: bool,
 }
 
-/// Makes sure that the store at `url` is that of this index. On the first start, and on the first with a directory from
+/// Makes sure that the store at `url`, reached with `options`, is that of this index. On the first start, and on the first with a directory from
 /// before there were marks, it becomes so, unless it bears another's mark.
 pub(super) async fn claim(
     index: &dyn Index,
     sources: &Sources,
-    url: &StoreUrl,
+    (url, options): (&StoreUrl, &[(String, String)]),
     blobs: &Blobs,
 ) -> Result<(), StartError> {
     let stored = load(index).await?;
@@ -59,7 +59,7 @@ pub(super) async fn claim(
         // Before the mark: a start that dies in between finds its own again.
         None => save(index, None, Claim { id: sources.random(), url: url.to_string(), marked: false }).await?,
     };
-    let (id, failed) = (hex(&claim.id), |error| unreachable_store(url, &error));
+    let (id, failed) = (hex(&claim.id), |error| unreachable_store(url, missing_credentials(url, options), &error));
     let found = within(blobs.mark()).await.map_err(failed)?;
     let found = match found {
         None if claim.marked => return Err(lost_mark(&claim, url)),
@@ -81,11 +81,14 @@ async fn within<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Resul
     tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(late()))
 }
 
-fn unreachable_store(url: &StoreUrl, error: &StoreError) -> StartError {
-    StartError(format!(
-        "the store {url} cannot be used: {error}. See that it is there, and that store and store_options (endpoint, \
-         Region, credentials) are right; strongroom config print --redacted shows what is in force"
-    ))
+fn unreachable_store(url: &StoreUrl, missing: Option<&str>, error: &StoreError) -> StartError {
+    let advice = match missing {
+        Some(missing) => format!("No credentials are set: in store_options, or as variables, set {missing}"),
+        None => "See that it is there, and that store and store_options (endpoint, Region, credentials) are right; \
+                 strongroom config print --redacted shows what is in force"
+            .to_owned(),
+    };
+    StartError(format!("the store {url} cannot be used: {error}. {advice}"))
 }
 
 fn lost_mark(claim: &Claim, url: &StoreUrl) -> StartError {

@@ -98,7 +98,8 @@ impl Prepared {
     pub async fn open_store(&self) -> Result<Blobs, StartError> {
         let (url, blobs) = open_blobs(&self.config)?;
         if self.store_use == StoreUse::Objects {
-            claim::claim(&*self.index, &self.sources, &url, &blobs).await?;
+            let place = (&url, self.config.store_options.as_slice());
+            claim::claim(&*self.index, &self.sources, place, &blobs).await?;
         }
         Ok(blobs)
     }

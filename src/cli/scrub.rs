@@ -10,7 +10,8 @@ use crate::app::StoreUse;
 use crate::config::SettingsArgs;
 use crate::objects::{ScrubProgress, ScrubReport};
 
-/// A line without a terminal is printed so often at the most.
+/// Time between two looks of the bar on a terminal, so that the time left moves while nothing is read. Elsewhere nothing is
+/// drawn.
 const TICK: Duration = Duration::from_millis(200);
 
 /// Check every stored byte against the index; the server must be stopped. Exit code 3 if anything is wrong

@@ -15,6 +15,6 @@ mod writer;
 pub use blobs::{BlobId, Blobs, MARK, Transfer};
 pub use buffer::{BLOB_CHUNK_BYTES, Buffer, CHUNK_SEGMENTS};
 pub use error::StoreError;
-pub use open::open_store;
+pub use open::{missing_credentials, open_store};
 pub use reader::{BlobReader, PieceLens, PieceReader};
 pub use writer::BlobWriter;

@@ -72,6 +72,28 @@ fn upstream<S: ObjectStore>(url: &StoreUrl, store: object_store::Result<Arc<S>>)
     Ok(Blobs::new(store, prefix, Transfer::Requests))
 }
 
+/// For an upstream of which no credentials are set: what may be missing. The client asks the machine for them then, which
+/// only a machine of that cloud can answer.
+pub fn missing_credentials(url: &StoreUrl, options: &[(String, String)]) -> Option<&'static str> {
+    let (missing, sources): (_, &[&str]) = match url.url().scheme() {
+        "s3" => {
+            ("aws_access_key_id and aws_secret_access_key", &["access_key", "token", "credentials", "skip_signature"])
+        }
+        "gs" => (
+            "google_service_account (the path of its JSON file) or google_application_credentials",
+            &["service_account", "application_credentials", "skip_signature"],
+        ),
+        "az" => (
+            "azure_storage_account_key, azure_storage_sas_key, or azure_storage_client_id, azure_storage_client_secret \
+             and azure_storage_tenant_id",
+            &["account_key", "sas_key", "client_secret", "token", "use_azure_cli", "use_emulator", "skip_signature"],
+        ),
+        _ => return None,
+    };
+    let set = options.iter().any(|(name, _)| sources.iter().any(|source| name.contains(source)));
+    (!set).then_some(missing)
+}
+
 fn client_options() -> ClientOptions {
     ClientOptions::new().with_timeout_disabled().with_read_timeout(UPSTREAM_SILENCE)
 }
@@ -91,7 +113,7 @@ fn configured<B, K: FromStr>(
 
 #[cfg(test)]
 mod tests {
-    use super::{StoreError, StoreUrl, open_store};
+    use super::{StoreError, StoreUrl, missing_credentials, open_store};
 
     fn open(url: &str, options: &[(&str, &str)]) -> Result<super::Blobs, StoreError> {
         let options: Vec<_> = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -116,6 +138,25 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         open(&format!("file://{}/a%20b/c", scratch.path().display()), &[]).unwrap();
         assert!(scratch.path().join("a b/c/00").is_dir());
+    }
+
+    #[test]
+    fn missing_credentials_are_named() {
+        let missing = |url: &str, option: &str| {
+            let options = [(option.to_owned(), "value".to_owned())];
+            missing_credentials(&StoreUrl::parse(url).unwrap(), &options).map(|text| text.split(' ').next().unwrap())
+        };
+        for (url, other, named, sources) in [
+            ("s3://b", "aws_region", "aws_access_key_id", &["aws_access_key_id", "aws_web_identity_token_file"][..]),
+            ("gs://b", "google_base_url", "google_service_account", &["google_service_account_key"]),
+            ("az://c", "azure_storage_account_name", "azure_storage_account_key,", &["azure_storage_sas_key"]),
+        ] {
+            assert_eq!(missing(url, other), Some(named));
+            for source in sources {
+                assert_eq!(missing(url, source), None, "{source}");
+            }
+        }
+        assert_eq!(missing("file:///srv", "x"), None);
     }
 
     #[test]

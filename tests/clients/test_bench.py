@@ -16,19 +16,9 @@ def bench(server, *args, env=None):
         AWS_ENDPOINT_URL=server.endpoint,
         **(env or {}),
     )
-    command = [
-        BINARY,
-        "bench",
-        "--pid",
-        str(server.process.pid),
-        "--duration",
-        "500ms",
-        "--concurrency",
-        "4",
-        "--objects",
-        "20",
-        *args,
-    ]
+    usual = {"--duration": "500ms", "--concurrency": "4", "--objects": "20"}
+    usual = [word for name, value in usual.items() if name not in args for word in (name, value)]
+    command = [BINARY, "bench", "--pid", str(server.process.pid), *usual, *args]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 

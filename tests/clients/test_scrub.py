@@ -1,11 +1,16 @@
 """`strongroom scrub`: clean where all is well, and a list where it is not."""
 
 import json
+import os
+import pty
 import random
+import re
+import subprocess
 
 import pytest
 
 import sdk
+from gateway import BINARY, clean_environment
 from sdk import MIB, as_copy_source, blob, upload
 
 MODES = [{}, {"ServerSideEncryption": "aws:kms"}, {"ServerSideEncryption": "aws:kms:dsse"}]
@@ -88,3 +93,44 @@ def test_small_objects_and_parts_of_uploads_are_read_too(own_server):
         found = own_server.command("scrub", "--json", check=False)
         assert found.returncode == 3
         assert [d["place"] for d in json.loads(found.stdout)["damage"]] == ["part 1 of an upload"]
+
+
+def test_a_terminal_shows_how_far_it_is_and_nothing_else_does(own_server):
+    s3 = sdk.client(own_server)
+    s3.create_bucket(Bucket="shown")
+    for number in range(24):
+        s3.put_object(Bucket="shown", Key=str(number), Body=blob(8 * MIB, number))
+    own_server.stop()
+
+    silent = own_server.command("scrub")
+    assert silent.stderr == "" and len(silent.stdout.splitlines()) == 1, silent
+    assert silent.stdout.startswith("24 versions, 0 parts of uploads, ")
+
+    terminal, far = pty.openpty()
+    process = subprocess.Popen(
+        [BINARY, "scrub", "--config", own_server.settings],
+        stdout=subprocess.PIPE,
+        stderr=far,
+        env=clean_environment(TERM="xterm"),
+    )
+    os.close(far)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:  # how Linux tells that the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(terminal)
+    said = process.stdout.read().decode()
+    assert process.wait(60) == 0
+    assert said == silent.stdout, "the report is no part of the bar"
+    frames = re.findall(
+        r"([0-9.]+) (B|KiB|MiB)/192\.\S+ MiB ([0-9.]+ \S+/s), (\S+) left, (\d+) versions", shown.decode()
+    )
+    assert frames, shown[-2000:]
+    versions = [int(frame[4]) for frame in frames]
+    assert versions == sorted(versions) and versions[-1] > versions[0], versions
+    assert any(re.fullmatch(r"\d+m?s", frame[3]) for frame in frames), frames

@@ -22,7 +22,7 @@ impl Directory {
     /// A start with `store = url`, which is the place `blobs`.
     async fn start(&self, url: &str, blobs: &Blobs) -> Result<(), String> {
         let url = StoreUrl::parse(url).expect("a store");
-        claim(&self.index, &self.sources, &url, blobs).await.map_err(|error| error.0)
+        claim(&self.index, &self.sources, (&url, &[]), blobs).await.map_err(|error| error.0)
     }
 
     async fn refusal(&self, url: &str, blobs: &Blobs) -> String {
@@ -105,6 +105,23 @@ async fn a_start_that_was_cut_off() {
         assert_eq!(store.mark().await.expect("read").is_some(), step == 2);
         assert_eq!(directory.start("s3://bucket", &store).await, Ok(()), "commit {step}, done: {lost}");
         assert_eq!(store.mark().await, Ok(Some(directory.id().await)));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_told_with_what_is_missing() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    // Whatever is asked of the mark fails: it is a directory.
+    std::fs::create_dir(scratch.path().join(MARK)).expect("made");
+    let url = StoreUrl::file(scratch.path()).expect("a store");
+    let broken = crate::store::open_store(&url, &[]).expect("it opens");
+    for (url, advice) in [
+        ("file:///srv/blobs", "See that it is there, and that store and store_options"),
+        ("s3://bucket", "No credentials are set: in store_options, or as variables, set aws_access_key_id and"),
+    ] {
+        let refusal = Directory::new(1).start(url, &broken).await.expect_err("refused");
+        assert!(refusal.starts_with(&format!("the store {url} cannot be used: ")), "{refusal}");
+        assert!(refusal.contains(advice), "{refusal}");
     }
 }
 
