@@ -18,6 +18,7 @@ use crate::sigv4::{SignedParts, Signer, sign_headers};
 use crate::wire::{Edge, Findings, Request, RequestBody, RequestId, ResponseBody};
 
 mod audited;
+mod fuzz;
 mod matrix;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
