@@ -20,6 +20,7 @@ use crate::sigv4::{SignedParts, Signer, sign_headers};
 use crate::wire::{Edge, Findings, Request, RequestBody, RequestId, ResponseBody};
 
 mod audited;
+mod fuzz;
 mod matrix;
 
 const OTHER_ACCOUNT: &str = "444455556666";

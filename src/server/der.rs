@@ -10,7 +10,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 
 /// `notAfter` of a certificate (RFC 5280, section 4.1.2.5); `None` if the bytes are no certificate.
-pub(super) fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+pub fn not_after(certificate: &[u8]) -> Option<Timestamp> {
     let (certificate, _) = expect(certificate, SEQUENCE)?;
     let (mut fields, _) = expect(certificate, SEQUENCE)?;
     if fields.first() == Some(&VERSION) {

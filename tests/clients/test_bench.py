@@ -58,6 +58,20 @@ def test_operations(server, args):
     assert got["errors"] == [] and got["operations"]
 
 
+def test_operations_of_the_key_service(server, kms):
+    before = {key["KeyId"] for key in kms.list_keys()["Keys"]}
+    got = figures(server, "--operation", "data-key,decrypt,encrypt", "--size", "4KiB")
+    assert got["errors"] == []
+    assert {o["operation"] for o in got["operations"]} == {"data-key", "decrypt", "encrypt"}
+    assert all(o["succeeded"] > 0 for o in got["operations"])
+    (made,) = {key["KeyId"] for key in kms.list_keys()["Keys"]} - before
+    assert kms.describe_key(KeyId=made)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    refused = bench(server, "--operation", "encrypt", "--kms-key", made, "--size", "1KiB")
+    assert refused.returncode != 0 and "KMSInvalidStateException" in refused.stderr
+    too_large = bench(server, "--operation", "encrypt", "--size", "5KiB")
+    assert too_large.returncode != 0 and "4096" in too_large.stderr
+
+
 def test_it_leaves_nothing_behind(server, s3):
     figures(server, "--bucket", "bench-gone", "--max-operations", "10", "--size", "1KiB")
     assert "bench-gone" not in [b["Name"] for b in s3.list_buckets()["Buckets"]]

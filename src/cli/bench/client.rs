@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -40,7 +41,8 @@ impl Target {
         };
         let port = uri.port_u16().unwrap_or(own_port);
         let host_header = if port == own_port { host.clone() } else { format!("{host}:{port}") };
-        let signer = Signer::new(&args.access_key, &args.secret_key, &args.region);
+        let service = if args.operation.is_of_keys() { "kms" } else { "s3" };
+        let signer = Signer::new(&args.access_key, &args.secret_key, &args.region, service);
         Ok(Self { host, port, host_header, tls, signer })
     }
 
@@ -86,8 +88,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// An answer that is none, under the name by which the report counts it: S3's error code, the HTTP status where there
-/// is no code, `Connection`.
+/// An answer that is none, under the name by which the report counts it: the error code, the HTTP status where there is
+/// no code, `Connection`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) code: String,
@@ -105,6 +107,11 @@ impl Failure {
     }
 
     fn answer(status: StatusCode, body: &[u8]) -> Self {
+        if let Ok(Value::Object(error)) = serde_json::from_slice(body) {
+            let member = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+            let code = member("__type").to_owned();
+            return Self { detail: format!("{status} {code} {}", member("message")), code };
+        }
         let body = String::from_utf8_lossy(body);
         let code = element(&body, "Code").unwrap_or(status.as_str()).to_owned();
         let detail = element(&body, "Message").unwrap_or_default();
@@ -238,6 +245,9 @@ mod tests {
         assert_eq!(failure.code, "SlowDown");
         assert_eq!(failure.detail, "503 Service Unavailable SlowDown Reduce it.");
         assert_eq!(Failure::answer(StatusCode::NOT_FOUND, b"").code, "404");
+        let of_keys =
+            Failure::answer(StatusCode::BAD_REQUEST, br#"{"__type":"DisabledException","message":"k is disabled."}"#);
+        assert_eq!(of_keys.detail, "400 Bad Request DisabledException k is disabled.");
         assert_eq!(element("<A><UploadId>x</UploadId></A>", "UploadId"), Some("x"));
         assert_eq!(element("<A>", "A"), None);
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use http::Method;
 
 use super::client::{Answer, Call, Client, Failure, Target, element};
+use super::keys::KeyCalls;
 use super::plan::{Dealer, Encryption, Mix, Operation, Payload};
 use super::{BenchArgs, BenchError, sign};
 use crate::crypto;
@@ -53,6 +54,8 @@ pub(super) struct Bench {
     stopped: AtomicBool,
     /// Objects that the workers wrote, by worker.
     written: Vec<AtomicU64>,
+    /// Once a load of the key service is prepared.
+    keys: OnceLock<KeyCalls>,
 }
 
 /// What one or all workers measured.
@@ -112,6 +115,7 @@ impl Bench {
             deleted: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             written: (0..args.concurrency).map(|_| AtomicU64::new(0)).collect(),
+            keys: OnceLock::new(),
             sources,
         }
     }
@@ -136,6 +140,22 @@ impl Bench {
                 made.map(|_| true).map_err(|e| BenchError::Request("cannot create the bucket", e.detail))
             }
             Err(failure) => Err(BenchError::Request("cannot look for the bucket", failure.detail)),
+        }
+    }
+
+    /// Makes what operations of the key service work with.
+    pub(super) async fn prepare_keys(&self, args: &BenchArgs) -> Result<(), BenchError> {
+        let mut client = Client::new(Arc::clone(&self.target), self.sources.clone());
+        let calls = KeyCalls::prepare(&mut client, args, &self.content).await?;
+        self.keys.get_or_init(|| calls);
+        Ok(())
+    }
+
+    pub(super) async fn remove_keys(&self) -> Result<(), BenchError> {
+        let mut client = Client::new(Arc::clone(&self.target), self.sources.clone());
+        match self.keys.get() {
+            Some(calls) => calls.tidy_up(&mut client).await,
+            None => Ok(()),
         }
     }
 
@@ -281,6 +301,9 @@ impl<'a> Worker<'a> {
                 let (prefix, after) = (encode(&bench.prefix), encode(&after));
                 let query = format!("list-type=2&max-keys={KEYS_PER_REQUEST}&prefix={prefix}&start-after={after}");
                 self.plain(Method::GET, &format!("/{}", bench.bucket), &query).await.map(|_| 0)
+            }
+            Operation::DataKey | Operation::Decrypt | Operation::Encrypt => {
+                return bench.keys.get()?.perform(&mut self.client, operation).await;
             }
         };
         Some(outcome)

@@ -1,10 +1,11 @@
-//! `strongroom bench`: loads an S3 endpoint and says what it cost.
+//! `strongroom bench`: loads an S3 or KMS endpoint and says what it cost.
 //!
 //! Any endpoint will do (path style, http or https), so that other servers are measured by the same client. To cost
 //! little itself, the client sends the same random body again and again, signs with a payload hash that is computed
 //! once, and drives each worker's one connection inside the worker's own task.
 
 mod client;
+mod keys;
 mod load;
 mod plan;
 mod process;
@@ -21,7 +22,7 @@ use client::Target;
 use load::Bench;
 use plan::{Encryption, Mix, Operation, Payload};
 
-/// Load an S3 endpoint and report throughput, latency and the server's cost
+/// Load an S3 or KMS endpoint and report throughput, latency and the server's cost
 #[derive(clap::Args)]
 #[expect(missing_debug_implementations, reason = "holds the secret key")]
 pub struct BenchArgs {
@@ -31,10 +32,11 @@ pub struct BenchArgs {
     /// Bucket; created if it is not there, and then removed at the end
     #[arg(long, default_value = "strongroom-bench")]
     pub bucket: String,
-    /// put, get, head, delete, list, mixed (get=45,head=30,put=15,delete=10), or own weights: put=30,get=70
+    /// put, get, head, delete, list, mixed (get=45,head=30,put=15,delete=10), or own weights: put=30,get=70; of the key
+    /// service data-key (GenerateDataKey), decrypt (of a data key) and encrypt
     #[arg(long, default_value = "put", value_parser = Mix::parse, value_name = "OPERATION")]
     pub operation: Mix,
-    /// Object size: bytes, or with KiB, MiB, GiB
+    /// Size of objects, or of what is encrypted: bytes, or with KiB, MiB, GiB
     #[arg(long, default_value = "1MiB", value_parser = plan::parse_size)]
     pub size: u64,
     /// Connections, each with one request at a time
@@ -52,7 +54,8 @@ pub struct BenchArgs {
     /// Encryption asked for with each request; none leaves it to the bucket's default
     #[arg(long, value_enum, default_value_t = Encryption::None)]
     pub encryption: Encryption,
-    /// KMS key for sse-kms and dsse-kms: id, ARN or alias; default: the account's aws/s3 key
+    /// KMS key for sse-kms and dsse-kms: id, ARN or alias; default: the account's aws/s3 key. For data-key, decrypt and
+    /// encrypt; default: one that is made, and its deletion scheduled at the end
     #[arg(long, value_name = "ID")]
     pub kms_key: Option<String>,
     /// Whether the signature covers the body
@@ -123,9 +126,15 @@ pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     let target = Arc::new(Target::new(&args)?);
     let bench = Arc::new(Bench::new(&args, target, sources));
 
-    let made_bucket = bench.make_bucket().await?;
+    let of_keys = args.operation.is_of_keys();
+    if of_keys {
+        bench.prepare_keys(&args).await?;
+    }
+    let made_bucket = !of_keys && bench.make_bucket().await?;
     let outcome = measure(&bench, &args).await;
-    if !args.keep {
+    if of_keys && !args.keep {
+        bench.remove_keys().await?;
+    } else if !args.keep {
         eprintln!("removing what was written …");
         bench.remove_objects().await?;
         if made_bucket {
@@ -165,7 +174,11 @@ async fn measure(bench: &Arc<Bench>, args: &BenchArgs) -> Result<report::Report,
 
 fn check(args: &BenchArgs) -> Result<(), BenchError> {
     let wants_kms = matches!(args.encryption, Encryption::SseKms | Encryption::DsseKms);
-    if args.kms_key.is_some() && !wants_kms {
+    if args.operation.operations().any(|o| o == Operation::Encrypt) && args.size > keys::PLAINTEXT_MAX_BYTES {
+        let text = format!("encrypt seals at most {} bytes: give --size", keys::PLAINTEXT_MAX_BYTES);
+        return Err(BenchError::Argument(text));
+    }
+    if args.kms_key.is_some() && !wants_kms && !args.operation.is_of_keys() {
         return Err(BenchError::Argument("--kms-key goes with --encryption sse-kms or dsse-kms".to_owned()));
     }
     let has = |operation| args.operation.operations().any(|o| o == operation);

@@ -15,10 +15,16 @@ pub(super) enum Operation {
     Head,
     Delete,
     List,
+    /// GenerateDataKey.
+    DataKey,
+    /// Decrypt, of a data key.
+    Decrypt,
+    Encrypt,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 5] = [Self::Put, Self::Get, Self::Head, Self::Delete, Self::List];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Put, Self::Get, Self::Head, Self::Delete, Self::List, Self::DataKey, Self::Decrypt, Self::Encrypt];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -27,12 +33,20 @@ impl Operation {
             Self::Head => "head",
             Self::Delete => "delete",
             Self::List => "list",
+            Self::DataKey => "data-key",
+            Self::Decrypt => "decrypt",
+            Self::Encrypt => "encrypt",
         }
     }
 
     /// Works on objects that were written before the load.
     pub(super) fn reads_pool(self) -> bool {
-        !matches!(self, Self::Put)
+        matches!(self, Self::Get | Self::Head | Self::Delete | Self::List)
+    }
+
+    /// Of the key service; the others are S3's.
+    pub(super) fn is_of_keys(self) -> bool {
+        matches!(self, Self::DataKey | Self::Decrypt | Self::Encrypt)
     }
 }
 
@@ -54,10 +68,9 @@ impl Mix {
         let mut mix = Vec::new();
         for item in text.split(',') {
             let (name, weight) = item.split_once('=').unwrap_or((item, "1"));
-            let operation = Operation::ALL
-                .into_iter()
-                .find(|o| o.name() == name)
-                .ok_or_else(|| format!("no operation '{name}': put, get, head, delete, list or mixed"))?;
+            let operation = Operation::ALL.into_iter().find(|o| o.name() == name).ok_or_else(|| {
+                format!("no operation '{name}': put, get, head, delete, list, mixed, data-key, decrypt or encrypt")
+            })?;
             let weight = weight.parse::<u32>().ok().filter(|w| (1..=10_000).contains(w));
             let weight = weight.ok_or_else(|| format!("the weight of {name} is not a number from 1 to 10000"))?;
             if mix.iter().any(|&(o, _)| o == operation) {
@@ -65,7 +78,16 @@ impl Mix {
             }
             mix.push((operation, weight));
         }
+        let first_is_of_keys = mix[0].0.is_of_keys();
+        if mix.iter().any(|(operation, _)| operation.is_of_keys() != first_is_of_keys) {
+            return Err("data-key, decrypt and encrypt go with one another, not with operations on objects".to_owned());
+        }
         Ok(Self(mix))
+    }
+
+    /// All of it is the key service's; otherwise all is S3's.
+    pub(super) fn is_of_keys(&self) -> bool {
+        self.operations().any(Operation::is_of_keys)
     }
 
     /// The operations in it.
@@ -185,8 +207,9 @@ mod tests {
     fn mixes() {
         assert_eq!(Mix::parse("get").map(|m| m.label()), Ok("get".to_owned()));
         assert_eq!(Mix::parse("put=30,get=70").map(|m| m.label()), Ok("put=30,get=70".to_owned()));
+        assert_eq!(Mix::parse("data-key,decrypt=2").map(|m| m.is_of_keys()), Ok(true));
         assert_eq!(Mix::parse("mixed").map(|m| m.operations().count()), Ok(4));
-        for text in ["", "scan", "put=0", "put=x", "put,put", "put=30;get=70"] {
+        for text in ["", "scan", "put=0", "put=x", "put,put", "put,encrypt", "decrypt=1,get=2", "put=30;get=70"] {
             assert!(Mix::parse(text).is_err(), "{text}");
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Signer {
     access_key: String,
     secret_key: String,
     region: String,
+    /// `s3` or `kms`.
+    service: &'static str,
     /// The signing key and the day (`20261125`) that it is for.
     day_key: Mutex<(String, [u8; 32])>,
 }
@@ -41,11 +43,12 @@ pub(super) struct Signature {
 }
 
 impl Signer {
-    pub(super) fn new(access_key: &str, secret_key: &str, region: &str) -> Self {
+    pub(super) fn new(access_key: &str, secret_key: &str, region: &str, service: &'static str) -> Self {
         Self {
             access_key: access_key.to_owned(),
             secret_key: secret_key.to_owned(),
             region: region.to_owned(),
+            service,
             day_key: Mutex::new((String::new(), [0; 32])),
         }
     }
@@ -65,7 +68,7 @@ impl Signer {
         }
         write!(canonical, "\n{names}\n{}", request.payload_hash).expect("a String takes all");
 
-        let scope = format!("{day}/{}/s3/aws4_request", self.region);
+        let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
         let hash = hex(&crypto::sha256(canonical.as_bytes()));
         let to_sign = format!("AWS4-HMAC-SHA256\n{amz_date}\n{scope}\n{hash}");
         let signature = v4::calculate_signature(self.key_of(day, now), to_sign.as_bytes());
@@ -80,7 +83,7 @@ impl Signer {
         let mut day_key = self.day_key.lock().expect("no holder panics");
         if day_key.0 != day {
             let at = UNIX_EPOCH + Duration::from_secs(now.seconds().unsigned_abs());
-            let key = v4::generate_signing_key(&self.secret_key, at, &self.region, "s3");
+            let key = v4::generate_signing_key(&self.secret_key, at, &self.region, self.service);
             *day_key = (day.to_owned(), key.as_ref().try_into().expect("HMAC-SHA256 makes 32 bytes"));
         }
         day_key.1
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn published_example() {
         const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let signer = Signer::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1");
+        let signer = Signer::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1", "s3");
         let now = wire::parse_amz_date("20130524T000000Z").expect("is a date");
         let request = Unsigned {
             method: "GET",

@@ -1,0 +1,124 @@
+//! What the mutator starts from: the fixtures, and keys and certificates made here.
+
+use std::fs;
+
+use serde_json::Value;
+use strongroom::crypto::KeyMaterial;
+use strongroom::names::KeySpec;
+use strongroom::sources::{Sources, Timestamp};
+
+fn fixtures(folder: &str, extension: &str) -> Vec<String> {
+    let folder = format!("{}/fixtures/{folder}", env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// Every value under a member `name`, at any depth.
+fn members<'a>(value: &'a Value, name: &str, out: &mut Vec<&'a Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| members(item, name, out)),
+        Value::Object(object) => {
+            out.extend(object.get(name));
+            object.values().for_each(|member| members(member, name, out));
+        }
+        _ => {}
+    }
+}
+
+/// The requests of the key service's stories, and values of every form.
+pub(crate) fn json() -> Vec<Vec<u8>> {
+    let mut out: Vec<Vec<u8>> = [
+        "null",
+        "true",
+        "-0.5e-3",
+        "1e400",
+        "18446744073709551615",
+        r#""\u00e9\ud83d\ude00""#,
+        "[]",
+        "{}",
+        "[[[[1]]]]",
+        r#" { "a" : { "b" : [ 1 , null , { "a" : "" } ] } , "aa" : "\\\"" } "#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into();
+    out.push([[b'['; 127], [b']'; 127]].concat());
+    for text in fixtures("kms", "json") {
+        let story: Value = serde_json::from_str(&text).unwrap();
+        let mut requests = Vec::new();
+        members(&story, "request", &mut requests);
+        out.extend(requests.iter().map(|request| request.to_string().into_bytes()));
+    }
+    out
+}
+
+/// Golden Boxes, and scripts of the target that seals.
+pub(crate) fn boxed() -> Vec<Vec<u8>> {
+    let sealed = fixtures("crypto", "txt").iter().flat_map(|text| hex_fields(text, "sealed")).collect::<Vec<_>>();
+    assert!(sealed.len() > 3);
+    let short = sealed.into_iter().filter(|sealed| sealed.len() < 4096);
+    let scripts = [
+        b"\x05plain\x03ctx\x06key-id".to_vec(),
+        b"\x05plain\x03ctx\x06key-id\x00\x80\x01".to_vec(),
+        b"\x00\x00\x00\x03\xff\x00".to_vec(),
+        b"\x20aaaaaaaabbbbbbbbccccccccdddddddd\x01a\x01b\x01\x00\x00\x02\x00\x00".to_vec(),
+    ];
+    short.chain(scripts).collect()
+}
+
+/// All policies of the fixtures, as each kind.
+pub(crate) fn policy() -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for text in fixtures("policy", "json") {
+        let file: Value = serde_json::from_str(&text).unwrap();
+        let (mut policies, mut documents) = (Vec::new(), Vec::new());
+        members(&file, "policies", &mut policies);
+        members(&file, "document", &mut documents);
+        documents.extend(policies.iter().filter_map(|named| named.as_object()).flat_map(|named| named.values()));
+        for document in documents {
+            let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
+            out.extend((0..5).map(|kind| [&[kind], text.as_bytes()].concat()));
+        }
+    }
+    out
+}
+
+/// The stored form of keys of every spec that is fuzzed. Their numbers are those of the target's table.
+pub(crate) fn key() -> Vec<Vec<u8>> {
+    let sources = Sources::seeded(1, Timestamp(0));
+    let numbered = super::targets::SPECS.iter().enumerate();
+    let made = numbered.map(|(number, spec)| {
+        let material = KeyMaterial::generate(*spec, &sources);
+        [&[number as u8][..], material.to_bytes().expose()].concat()
+    });
+    made.collect()
+}
+
+/// Public keys of the curves, those that fit and others.
+pub(crate) fn peer() -> Vec<Vec<u8>> {
+    let sources = Sources::seeded(1, Timestamp(0));
+    let specs = [KeySpec::P256, KeySpec::P384, KeySpec::P521, KeySpec::Secp256k1, KeySpec::Ed25519];
+    specs.iter().map(|spec| KeyMaterial::generate(*spec, &sources).public_key().unwrap().to_vec()).collect()
+}
+
+/// Certificates with both forms of time.
+pub(crate) fn certificate() -> Vec<Vec<u8>> {
+    let certificate = |year| {
+        let mut params = rcgen::CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 11, 25);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    };
+    [2026, 2049, 2055, 9999].map(certificate).into()
+}
+
+/// The bytes of `name: hex` lines.
+fn hex_fields(text: &str, name: &str) -> Vec<Vec<u8>> {
+    let digits = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let bytes = digits.map(|digits| {
+        let pairs = digits.trim().as_bytes().chunks(2);
+        pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    });
+    bytes.collect()
+}
