@@ -37,6 +37,8 @@ NOT_SERVED = [
     "RevokeGrant",
     "UpdateCustomKeyStore",
 ]
+# Of this year: the version 2 that can be had as a package is older than the model.
+NOT_IN_CLI_2 = ["Decapsulate", "Encapsulate"]
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -427,8 +429,9 @@ def test_no_operation_of_the_model_is_left_out():
 def test_every_operation(server, tmp_path, client):
     teller = Teller(client(server, tmp_path), f"story-{client.__name__}")
     for step in STORY:
-        # What a refusal looks like in version 2 is told by a few.
-        if client is Cli and step.error and step.operation not in ("Encrypt", "VerifyMac"):
+        # Each start of version 2 takes a second: what a refusal looks like there is told by two.
+        seldom = step.error and step.error[0] not in ("KMSInvalidMacException", "DisabledException")
+        if client is Cli and (seldom or step.operation in NOT_IN_CLI_2):
             continue
         teller.tell(step)
 
