@@ -115,18 +115,6 @@ mod tests {
     use super::*;
     use crate::sources::Timestamp;
 
-    const CIPHERTEXT: &str = concat!(
-        "ff5352420101002431323334616263642d313261622d333463642d353665662d31323334353637383930616203030303",
-        "030303030303030303030303d70d3259e4e1cb631c663cf4d73c4c04022ab1ba804098e6cb293e670fdd248b408a80c0",
-        "6d58320855e526c96b99a48aea",
-    );
-    const WRAPPED: &str = concat!(
-        "ff5352420101000573746f726504040404040404040404040404040404da211e6a663bd37311aabecb86beda3ff6d0c2",
-        "33a1c4cb77febe023deee641241e56ff0e5d725343db7f0f57bfb5db2e9386d6f3e74484e53e24bddc4a221450fd0436",
-        "0774d8bedbb920e080",
-    );
-    const MATERIAL_ID: &str = "d1d141cf718716c5531908927a047f4fef65b92308e22cef1bc4915203437f05";
-
     fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
@@ -177,7 +165,10 @@ mod tests {
     /// Sealed by the first version; these bytes must open for ever.
     #[test]
     fn golden() {
-        let bytes = |hex: &str| -> Vec<u8> {
+        let fixture = include_str!("../../fixtures/keyring/ciphertext-1.txt");
+        let text = |name: &str| fixture.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
+        let bytes = |name: &str| -> Vec<u8> {
+            let hex = text(name);
             (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
         };
         let (material, store) = (SecretKey::from_slice(&[1; 32]).unwrap(), SecretKey::from_slice(&[2; 32]).unwrap());
@@ -185,10 +176,10 @@ mod tests {
         let bound = context(&[("aws:s3:arn", "arn:aws:s3:::b/k"), ("a", "")]);
         let sealer = Sealer { key_id: id.to_owned(), generation: tag };
         let store_key = StoreKey::new(store, [4; 16]);
-        assert_eq!(parse_ciphertext(&bytes(CIPHERTEXT)), Ok(sealer));
-        assert_eq!(open_ciphertext(&material, &bound, &bytes(CIPHERTEXT)).unwrap().expose(), b"plain");
-        let opened = unwrap_material(&store_key, id, &tag, &bytes(WRAPPED)).ok().unwrap();
+        assert_eq!(parse_ciphertext(&bytes("ciphertext")), Ok(sealer));
+        assert_eq!(open_ciphertext(&material, &bound, &bytes("ciphertext")).unwrap().expose(), b"plain");
+        let opened = unwrap_material(&store_key, id, &tag, &bytes("wrapped")).ok().unwrap();
         assert_eq!(opened.expose(), &[1; 32]);
-        assert_eq!(material_id(id, &tag), MATERIAL_ID);
+        assert_eq!(material_id(id, &tag), text("material-id"));
     }
 }

@@ -353,6 +353,14 @@ async fn bodies_over_the_limit_and_bytes_that_are_no_json() {
     assert_eq!(world.send(&fits).await.0, 200);
     let long = plain("TrentService.ListKeys", &format!("{}{{}}", " ".repeat(super::BODY_MAX_BYTES - 1)));
     assert_eq!(world.send(&long).await.0, 413);
+    for bytes in [&b"{\"KeyId\":\"\xff\"}"[..], b"{\"KeyId\":\"\xed\xa0\x80\"}", b"\xff\xfe{\0}\0", b"{\"\xc0\xaf\":1}"]
+    {
+        let mut sent = plain("TrentService.DescribeKey", "");
+        sent.body = bytes.to_vec();
+        let (status, _, body) = world.send(&sent).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &body["__type"]), (400, &json!("SerializationException")), "{bytes:?}");
+    }
     let mut random = world.fixture.sources.clone();
     for n in 0..500 {
         let mut sent = plain("TrentService.Encrypt", "");

@@ -1,14 +1,15 @@
-"""boto3, aws-cli and OpenSSL: the life of KMS keys. Tags, policies, rotation, imports, multi-Region keys."""
+"""boto3 and OpenSSL: the life of KMS keys. Tags, policies, rotation, imports, multi-Region keys."""
 
 import datetime
 import json
 import os
 import subprocess
+import threading
 
 import pytest
+from botocore.exceptions import ClientError
 
 import sdk
-from programs import AWS_V2, aws_environment, find, run
 from sdk import assert_refused, refusal
 
 POLICY = json.dumps(
@@ -239,32 +240,62 @@ def test_multi_region(kms, west):
     assert state(west, key_id) == "Disabled"
 
 
-CLI = [
-    "tag-resource --key-id {id} --tags TagKey=a,TagValue=b",
-    "list-resource-tags --key-id {id}",
-    "untag-resource --key-id {id} --tag-keys a",
-    "update-key-description --key-id {id} --description d",
-    "list-key-policies --key-id {id}",
-    "put-key-policy --key-id {id} --policy-name default --policy {policy}",
-    "enable-key-rotation --key-id {id} --rotation-period-in-days 90",
-    "get-key-rotation-status --key-id {id}",
-    "rotate-key-on-demand --key-id {id}",
-    "list-key-rotations --key-id {id} --include-key-material ALL_KEY_MATERIAL",
-    "disable-key-rotation --key-id {id}",
-    "get-key-last-usage --key-id {id}",
-    "replicate-key --key-id {id} --replica-region us-west-2",
-    "update-primary-region --key-id {id} --primary-region us-west-2",
-    "get-parameters-for-import --key-id {external} --wrapping-algorithm RSAES_OAEP_SHA_256 --wrapping-key-spec RSA_2048",
-    "delete-imported-key-material --key-id {external}",
-]
+def test_everything_at_once_on_one_key(kms, fresh_key):
+    """Uses, rotations, disabling and deletion at the same time: each is done or refused for the key's state."""
+    key_id, arn = fresh_key["KeyId"], fresh_key["Arn"]
+    boxes, rotations, others, stop = {}, [], [], threading.Event()
+    told = {
+        ("DisabledException", f"{arn} is disabled."),
+        ("KMSInvalidStateException", f"{arn} is pending deletion."),
+        ("KMSInvalidStateException", f"{arn} is not pending deletion."),
+    }
 
+    def repeat(*calls):
+        while not stop.is_set():
+            for call in calls:
+                try:
+                    call()
+                except ClientError as error:
+                    refused = (error.response["Error"]["Code"], error.response["Error"].get("Message"))
+                    if refused not in told:
+                        others.append(refused)
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_aws_cli(server, kms, tmp_path, version):
-    aws = find("aws") if version == 1 else AWS_V2
-    key = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
-    external = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
-    for line in CLI:
-        words = [word.format(id=key, external=external, policy=POLICY) for word in line.split()]
-        done = run([aws, "kms", *words, "--output", "json"], aws_environment(server))
-        assert not done.stdout or json.loads(done.stdout), line
+    def use():
+        text = os.urandom(8)
+        box = kms.encrypt(KeyId=key_id, Plaintext=text)["CiphertextBlob"]
+        boxes[box] = text
+        if kms.decrypt(CiphertextBlob=box)["Plaintext"] != text:
+            others.append("another plaintext")
+
+    def rotate():
+        if len(rotations) < 20:
+            kms.rotate_key_on_demand(KeyId=key_id)
+            rotations.append(1)
+
+    def on_key(call):
+        return lambda: call(KeyId=key_id)
+
+    threads = [
+        threading.Thread(target=repeat, args=calls)
+        for calls in (
+            (use,),
+            (use,),
+            (rotate,),
+            (on_key(kms.disable_key), on_key(kms.enable_key)),
+            (on_key(kms.schedule_key_deletion), on_key(kms.cancel_key_deletion), on_key(kms.enable_key)),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait(2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not others and boxes and rotations
+    if state(kms, key_id) == "PendingDeletion":
+        kms.cancel_key_deletion(KeyId=key_id)
+    kms.enable_key(KeyId=key_id)
+    for box, text in boxes.items():
+        assert kms.decrypt(CiphertextBlob=box)["Plaintext"] == text
+    pages = kms.get_paginator("list_key_rotations").paginate(KeyId=key_id)
+    assert sum(len(page["Rotations"]) for page in pages) == len(rotations)
