@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::record::{LastUseRecord, last_use_row};
 use super::service::KeyRing;
 use super::{KeyMetadata, KeyringError};
-use crate::audit::{Event, EventKind, EventResource};
+use crate::audit::{AuditError, Event, EventKind, EventResource};
 use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch};
 use crate::names::AccountId;
@@ -134,13 +134,13 @@ impl KeyRing {
         for resource in &event.resources {
             batch.put(last_use_row(&resource.arn), &last_use);
         }
-        self.rows().commit(batch).await.map_err(|error| KeyringError::Internal(error.to_string()))
+        Ok(self.rows().commit(batch).await?)
     }
 
     pub(super) async fn record(&self, event: &Event) -> Result<(), KeyringError> {
         match self.audit().record(event).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(KeyringError::Internal(error.to_string())),
+            Err(AuditError(error)) => Err(error.into()),
         }
     }
 }

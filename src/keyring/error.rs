@@ -1,7 +1,7 @@
 //! What the key module answers when it does not do what was asked.
 
 use crate::auth::Denied;
-use crate::index::IndexError;
+use crate::index::{CommitError, IndexError};
 
 /// Variants are what a caller may branch on; texts are AWS's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,9 @@ pub enum KeyringError {
     DryRun,
     /// Two callers changed the same thing at once, repeatedly: `KMSInternalException`, to be tried again.
     Contention,
+    /// There is no room for what has to be kept or recorded: `KMSInternalException` as KMS answers it, whose model has no
+    /// word for it, while S3 answers what it does of any full disk. The text is for the log only.
+    Full(String),
     /// Index, audit or material failed: `KMSInternalException`; the text is for the log only.
     Internal(String),
 }
@@ -97,7 +100,7 @@ impl KeyringError {
             Self::InvalidGrantToken => "InvalidGrantTokenException",
             Self::InvalidGrantId => "InvalidGrantIdException",
             Self::DryRun => "DryRunOperationException",
-            Self::Contention | Self::Internal(_) => "KMSInternalException",
+            Self::Contention | Self::Full(_) | Self::Internal(_) => "KMSInternalException",
         }
     }
 
@@ -142,14 +145,27 @@ impl KeyringError {
             Self::InvalidGrantId => "The request was rejected because the specified GrantId is not valid.".to_owned(),
             Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
             Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
-            Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),
+            Self::Full(_) | Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),
         })
     }
 }
 
 impl From<IndexError> for KeyringError {
     fn from(error: IndexError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            IndexError::Full(text) => Self::Full(text),
+            IndexError::Corrupt(_) | IndexError::Engine(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+/// For what changes rows without a condition on them: to lose a race over one is a fault of the program.
+impl From<CommitError> for KeyringError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Conflict => Self::Internal(error.to_string()),
+            CommitError::Engine(error) => error.into(),
+        }
     }
 }
 

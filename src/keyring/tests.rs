@@ -281,6 +281,10 @@ async fn nothing_is_answered_that_is_not_recorded() {
     assert_eq!(t.record(&key).await.state, KeyState::Enabled, "neither the change nor its record");
     fail();
     assert!(matches!(t.keyring.owned_key().await.err(), Some(KeyringError::Internal(_))));
+    t.index.set_faults(Faults { full_in: Some(1), ..Faults::default() });
+    assert!(matches!(t.data_key(&key).await.err(), Some(KeyringError::Full(_))));
+    t.index.set_faults(Faults { full_in: Some(1), ..Faults::default() });
+    assert!(matches!(t.keyring.owned_key().await.err(), Some(KeyringError::Full(_))));
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl From<KeyringError> for KmsError {
     fn from(error: KeyringError) -> Self {
         let (code, message) = (error.code(), error.message());
         let (status, cause) = match error {
-            KeyringError::Internal(cause) => (500, Some(cause)),
+            KeyringError::Internal(cause) | KeyringError::Full(cause) => (500, Some(cause)),
             KeyringError::Contention => (500, None),
             KeyringError::NotFound(_)
             | KeyringError::Disabled(_)

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Service;
 use crate::auth::{Account, AuthSettings, Directory, Identity, Principal};
 use crate::crypto::{SecretBytes, sha256, wrap_for_tests};
+use crate::index::Faults;
 use crate::keyring::tests::{ACCOUNT, Fixture};
 use crate::names::{AccountId, CanonicalId, Region, WrappingAlgorithm};
 use crate::policy::{Attached, Kind, Policy, ReadyMade};
@@ -343,6 +344,19 @@ fn plain(target: &str, body: &str) -> Sent {
         key: Some("AKIAROOT".to_owned()),
         region: "us-east-1".to_owned(),
         confidential: true,
+    }
+}
+
+#[tokio::test]
+async fn a_use_that_a_full_disk_keeps_from_the_record_is_an_internal_error() {
+    let world = World::new(103).await;
+    let full = || world.fixture.index.set_faults(Faults { full_in: Some(1), ..Faults::default() });
+    for (target, body) in [("GenerateRandom", r#"{"NumberOfBytes":1}"#), ("CreateKey", "{}"), ("ListKeys", "?")] {
+        full();
+        let (status, _, body) = world.send(&plain(&format!("TrentService.{target}"), body)).await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &body["__type"]), (500, &json!("KMSInternalException")), "{target}: {body}");
+        assert!(body.get("Plaintext").is_none(), "{body}");
     }
 }
 

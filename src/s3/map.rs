@@ -12,7 +12,12 @@ use crate::objects::{ObjectsError, PART_MIN_BYTES};
 use crate::sse::SseError;
 use crate::wire::http_date;
 
-const FULL: &str = "There is not enough storage left to do this.";
+impl Error {
+    /// 503 lets a client try again once there is room; S3 itself has no word for a full disk.
+    pub(crate) fn full(detail: impl Into<String>) -> Self {
+        Self::with_message(Code::ServiceUnavailable, "There is not enough storage left to do this.").detailed(detail)
+    }
+}
 
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
@@ -156,8 +161,7 @@ impl From<ObjectsError> for Error {
             ObjectsError::CopyToItself => copy_to_itself(),
             ObjectsError::Payload(error) => error.into(),
             ObjectsError::Sse(error) => error.into(),
-            // 503 lets a client try again once there is room; S3 itself has no word for a full disk.
-            ObjectsError::Full(detail) => Self::with_message(Code::ServiceUnavailable, FULL).detailed(detail),
+            ObjectsError::Full(detail) => Self::full(detail),
             ObjectsError::Contention => Self::new(Code::SlowDown),
             ObjectsError::Busy(detail) => Self::new(Code::SlowDown).detailed(detail),
             ObjectsError::Internal(detail) => Self::internal(detail),
@@ -287,6 +291,7 @@ impl From<KeyringError> for Error {
                 Self::internal("S3 verifies nothing with a KMS key")
             }
             KeyringError::Contention => Self::new(Code::SlowDown),
+            KeyringError::Full(detail) => Self::full(detail),
             KeyringError::Internal(detail) => Self::internal(detail),
         }
     }

@@ -9,8 +9,9 @@ use super::cx::Cx;
 use super::error::Error;
 use super::table::Row;
 use crate::app::App;
-use crate::audit::{Event, EventKind, EventResource, Recorded};
+use crate::audit::{AuditError, Event, EventKind, EventResource, Recorded};
 use crate::auth::Access;
+use crate::index::{CommitError, IndexError};
 use crate::names::{AccountId, BucketName, bucket_arn};
 
 /// The event of a change that was authorized and is about to be made.
@@ -21,7 +22,7 @@ pub(super) fn change(row: &'static Row, cx: &Cx) -> Event {
 }
 
 /// Writes the record of a call that changed nothing before its answer goes out. A call that cannot be recorded is
-/// answered as an internal error (fail closed).
+/// answered as an internal error, or as a full disk if that is why (fail closed).
 pub(super) async fn record(
     app: &App,
     row: &'static Row,
@@ -38,8 +39,13 @@ pub(super) async fn record(
 
 /// Records a call by itself.
 pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> {
-    let failed = |error| Error::internal(format!("the audit record of {} could not be written: {error}", event.name));
-    app.audit.record(event).await.map_err(failed)
+    app.audit.record(event).await.map_err(|AuditError(error)| {
+        let detail = format!("the audit record of {} could not be written: {error}", event.name);
+        match error {
+            CommitError::Engine(IndexError::Full(_)) => Error::full(detail),
+            CommitError::Engine(_) | CommitError::Conflict => Error::internal(detail),
+        }
+    })
 }
 
 /// The event of a call that succeeded; `owner` is the bucket's, as far as it is known.

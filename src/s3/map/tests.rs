@@ -192,6 +192,9 @@ fn buckets_and_objects() {
             &["ProposedSize=6", "MaxSizeAllowed=5"],
         ),
     );
+    for full in [ObjectsError::Full(String::new()), SseError::Kms(KeyringError::Full(String::new())).into()] {
+        check(full, ("ServiceUnavailable", 503, "There is not enough storage left to do this.", &[]));
+    }
     for busy in [ObjectsError::Contention, crate::store::StoreError::Busy(String::new()).into()] {
         check(busy, ("SlowDown", 503, "Please reduce your request rate.", &[]));
     }

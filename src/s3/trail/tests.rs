@@ -195,6 +195,8 @@ async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
         let nth = if call.0 == "CreateBucket" { 2 } else { 1 };
         gateway.index.set_faults(Faults { fail_commit_in: Some(nth), ..Faults::default() });
         assert_eq!(gateway.call(key, call).await, "InternalError", "{call:?} {code}: fail closed");
+        gateway.index.set_faults(Faults { full_in: Some(nth), ..Faults::default() });
+        assert_eq!(gateway.call(key, call).await, "ServiceUnavailable", "{call:?} {code}: fail closed");
     }
 }
 
