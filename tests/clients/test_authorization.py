@@ -195,6 +195,16 @@ def test_parts_need_leave_to_decrypt(gateway, root, key, sealed):
     both.complete_multipart_upload(Bucket="shelf", Key="parts", UploadId=upload, MultipartUpload=parts)
 
 
+def test_update_object_encryption_asks_for_both_keys(gateway, root, sealed, key, kms):
+    root.put_object(Bucket="shelf", Key="moved", Body=b"x", **sealed)
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    update = {"Bucket": "shelf", "Key": "moved", "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": other}}}
+    got = refusal(as_(gateway, "kmsboth").update_object_encryption, **update)
+    assert got.message == none_allows("kmsboth", "kms:ReEncryptFrom", key)
+    as_(gateway, "via").update_object_encryption(**update)
+    assert body_of(root, "shelf", "moved") == b"x"
+
+
 def test_an_explicit_deny_wins(gateway, root, sealed, key):
     s3 = as_(gateway, "denied")
     s3.put_object(Bucket="shelf", Key="by-denied", Body=b"x", **sealed)
