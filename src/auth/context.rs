@@ -67,3 +67,73 @@ impl Context for RequestContext<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Region;
+    use crate::policy::NoContext;
+    use crate::sources::Timestamp;
+    use crate::wire::TlsInfo;
+
+    fn facts(signature: SignatureKind) -> RequestFacts {
+        RequestFacts {
+            request_id: String::new(),
+            received: Timestamp(1_795_608_000_000),
+            source_ip: [203, 0, 113, 7].into(),
+            user_agent: "aws-cli/2".to_owned(),
+            referer: Some("https://example.com/".to_owned()),
+            secure: true,
+            confidential: true,
+            tls: Some(TlsInfo { version: "TLSv1.3", cipher_suite: String::new() }),
+            host: String::new(),
+            region: Region::parse("us-east-1").unwrap(),
+            signature,
+            signed: Some(Timestamp(1_795_607_940_000)),
+        }
+    }
+
+    /// What is answered to `key` for `action`, and nothing twice.
+    fn asked(signature: SignatureKind, action: &str, key: Key) -> String {
+        let (facts, mut found) = (facts(signature), Vec::new());
+        let context = RequestContext::new(&facts, action, &NoContext);
+        context.each(key, "", &mut |value| found.push(format!("{value:?}")));
+        found.join(" and ")
+    }
+
+    #[test]
+    fn what_every_request_tells() {
+        let header = |key| asked(SignatureKind::V4Header, "s3:GetObject", key);
+        for (key, value) in [
+            (Key::AwsCurrentTime, "Time(Timestamp(1795608000000))"),
+            (Key::AwsEpochTime, "Number(1795608000)"),
+            (Key::AwsSecureTransport, "Bool(true)"),
+            (Key::AwsSourceIp, "Ip(203.0.113.7)"),
+            (Key::AwsUserAgent, "Text(\"aws-cli/2\")"),
+            (Key::AwsReferer, "Text(\"https://example.com/\")"),
+            (Key::AwsRequestedRegion, "Text(\"us-east-1\")"),
+            (Key::AwsViaAwsService, "Bool(false)"),
+            (Key::S3AuthType, "Text(\"REST-HEADER\")"),
+            (Key::S3SignatureVersion, "Text(\"AWS4-HMAC-SHA256\")"),
+            (Key::S3SignatureAge, ""),
+            (Key::S3TlsVersion, "Text(\"1.3\")"),
+            (Key::KmsViaService, ""),
+        ] {
+            assert_eq!(header(key), value, "{}", key.name());
+        }
+    }
+
+    #[test]
+    fn signatures_differ_and_are_no_matter_of_other_services() {
+        for (signature, kind, version, age) in [
+            (SignatureKind::V4Query, "Text(\"REST-QUERY-STRING\")", "Text(\"AWS4-HMAC-SHA256\")", "Number(60000)"),
+            (SignatureKind::V2Query, "Text(\"REST-QUERY-STRING\")", "Text(\"AWS\")", ""),
+            (SignatureKind::Anonymous, "", "", ""),
+        ] {
+            assert_eq!(asked(signature, "s3:GetObject", Key::S3AuthType), kind);
+            assert_eq!(asked(signature, "s3:GetObject", Key::S3SignatureVersion), version);
+            assert_eq!(asked(signature, "s3:GetObject", Key::S3SignatureAge), age);
+            assert_eq!(asked(signature, "kms:Decrypt", Key::S3AuthType), "");
+        }
+    }
+}

@@ -95,3 +95,30 @@ impl Directory {
         self.principals.contains_key(named) || account() || canonical()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_known() {
+        let mut directory = Directory::default();
+        let id = AccountId::parse("111122223333").unwrap();
+        let canonical_id = CanonicalId::of_account(&id);
+        let account = Account { id, canonical_id, display_name: String::new(), email: None };
+        directory.add_account(account.clone());
+        directory.add_principal(Principal::user(&account, "alice", Vec::new()));
+        for known in [
+            "111122223333",
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:user/alice",
+            account.canonical_id.as_str(),
+        ] {
+            assert!(directory.knows(known), "{known}");
+        }
+        for unknown in ["444455556666", "arn:aws:iam::444455556666:root", "arn:aws:iam::111122223333:user/bob", "", "*"]
+        {
+            assert!(!directory.knows(unknown), "{unknown}");
+        }
+    }
+}

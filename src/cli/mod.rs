@@ -10,6 +10,7 @@ mod config;
 mod credentials;
 mod init;
 mod man;
+mod roles;
 mod root;
 mod roots;
 mod scrub;
@@ -56,6 +57,7 @@ enum Command {
     Unseal(Box<unseal::Unseal>),
     Root(Box<root::RootCommand>),
     Credentials(credentials::Credentials),
+    Roles(roles::Roles),
     Audit(audit::Audit),
     Scrub(scrub::Scrub),
     Config(config::ConfigCommand),
@@ -90,6 +92,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Unseal(command) => Box::pin(unseal::run(*command)).await,
         Command::Root(command) => Box::pin(root::run(*command)).await,
         Command::Credentials(command) => credentials::run(command).await,
+        Command::Roles(command) => roles::run(&command),
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,
         Command::Config(command) => config::run(command),

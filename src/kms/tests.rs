@@ -23,6 +23,7 @@ use crate::wire::{Edge, Findings, Request, RequestBody, RequestId, ResponseBody}
 mod audited;
 mod fuzz;
 mod matrix;
+mod roles;
 
 const OTHER_ACCOUNT: &str = "444455556666";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -227,6 +228,14 @@ impl World {
     }
 }
 
+/// A request on the wire. A policy may stand in a story as the document that it is; the API takes it as text.
+fn request_body(mut request: Value) -> Vec<u8> {
+    if let Some(policy @ Value::Object(_)) = request.get_mut("Policy") {
+        *policy = policy.to_string().into();
+    }
+    request.to_string().into_bytes()
+}
+
 /// `"as"`: the caller, default root; `"region"`; `"body"`: raw text instead of `"request"`; `"http": true`: in clear.
 async fn play(world: &mut World, step: &Value, at: &str) {
     if let Some(seconds) = step["wait_seconds"].as_u64() {
@@ -239,7 +248,7 @@ async fn play(world: &mut World, step: &Value, at: &str) {
     let call = step["call"].as_str().unwrap_or_else(|| panic!("{at} has no call"));
     let body = match step["body"].as_str() {
         Some(raw) => raw.as_bytes().to_vec(),
-        None => world.fill(step.get("request").unwrap_or(&json!({}))).to_string().into_bytes(),
+        None => request_body(world.fill(step.get("request").unwrap_or(&json!({})))),
     };
     let caller = step["as"].as_str().unwrap_or("AKIAROOT");
     let sent = Sent {

@@ -2,6 +2,7 @@
 
 use super::evaluate::Request;
 use super::principal::SubjectKind;
+use crate::names::ALL_BUCKETS;
 
 /// A decision with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +81,12 @@ impl Decision<'_> {
             );
         }
         let quote = if s3 { "\"" } else { "" };
-        let denied =
-            format!("User: {user} is not authorized to perform: {action} on resource: {quote}{resource}{quote}");
+        let on = match resource {
+            // As recorded from ListBuckets.
+            ALL_BUCKETS => String::new(),
+            _ => format!(" on resource: {quote}{resource}{quote}"),
+        };
+        let denied = format!("User: {user} is not authorized to perform: {action}{on}");
         match self {
             Self::ExplicitDeny(_) => format!("{denied} with an explicit deny in {}", layer.with_article()),
             Self::Allow(_) | Self::ImplicitDeny(_) => {

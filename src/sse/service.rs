@@ -212,6 +212,35 @@ impl Sse {
         Ok(grant)
     }
 
+    /// What UpdateObjectEncryption asks for beside what a read of the old and a write of the new envelope ask for:
+    /// `kms:ReEncryptFrom` on the old key, `kms:ReEncryptTo` and `kms:Encrypt` on the new one.
+    pub async fn authorize_update(
+        &self,
+        access: &Access,
+        object: ObjectRef<'_>,
+        envelope: &Envelope,
+        plan: &SealPlan,
+    ) -> Result<(), SseError> {
+        let place = (object.bucket, object.key);
+        if let Some(arn) = envelope.kms_key_arn.as_deref() {
+            let (account, region) = account_and_region(arn).ok_or_else(|| corrupt("the key's ARN"))?;
+            let caller = access.caller().account().unwrap_or(&account);
+            let action = "kms:ReEncryptFrom";
+            let key = self.keyring.resolve_for(access, caller, &region, (arn, Reach::AnyAccount), action).await;
+            let client: EncryptionContext = envelope.kms_context.iter().cloned().collect();
+            let context = &kms_context(place, &client, envelope.bucket_key);
+            self.admit(access, caller, &Wanted { action, event: "ReEncrypt", key: arn, context }, key).await?;
+        }
+        let How::Kms(kms) = &plan.0 else { return Ok(()) };
+        let (metadata, context) = (&kms.key.metadata, &kms_context(place, &kms.context, kms.bucket_key));
+        let caller = access.caller().account().unwrap_or(&metadata.account);
+        for (action, event) in [("kms:ReEncryptTo", "ReEncrypt"), ("kms:Encrypt", "Encrypt")] {
+            let wanted = Wanted { action, event, key: &metadata.arn, context };
+            self.admit(access, caller, &wanted, Ok(kms.key.clone())).await?;
+        }
+        Ok(())
+    }
+
     /// New object keys and their envelope.
     pub async fn new_keys(
         &self,

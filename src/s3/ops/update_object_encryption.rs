@@ -108,6 +108,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let (sse, bucket) = (objects.sse(), cx.bucket());
     let plan = sse.plan(&cx.access, (&bucket.name, &info.key), &bucket.owner, &bucket.encryption, requested).await?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
+    sse.authorize_update(&cx.access, object, &info.envelope, &plan).await?;
     let keys = sse.open(&cx.access, object, &info.envelope, None).await?;
     objects.update_encryption(cx.grant(), bucket, &info, &plan, &keys).await?;
     Ok(Answer::new().empty(StatusCode::OK))
