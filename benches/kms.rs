@@ -20,6 +20,7 @@ use strongroom::index::{
 };
 use strongroom::keyring::{Call, DataKeySize, EncryptionContext, KeyRing, NewKey, ResolvedKey, Sealing, Use};
 use strongroom::names::{AccountId, Region};
+use strongroom::policy::{NoContext, Target};
 use strongroom::sources::Sources;
 
 const ROUNDS: u32 = 20_000;
@@ -78,9 +79,11 @@ impl World {
         let rows = Rows::new(Arc::<Unwritten>::clone(&index), sealer);
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let region = Region::parse("us-east-1").expect("a Region");
-        let keyring = KeyRing::new(rows, audit, store_key, sources.clone(), region);
+        let keyring = KeyRing::new(rows, audit, store_key, sources.clone(), region.clone());
         let made = keyring.create_key(&grant("kms:CreateKey", "*", sources), &Call::default(), NewKey::default()).await;
-        let key = ResolvedKey { metadata: made.expect("a key") };
+        let (account, access) = (AccountId::parse(ACCOUNT).expect("an account"), system("bench", region, sources.now()));
+        let arn = made.expect("a key").arn;
+        let key = keyring.resolve(&access, &account, &access.facts().region, &arn).await.expect("the key");
         index.drops.store(true, Ordering::Relaxed);
         let context = BTreeMap::from([("department".to_owned(), "payroll".to_owned())]);
         Self { keyring, key, context }
@@ -95,7 +98,8 @@ impl World {
 fn grant(action: &'static str, arn: &str, sources: &Sources) -> Grant {
     let access = system("bench", Region::parse("us-east-1").expect("a Region"), sources.now());
     let owner = AccountId::parse(ACCOUNT).expect("an account");
-    access.authorize(action, Resource { arn: arn.to_owned(), owner }).expect("the program itself may")
+    let resource = Resource { arn: arn.to_owned(), owner };
+    access.authorize(action, resource, &Target::Account, &NoContext).expect("the program itself may")
 }
 
 /// What this thread has used, by Linux's scheduler.

@@ -152,7 +152,7 @@ pub(crate) fn policy(data: &[u8]) {
     };
     let resource = if kind == Kind::Key { "arn:aws:kms:us-east-1:111122223333:key/1" } else { "arn:aws:s3:::photos/1" };
     let request = Request { subject, action: "s3:GetObject", resource, owner: "111122223333", context: &NoContext };
-    let attached = [Attached { name: "p", policy: &policy }];
+    let attached = [Attached { name: "p".into(), policy: policy.clone().into() }];
     let none = SubjectPolicies::default();
     let (own, target) = match kind {
         Kind::Identity => (SubjectPolicies { identity: &attached, ..none }, Target::Account),

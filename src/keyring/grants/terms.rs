@@ -5,7 +5,7 @@
 
 use super::super::{EncryptionContext, KeyringError};
 use crate::names::{KeyKind, KeyUsage};
-use crate::policy::{GrantConstraint, GrantPrincipal, KeyGrant, Standing, Subject, SubjectKind};
+use crate::policy::{GrantConstraint, GrantPrincipal, Key, KeyGrant, Standing, Subject, SubjectKind, Value};
 
 /// Pairs of an encryption context that a constraint has at most.
 pub const CONSTRAINT_PAIRS_MAX: usize = 8;
@@ -214,6 +214,23 @@ impl Party {
     }
 }
 
+impl ContextConstraint {
+    /// The member of `Constraints`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Equals(_) => "EncryptionContextEquals",
+            Self::Subset(_) => "EncryptionContextSubset",
+        }
+    }
+
+    /// What it compares with.
+    pub fn pairs(&self) -> &EncryptionContext {
+        match self {
+            Self::Equals(pairs) | Self::Subset(pairs) => pairs,
+        }
+    }
+}
+
 impl NewGrant {
     /// Checks what does not depend on the key: whether the principals can be such, and what the parts ask of one
     /// another.
@@ -246,8 +263,37 @@ impl NewGrant {
         Ok(Self { terms: GrantTerms { operations, ..terms } })
     }
 
-    /// What it is to say.
-    pub fn terms(&self) -> &GrantTerms {
+    /// The condition keys that CreateGrant adds to a request, besides those of [`Self::encryption_context`]; one with
+    /// several values stands there several times. `kms:GrantIsForAWSResource` is false: no service makes grants here.
+    pub fn condition_keys(&self) -> Vec<(Key, Value<'_>)> {
+        let GrantTerms { grantee, retiring, operations, context, source_arn, name: _ } = &self.terms;
+        let party = |party: &Party, principal, service| match party {
+            Party::Principal(_) => principal,
+            Party::Service(_) => service,
+        };
+        let grantee_key = party(grantee, Key::KmsGranteePrincipal, Key::KmsGranteeServicePrincipal);
+        let mut keys =
+            vec![(Key::KmsGrantIsForAwsResource, Value::Bool(false)), (grantee_key, Value::Text(grantee.text()))];
+        if let Some(retiring) = retiring {
+            let key = party(retiring, Key::KmsRetiringPrincipal, Key::KmsRetiringServicePrincipal);
+            keys.push((key, Value::Text(retiring.text())));
+        }
+        keys.extend(operations.iter().map(|operation| (Key::KmsGrantOperations, Value::Text(operation.as_str()))));
+        if let Some(context) = context {
+            keys.push((Key::KmsGrantConstraintType, Value::Text(context.name())));
+        }
+        if let Some(arn) = source_arn {
+            keys.push((Key::KmsGrantConstraintSourceArn, Value::Text(arn)));
+        }
+        keys
+    }
+
+    /// The pairs of its constraint, which are CreateGrant's `kms:EncryptionContext:…` and `kms:EncryptionContextKeys`.
+    pub fn encryption_context(&self) -> Option<&EncryptionContext> {
+        self.terms.context.as_ref().map(ContextConstraint::pairs)
+    }
+
+    pub(super) fn terms(&self) -> &GrantTerms {
         &self.terms
     }
 

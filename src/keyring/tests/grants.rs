@@ -352,7 +352,7 @@ async fn concurrent_changes_of_one_keys_grants_all_happen() {
         let (t, key) = (Arc::clone(&t), key.clone());
         tokio::spawn(async move {
             let made = t.make(&key, decrypt([ALICE, BOB][n % 2])).await.unwrap();
-            if n % 3 == 0 {
+            if n.is_multiple_of(3) {
                 t.revoke(&key, &made.id).await.unwrap();
                 return None;
             }
@@ -380,7 +380,7 @@ async fn of_those_who_end_a_grant_one_succeeds() {
         let (t, key, id) = (Arc::clone(&t), key.clone(), made.id.clone());
         tokio::spawn(async move {
             let by = Retirer { subject: user(BOB), delegated: false };
-            if n % 2 == 0 { t.revoke(&key, &id).await } else { t.retire(&key, &id, &by).await }
+            if n.is_multiple_of(2) { t.revoke(&key, &id).await } else { t.retire(&key, &id, &by).await }
         })
     };
     let ended = join_all((0..8).map(end)).await;

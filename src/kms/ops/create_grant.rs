@@ -1,6 +1,6 @@
 //! CreateGrant: leave to use a key, for one principal.
 
-use serde_json::Value as Json;
+use serde_json::Value;
 
 use crate::keyring::{
     CONSTRAINT_PAIRS_MAX, CONSTRAINT_VALUE_MAX_CHARS, ContextConstraint, EncryptionContext, GrantOperation, GrantTerms,
@@ -11,7 +11,6 @@ use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::{Fields, Pattern};
 use crate::kms::reply::Reply;
 use crate::kms::shapes::KEY_ID_CHARS;
-use crate::policy::{Key, Value};
 
 const PRINCIPAL_PATTERN: Pattern =
     Pattern { shown: "^[\\w+=,.@:/-]+$", allows: |c| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c) };
@@ -161,7 +160,7 @@ fn read_operations(fields: &mut Fields) -> Vec<GrantOperation> {
     } else if items.is_empty() {
         fields.fault("Operations", "'[]'", "Member must have length greater than or equal to 1");
     }
-    let word = |item: &Json| GrantOperation::ALL.iter().copied().find(|operation| *item == *operation.as_str());
+    let word = |item: &Value| GrantOperation::ALL.iter().copied().find(|operation| *item == *operation.as_str());
     let operations: Vec<_> = items.iter().filter_map(word).collect();
     if operations.len() < items.len() {
         let shown: Vec<_> = items.iter().map(|item| item.as_str().unwrap_or("?")).collect();
@@ -177,39 +176,12 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let (key_id, dry_run) = (input.key_id.clone(), input.dry_run);
     let new = NewGrant::new(input.into_terms()?).map_err(KmsError::from)?;
     let key = cx.resolve_managed(&key_id).await?;
-    let keys = condition_keys(new.terms());
-    let context = match &new.terms().context {
-        Some(ContextConstraint::Equals(pairs) | ContextConstraint::Subset(pairs)) => Some(pairs),
-        None => None,
-    };
-    let told = Told { encryption_context: context, ..Told::of(&keys) };
+    let keys = new.condition_keys();
+    let told = Told { encryption_context: new.encryption_context(), ..Told::of(&keys) };
     let (grant, leave) = cx.keyring.authorize_new_grant(cx.access, &key, &told).await.map_err(KmsError::from)?;
     let made = cx.keyring.create_grant(&grant, &cx.call, &key, &new, &leave, dry_run).await;
     let made = made.map_err(Refusal::recorded)?;
     Ok(Reply::of([("GrantId", made.id.into()), ("GrantToken", made.token.into())]))
-}
-
-/// What conditions can ask about a grant that is to be made (developer guide, "Using condition keys with grants").
-fn condition_keys(terms: &GrantTerms) -> Vec<(Key, Value<'_>)> {
-    let operations = terms.operations.iter().map(|o| (Key::KmsGrantOperations, Value::Text(o.as_str())));
-    let kind = terms.context.as_ref().map(|context| match context {
-        ContextConstraint::Equals(_) => "EncryptionContextEquals",
-        ContextConstraint::Subset(_) => "EncryptionContextSubset",
-    });
-    // True of calls that a service makes for its user; no service calls this operation here.
-    operations
-        .chain([(Key::KmsGrantIsForAwsResource, Value::Bool(false))])
-        .chain(kind.map(|kind| (Key::KmsGrantConstraintType, Value::Text(kind))))
-        .chain(principal(&terms.grantee).map(|arn| (Key::KmsGranteePrincipal, arn)))
-        .chain(terms.retiring.as_ref().and_then(principal).map(|arn| (Key::KmsRetiringPrincipal, arn)))
-        .collect()
-}
-
-fn principal(party: &Party) -> Option<Value<'_>> {
-    match party {
-        Party::Principal(arn) => Some(Value::Text(arn)),
-        Party::Service(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! ListGrants: the grants of a key.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::create_grant::Parties;
-use crate::keyring::{ContextConstraint, GrantEntry, GrantFilter, GrantTerms, Party};
+use crate::keyring::{GrantEntry, GrantFilter, GrantTerms, Party};
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
 use crate::kms::input::Fields;
@@ -73,11 +73,7 @@ pub(super) fn render_grant(grant: GrantEntry) -> Value {
         Some(Party::Principal(arn)) => put("RetiringPrincipal", arn.into()),
         Some(Party::Service(name)) => put("RetiringServicePrincipal", name.into()),
     };
-    let context = context.map(|context| match context {
-        ContextConstraint::Equals(pairs) => ("EncryptionContextEquals", pairs),
-        ContextConstraint::Subset(pairs) => ("EncryptionContextSubset", pairs),
-    });
-    let context = context.map(|(name, pairs)| (name.to_owned(), pairs.into_iter().collect::<Value>()));
+    let context = context.map(|context| (context.name().to_owned(), json!(context.pairs())));
     let source = source_arn.map(|arn| ("SourceArn".to_owned(), arn.into()));
     let constraints: Map<String, Value> = context.into_iter().chain(source).collect();
     if !constraints.is_empty() {

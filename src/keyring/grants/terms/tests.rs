@@ -193,3 +193,38 @@ fn terms_that_do_not_go_together() {
     assert!(check("VerifyMac | source", kind(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac)).is_ok());
     assert!(check("DescribeKey | subset a=1", kind(KeySpec::Hmac256, KeyUsage::GenerateVerifyMac)).is_err());
 }
+
+#[test]
+fn what_policies_are_told_of_a_new_grant() {
+    let told = |terms: GrantTerms| {
+        let new = NewGrant::new(terms).unwrap();
+        let keys = new.condition_keys();
+        let shown = keys.into_iter().map(|(key, value)| match value {
+            Value::Text(text) => format!("{}={text}", key.name()),
+            other => format!("{}={other:?}", key.name()),
+        });
+        let context = new.encryption_context().into_iter().flatten().map(|(k, v)| format!("{k}={v}"));
+        shown.chain(context).collect::<Vec<_>>().join("\n")
+    };
+    let parties =
+        GrantTerms { retiring: Some(Party::Principal(ROLE.to_owned())), ..terms("Decrypt Encrypt | subset a=1") };
+    assert_eq!(
+        told(parties),
+        format!(
+            "kms:GrantIsForAWSResource=Bool(false)\nkms:GranteePrincipal={ALICE}\nkms:RetiringPrincipal={ROLE}\n\
+             kms:GrantOperations=Decrypt\nkms:GrantOperations=Encrypt\n\
+             kms:GrantConstraintType=EncryptionContextSubset\na=1"
+        )
+    );
+    let service = || Party::Service("s3.amazonaws.com".to_owned());
+    let services =
+        GrantTerms { grantee: service(), retiring: Some(service()), ..terms("Decrypt | equals a=1 | source") };
+    assert_eq!(
+        told(services),
+        format!(
+            "kms:GrantIsForAWSResource=Bool(false)\nkms:GranteeServicePrincipal=s3.amazonaws.com\n\
+             kms:RetiringServicePrincipal=s3.amazonaws.com\nkms:GrantOperations=Decrypt\n\
+             kms:GrantConstraintType=EncryptionContextEquals\nkms:GrantConstraintSourceArn={SOURCE}\na=1"
+        )
+    );
+}
