@@ -136,6 +136,13 @@ impl RowSealer {
         if self.seals() < self.seals_max { Ok(()) } else { renewed }
     }
 
+    /// Starts the next epoch now. After a rotation of the store key has begun: what was sealed so far is readable to
+    /// who got hold of the old store key and of an old copy of the index, what is sealed from here on is not.
+    pub async fn begin_epoch(&self, index: &dyn Index) -> Result<(), IndexError> {
+        let _guard = self.renewal.lock().await;
+        self.next_epoch(index).await
+    }
+
     /// Wraps all epoch keys that an older generation of the store key has wrapped under the one that seals. Returns
     /// how many there were. An epoch key never changes, so the two Boxes of one are worth the same.
     pub async fn rewrap_epochs(&self, index: &dyn Index) -> Result<usize, CommitError> {
@@ -165,10 +172,15 @@ impl RowSealer {
     }
 
     async fn renew(&self, index: &dyn Index) -> Result<(), IndexError> {
-        let epochs = self.epochs.load_full();
         if self.seals() < self.renew_after {
             return Ok(()); // somebody else was faster
         }
+        self.next_epoch(index).await
+    }
+
+    /// The caller holds [`Self::renewal`].
+    async fn next_epoch(&self, index: &dyn Index) -> Result<(), IndexError> {
+        let epochs = self.epochs.load_full();
         let wrap = Wrap { store_key: &self.store_key, sources: &self.sources };
         let current = Arc::new(wrap.make_epoch(index, epochs.current.epoch()).await?);
         let mut all = epochs.all.clone();

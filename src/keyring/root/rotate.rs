@@ -1,6 +1,7 @@
 //! Rotation of the store key.
 //!
 //! 1. *Begin*: a new generation is sealed to every root, beside the old one. From that commit on it seals; both open.
+//!    A new epoch begins under it, so that no row written from then on is under a key that the old one ever wrapped.
 //! 2. *Re-wrap*: epoch keys, the material of KMS keys (imported and pending too) and the owned key go over, some rows a
 //!    commit, each conditional on what was read. Whatever is cut off is found again, as what is still wrapped under the
 //!    old generation.
@@ -65,6 +66,8 @@ impl KeyRing {
             self.begin_rotation(by).await?;
             *begun = Some(self.sources().monotonic_ns());
         }
+        // Also when the rotation was under way: the call that began it may have failed here.
+        self.rows().sealer().begin_epoch(&**self.rows().engine()).await?;
         self.rewrap_all().await?;
         Ok(RotationStep::Rewrapped)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::crypto::Generation;
-use crate::index::{Direction, Index as _, KeyRange};
+use crate::index::{Batch, Direction, Index as _, KeyRange, Write};
 use crate::keyring::ciphertext::unwrap_material;
 use crate::keyring::record::{MaterialRecord, OwnedRecord, owned_row};
 use crate::keyring::root::RotationStep;
@@ -137,4 +137,37 @@ async fn all_that_the_old_store_key_wraps_opens_without_it() {
     let marker = first.next_marker.as_deref();
     let second = t.keyring.list_keys(&list, &Call::default(), 1, marker).await.unwrap();
     assert_ne!(second.items, first.items);
+}
+
+#[tokio::test]
+async fn an_old_copy_with_the_old_store_key_opens_nothing_that_is_written_after_a_rotation() {
+    let (t, secret) = with_root(31).await;
+    let stolen_key = Roots::load(&*t.index).await.unwrap().unwrap().open(&secret, "test").unwrap();
+    let meta = t.index.scan(Table::Meta, &KeyRange::prefix(&[]), 1000, Direction::Forward).await.unwrap();
+    let writes = meta.into_iter().map(|(key, value)| Write::Put(Table::Meta, key.to_vec(), value)).collect();
+    let copy = MemoryIndex::default();
+    copy.commit(Batch { writes, ..Batch::default() }).await.unwrap();
+    let thief = RowSealer::open(&copy, &stolen_key, &t.sources).await.unwrap();
+    let opens = async |key: &ResolvedKey| {
+        let row = KeyPlace::of(&key.metadata).row();
+        let sealed = t.index.get(Table::Key, &row).await.unwrap().unwrap();
+        thief.open_row(Table::Key, &row, &sealed).is_ok()
+    };
+    let before = t.create().await;
+    assert!(opens(&before).await);
+    t.keyring.rotate_store_key(BY).await.unwrap();
+    assert!(!opens(&t.create().await).await);
+    t.keyring.finish_rotation().await.unwrap();
+    assert!(!opens(&t.create().await).await);
+}
+
+#[tokio::test]
+async fn a_rotation_that_fails_at_its_new_epoch_makes_it_when_it_is_asked_for_again() {
+    let (t, _) = with_root(32).await;
+    let epoch = t.rows.sealer().current_epoch();
+    t.index.set_faults(Faults { full_in: Some(2), ..Faults::default() });
+    assert!(t.keyring.rotate_store_key(BY).await.is_err());
+    assert_eq!((t.keyring.store_key().generations().len(), t.rows.sealer().current_epoch()), (2, epoch));
+    assert_eq!(t.keyring.rotate_store_key(BY).await, Ok(RotationStep::Rewrapped));
+    assert_eq!(t.rows.sealer().current_epoch(), epoch + 1);
 }
