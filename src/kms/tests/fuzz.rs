@@ -56,11 +56,12 @@ async fn any_request_is_answered_and_recorded() {
 
 /// Plays a story and then sends its requests, changed: how many, and how many of them succeeded.
 async fn vary(story: &Value, dice: &mut Dice) -> (usize, usize) {
-    let mut world = World::new(dice.below(1 << 20) as u64).await;
+    let seed = dice.below(1 << 20) as u64;
+    let mut world = World::new(seed).await;
     let mut requests = Vec::new();
     for step in story["steps"].as_array().expect("steps") {
         let request = world.fill(step.get("request").unwrap_or(&json!({}))).to_string().into_bytes();
-        play(&mut world, step, "story").await;
+        play(&mut world, step, &format!("seed {seed}: {} {}", story["about"], step["call"])).await;
         if let Some(call) = step["call"].as_str() {
             requests.push((call.to_owned(), request));
         }
