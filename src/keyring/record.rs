@@ -526,6 +526,7 @@ mod tests {
             multi_region: Some(MultiRegionRecord { primary: "a-1".to_owned(), replicas: vec!["b-1".to_owned()] }),
             pending_window_days: Some(7),
             used_tokens: Some(vec![UsedToken { id: [8; 16], until_ms: 6 }]),
+            custom: None,
             kind: KeyKind::SYMMETRIC,
         };
         let bytes = minicbor::to_vec(&key).unwrap();

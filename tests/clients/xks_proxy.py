@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 ACCESS_KEY_ID = "XKSPROXYACCESSKEY234567"
 SECRET = "c2VjcmV0LW9mLXRoZS1wcm94eS0wMTIzNDU2Nzg5YWJjZGVm"
 MAX_SKEW_SECONDS = 300
-PREFIXES = ("", "/second")
+PREFIXES = ("", "/second", "/third", "/fourth")
 
 STATUS = {
     "ValidationException": 400,

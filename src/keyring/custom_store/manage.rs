@@ -320,7 +320,7 @@ fn check_unique(stores: &KeyStoresRecord, new: &KeyStoreRecord) -> Result<(), Ke
         }
         match (&other.backend, &new.backend) {
             (BackendRecord::Proxy(other), BackendRecord::Proxy(new))
-                if (&other.endpoint, &other.path) == (&new.endpoint, &new.path) =>
+                if other.endpoint.eq_ignore_ascii_case(&new.endpoint) && other.path == new.path =>
             {
                 return Err(StoreCode::ProxyUriInUse.says(
                     "The request was rejected because the concatenation of the XksProxyUriEndpoint and XksProxyUriPath \
