@@ -63,6 +63,11 @@ async fn pass(app: &App) {
         Ok(keys) => tracing::info!(keys, "rotated the keys that were due"),
         Err(error) => tracing::error!(?error, "keys that are due could not be rotated; it is tried again"),
     }
+    match app.keyring.finish_connections().await {
+        Ok(0) => {}
+        Ok(stores) => tracing::info!(stores, "took up connecting custom key stores"),
+        Err(error) => tracing::error!(?error, "custom key stores could not be connected; it is tried again"),
+    }
     match app.keyring.expire_due_material().await {
         Ok(0) => {}
         Ok(keys) => tracing::info!(keys, "deleted imported key material that expired"),

@@ -8,12 +8,12 @@ use super::lock::DirectoryLock;
 use super::{App, StartError, Started, accounts, claim, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::AuthSettings;
-use crate::config::Config;
+use crate::config::{Config, Pkcs11Config};
 use crate::crypto::SecretBytes;
 use crate::index::{Batch, FjallIndex, Index, Precondition, RowSealer, Rows, Table, Tuple, Write};
 use crate::keyring::{
-    KeyFile, KeyRing, KeyService, NewRoot, Opening, RootChange, RootSecret, Roots, StoreKey, Token, Unattended,
-    create_store, open_store_key,
+    Backends, ConfiguredToken, KeyFile, KeyRing, KeyService, NewRoot, Opening, ProxyClient, RootChange, RootSecret,
+    Roots, StoreKey, Token, Tokens, Unattended, create_store, open_store_key,
 };
 use crate::names::StoreUrl;
 use crate::objects::Objects;
@@ -135,7 +135,8 @@ impl App {
     ) -> Result<Started, StartError> {
         let audit = Audit::new(rows.clone(), gateway, sources.clone());
         let home = config.regions.first().cloned().ok_or_else(|| StartError("no Region is configured".to_owned()))?;
-        let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), home);
+        let backends = backends(&config)?;
+        let keyring = KeyRing::with_backends(rows.clone(), audit.clone(), store_key, sources.clone(), home, backends);
         let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows.clone(), audit.clone(), blobs, sse, sources.clone());
         let (directory, new_credentials) = accounts::load(&config, &rows, &sources).await?;
@@ -147,6 +148,21 @@ impl App {
         let app = Self { config, sources, directory, auth, audit, keyring, objects, rows, _lock: lock };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
+}
+
+/// What the settings say of custom key stores.
+fn backends(config: &Config) -> Result<Backends, StartError> {
+    let proxies = ProxyClient::new(config.xks_ca_file.clone(), config.xks_port, config.xks_timeout);
+    if config.xks_ca_file.is_some() {
+        proxies.check().map_err(|error| StartError(format!("xks_ca_file: {error}")))?;
+    }
+    let token = |token: &Pkcs11Config| ConfiguredToken {
+        cluster_id: token.cluster_id.clone(),
+        module: token.module.clone(),
+        label: token.label.clone(),
+        trust_anchor: token.trust_anchor.clone(),
+    };
+    Ok(Backends { proxies, tokens: Tokens::new(config.pkcs11.iter().map(token).collect()) })
 }
 
 /// Where the settings have roots looked for that need nobody.

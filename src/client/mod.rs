@@ -1,5 +1,6 @@
 //! Requests to other services: a connection and an answer each, with limits on time and length.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -44,6 +46,19 @@ pub struct Answer {
     pub body: SecretBytes,
 }
 
+/// Why there is no answer. The texts are for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExchangeError {
+    /// No connection: the name is unknown, nobody listens.
+    Unreachable(String),
+    /// No TLS session: an untrusted, expired or foreign certificate, or no common version.
+    Tls(String),
+    /// Not within this time.
+    TimedOut(Duration),
+    /// The connection ended or what came is no HTTP.
+    Broken(String),
+}
+
 impl Endpoint {
     /// Of a URL without a path. Plain http goes to this machine only: what is sent here is secret.
     pub fn parse(url: &str, ca_bundle: Option<&Path>) -> Result<Self, String> {
@@ -65,6 +80,12 @@ impl Endpoint {
         Ok(Self { host: bare.to_owned(), port, host_header, tls })
     }
 
+    /// Of a host that is reached over TLS alone; `host` is a name or an address.
+    pub fn https(host: &str, port: u16, connector: TlsConnector) -> Self {
+        let host_header = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
+        Self { host: host.to_owned(), port, host_header, tls: Some(connector) }
+    }
+
     /// `Host` as it is sent.
     pub fn host_header(&self) -> &str {
         &self.host_header
@@ -72,25 +93,49 @@ impl Endpoint {
 
     /// Posts `body` to `/`. The text of an error is for the operator.
     pub async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Answer, String> {
-        let request = http::Request::post("/").body(Full::new(body));
-        let mut request = request.map_err(|error| error.to_string())?;
+        let answer = self.post_to("/", headers, body, EXCHANGE_TIMEOUT).await;
+        answer.map_err(|error| format!("{}: {error}", self.host_header))
+    }
+
+    /// Posts `body` to `path`, all of it within `limit`, the connection included.
+    pub async fn post_to(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError> {
+        let other = |error: http::Error| ExchangeError::Broken(error.to_string());
+        let mut request = http::Request::post(path).body(Full::new(body)).map_err(other)?;
         *request.headers_mut() = headers;
-        let host = HeaderValue::from_str(&self.host_header).map_err(|error| error.to_string())?;
+        let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
-        let exchange = async {
-            let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|e| e.to_string())?;
-            match &self.tls {
-                None => exchange(stream, request).await,
-                Some(connector) => {
-                    let name = ServerName::try_from(self.host.clone()).map_err(|e| e.to_string())?;
-                    let stream = connector.connect(name, stream).await.map_err(|e| e.to_string())?;
-                    exchange(stream, request).await
-                }
+        let answer = timeout(limit, self.exchange(request)).await;
+        answer.unwrap_or(Err(ExchangeError::TimedOut(limit)))
+    }
+
+    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> Result<Answer, ExchangeError> {
+        let connected = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let stream = connected.map_err(|error| ExchangeError::Unreachable(error.to_string()))?;
+        let exchanged = match &self.tls {
+            None => exchange(stream, request).await,
+            Some(connector) => {
+                let untrusted = |error: &dyn fmt::Display| ExchangeError::Tls(error.to_string());
+                let name = ServerName::try_from(self.host.clone()).map_err(|error| untrusted(&error))?;
+                let stream = connector.connect(name, stream).await.map_err(|error| untrusted(&error))?;
+                exchange(stream, request).await
             }
         };
-        let answer = timeout(EXCHANGE_TIMEOUT, exchange).await;
-        let answer = answer.unwrap_or_else(|_| Err(format!("no answer in {} s", EXCHANGE_TIMEOUT.as_secs())));
-        answer.map_err(|error| format!("{}: {error}", self.host_header))
+        exchanged.map_err(ExchangeError::Broken)
+    }
+}
+
+impl fmt::Display for ExchangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut(limit) => write!(f, "no answer in {} ms", limit.as_millis()),
+            Self::Unreachable(text) | Self::Tls(text) | Self::Broken(text) => f.write_str(text),
+        }
     }
 }
 
@@ -99,46 +144,78 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
-    let driver = tokio::spawn(driver);
-    let answer = async {
-        let (head, mut incoming) = sender.send_request(request).await.map_err(|e| e.to_string())?.into_parts();
-        // Allocated once: growing would leave copies of a secret behind.
-        let mut body = Vec::with_capacity(64 * 1024);
-        while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|e| e.to_string())?;
-            let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
-            if body.len() + data.len() > ANSWER_MAX_BYTES {
-                return Err(format!("the answer has more than {ANSWER_MAX_BYTES} bytes"));
-            }
-            body.extend_from_slice(data);
+    let driver = Driver(tokio::spawn(driver));
+    let (head, mut incoming) = sender.send_request(request).await.map_err(|e| e.to_string())?.into_parts();
+    // Allocated once: growing would leave copies of a secret behind.
+    let mut body = Vec::with_capacity(64 * 1024);
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|e| e.to_string())?;
+        let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
+        if body.len() + data.len() > ANSWER_MAX_BYTES {
+            return Err(format!("the answer has more than {ANSWER_MAX_BYTES} bytes"));
         }
-        Ok(Answer { status: head.status, body: SecretBytes::new(body) })
-    };
-    let answer = answer.await;
-    driver.abort();
-    answer
+        body.extend_from_slice(data);
+    }
+    drop(driver);
+    Ok(Answer { status: head.status, body: SecretBytes::new(body) })
+}
+
+/// What moves the bytes of a connection. It ends with the exchange, also with one that ran out of time.
+struct Driver(JoinHandle<hyper::Result<()>>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Whose certificates are believed.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'a> {
+    /// Those that the system believes.
+    System,
+    /// Those of this file (PEM) alone.
+    Only(&'a Path),
+    /// Those that the system believes and those of this file.
+    SystemAnd(&'a Path),
 }
 
 /// What believes the certificates of `ca_bundle` (PEM), or else those that the system believes.
 pub fn tls_connector(ca_bundle: Option<&Path>) -> Result<TlsConnector, String> {
-    let system = || SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|p| p.exists());
-    let path = ca_bundle
-        .map(Path::to_path_buf)
-        .or_else(system)
-        .ok_or("this system keeps its certificates at no known place: name a file of them")?;
-    let unread = |error: String| format!("{}: {error}", path.display());
+    connector(ca_bundle.map_or(Trust::System, Trust::Only))
+}
+
+/// What makes TLS connections to servers whose certificates are believed.
+pub fn connector(trust: Trust<'_>) -> Result<TlsConnector, String> {
+    let system = || {
+        let found = SYSTEM_CERTIFICATES.iter().map(PathBuf::from).find(|p| p.exists());
+        found.ok_or_else(|| "this system keeps its certificates at no known place: name a file of them".to_owned())
+    };
+    let files = match trust {
+        Trust::System => vec![system()?],
+        Trust::Only(path) => vec![path.to_path_buf()],
+        // A machine that believes nobody but the named file is a legal set-up.
+        Trust::SystemAnd(path) => system().ok().into_iter().chain([path.to_path_buf()]).collect(),
+    };
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&path).map_err(|e| unread(e.to_string()))? {
-        // A system's bundle may hold old certificates that rustls does not take: the others still count.
-        let _ = roots.add(certificate.map_err(|e| unread(e.to_string()))?);
+    for path in &files {
+        add_certificates(&mut roots, path).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| unread(e.to_string()))?
+        .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn add_certificates(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), String> {
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())? {
+        // A system's bundle may hold old certificates that rustls does not take: the others still count.
+        let _ = roots.add(certificate.map_err(|e| e.to_string())?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::accounts;
 use super::file::read_secret;
 use super::settings::{AccountsSource, Settings};
 use super::store_options;
+use super::tokens;
 use super::values::Span;
 use super::{AccountConfig, Config, ConfigError, KmsConfig, TokenConfig};
 use crate::names::{Region, StoreUrl};
@@ -63,6 +64,10 @@ pub(super) fn check(
         root_passphrase: None,
         root_token: token(settings.root_token_module, settings.root_token_label, settings.root_token_pin_file)?,
         root_kms,
+        xks_ca_file: settings.xks_ca_file,
+        xks_port: given("xks_port", settings.xks_port)?,
+        xks_timeout: span("xks_timeout", settings.xks_timeout)?,
+        pkcs11: tokens::check(settings.pkcs11.unwrap_or_default())?,
         log_json: given("log_json", settings.log_json)?,
         log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
         allow_dumps: given("allow_dumps", settings.allow_dumps)?,

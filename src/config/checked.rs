@@ -83,6 +83,19 @@ pub struct KmsConfig {
     pub ca_file: Option<PathBuf>,
 }
 
+/// `[[pkcs11]]`: a token that can stand behind custom key stores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pkcs11Config {
+    /// `cluster-…`, by which the API names it.
+    pub cluster_id: String,
+    /// The PKCS#11 module.
+    pub module: PathBuf,
+    /// The token's label.
+    pub label: Option<String>,
+    /// The certificate that stands for the token, PEM.
+    pub trust_anchor: Option<String>,
+}
+
 /// All settings, checked.
 #[expect(missing_debug_implementations, reason = "holds secrets")]
 pub struct Config {
@@ -138,6 +151,14 @@ pub struct Config {
     pub root_token: Option<TokenConfig>,
     /// The service that holds a root, if one is named.
     pub root_kms: Option<KmsConfig>,
+    /// Certificates to believe of external key store proxies, besides the system's.
+    pub xks_ca_file: Option<PathBuf>,
+    /// Their port.
+    pub xks_port: u16,
+    /// Time for one of them to answer.
+    pub xks_timeout: Duration,
+    /// Tokens that can stand behind custom key stores.
+    pub pkcs11: Vec<Pkcs11Config>,
     /// Logs as JSON lines instead of text.
     pub log_json: bool,
     /// `tracing` filter, e.g. `info`.

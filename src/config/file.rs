@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::accounts::{RawAccessKey, RawAccount, RawUser};
 use super::settings::Settings;
+use super::tokens::RawToken;
 use super::{ConfigError, TlsFiles};
 use crate::crypto::SecretBytes;
 
@@ -53,6 +54,7 @@ enum Level {
     Account,
     User,
     AccessKey,
+    Token,
     /// Any key goes here; looked at later or by others.
     Open,
 }
@@ -65,6 +67,7 @@ impl Level {
             Self::Account => Some(field_names::<RawAccount>()),
             Self::User => Some(field_names::<RawUser>()),
             Self::AccessKey => Some(field_names::<RawAccessKey>()),
+            Self::Token => Some(field_names::<RawToken>()),
             Self::Open => None,
         }
     }
@@ -73,6 +76,7 @@ impl Level {
         match (self, key) {
             (Self::Top, "tls") => Self::Tls,
             (Self::Top, "account") => Self::Account,
+            (Self::Top, "pkcs11") => Self::Token,
             (Self::Account, "user") => Self::User,
             (Self::Account | Self::User, "access_keys") => Self::AccessKey,
             _ => Self::Open,
@@ -172,6 +176,7 @@ mod tests {
             ("tls = { crt = \"a\", key = \"b\" }", "s.toml:1:9: unknown key \"crt\"; did you mean \"cert\"?"),
             ("[[tls]]\nkeys = \"b\"", "s.toml:2:1: unknown key \"keys\"; did you mean \"key\"?"),
             ("[[account]]\nmail = \"b\"", "s.toml:2:1: unknown key \"mail\"; did you mean \"email\"?"),
+            ("[[pkcs11]]\nclusterid = 1", "s.toml:2:1: unknown key \"clusterid\"; did you mean \"cluster_id\"?"),
             ("[[account]]\nusers = []", "s.toml:2:1: unknown key \"users\"; did you mean \"user\"?"),
             ("[[account.user]]\npolicy = []", "s.toml:2:1: unknown key \"policy\"; did you mean \"policies\"?"),
             (

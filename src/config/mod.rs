@@ -13,9 +13,12 @@ mod print;
 mod reference;
 mod settings;
 mod store_options;
+mod tokens;
 mod values;
 
-pub use checked::{AccountConfig, Config, ConfigError, KmsConfig, Ownership, TlsFiles, TokenConfig, UserConfig};
+pub use checked::{
+    AccountConfig, Config, ConfigError, KmsConfig, Ownership, Pkcs11Config, TlsFiles, TokenConfig, UserConfig,
+};
 pub use environment::misspelt_variables;
 pub use print::render_redacted;
 pub use reference::render_reference;

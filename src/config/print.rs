@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::values::Span;
-use super::{AccountConfig, Config, Ownership};
+use super::{AccountConfig, Config, Ownership, Pkcs11Config};
 use crate::crypto::SecretBytes;
 use crate::policy::{Attached, READY_MADE_PREFIX};
 
@@ -55,6 +55,12 @@ pub fn render_redacted(config: &Config) -> String {
     for (key, value) in roots(config) {
         put(key, Value::String(value));
     }
+    if let Some(file) = &config.xks_ca_file {
+        put("xks_ca_file", text(&file.display()));
+    }
+    put("xks_port", count(usize::from(config.xks_port)));
+    put("xks_timeout", text(&Span(config.xks_timeout)));
+    put("pkcs11", Value::Array(config.pkcs11.iter().map(token).collect()));
     put("log_json", Value::Boolean(config.log_json));
     put("allow_dumps", Value::Boolean(config.allow_dumps));
     put("log_filter", text(&config.log_filter));
@@ -79,6 +85,15 @@ fn roots(config: &Config) -> Vec<(&'static str, String)> {
         out.extend(kms.ca_file.iter().map(|file| ("root_kms_ca_file", path(file))));
     }
     out
+}
+
+fn token(token: &Pkcs11Config) -> Value {
+    let mut table = Table::new();
+    table.insert("cluster_id".to_owned(), token.cluster_id.as_str().into());
+    table.insert("module".to_owned(), token.module.display().to_string().into());
+    table.extend(token.label.iter().map(|label| ("label".to_owned(), label.as_str().into())));
+    table.extend(token.trust_anchor.iter().map(|pem| ("trust_anchor".to_owned(), pem.as_str().into())));
+    Value::Table(table)
 }
 
 fn ownership(value: Ownership) -> &'static str {

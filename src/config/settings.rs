@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use serde::Deserialize;
 
 use super::accounts::RawAccount;
+use super::tokens::RawToken;
 use super::values::{Network, Span, StoreOption, one_or_many, option_table};
 use super::{Config, ConfigError, Ownership, TlsFiles, check, environment, file};
 
@@ -151,6 +152,18 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_ROOT_KMS_CA_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) root_kms_ca_file: Option<PathBuf>,
 
+    /// Certificates to believe of external key store proxies, PEM, besides those that the system believes
+    #[arg(long, env = "STRONGROOM_XKS_CA_FILE", value_name = "FILE", hide_short_help = true)]
+    pub(super) xks_ca_file: Option<PathBuf>,
+
+    /// Port of external key store proxies
+    #[arg(long, env = "STRONGROOM_XKS_PORT", value_name = "PORT", default_value = "443", hide_short_help = true)]
+    pub(super) xks_port: Option<u16>,
+
+    /// Time for an external key store proxy to answer, the connection included
+    #[arg(long, env = "STRONGROOM_XKS_TIMEOUT", value_name = "TIME", default_value = "250ms", hide_short_help = true)]
+    pub(super) xks_timeout: Option<Span>,
+
     /// Log JSON lines instead of text
     #[arg(long, env = "STRONGROOM_LOG_JSON", value_name = "BOOL", default_value = "false", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -168,6 +181,10 @@ pub(super) struct Settings {
     /// JSON file with an array of accounts, in the form of `[[account]]`; STRONGROOM_ACCOUNTS may hold the array itself
     #[arg(long, env = "STRONGROOM_ACCOUNTS_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) accounts_file: Option<PathBuf>,
+
+    /// `[[pkcs11]]` of the file.
+    #[arg(skip)]
+    pub(super) pkcs11: Option<Vec<RawToken>>,
 
     /// `[[account]]` of the file.
     #[arg(skip)]
@@ -225,6 +242,7 @@ impl SettingsArgs {
                     } else {
                         from_file.$key.or(self.given.$key)
                     },)*
+                    pkcs11: from_file.pkcs11,
                     account: from_file.account,
                 }
             };
@@ -234,7 +252,8 @@ impl SettingsArgs {
             presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
-            root_kms_credentials_file root_kms_ca_file log_json log_filter allow_dumps accounts_file
+            root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout log_json log_filter allow_dumps
+            accounts_file
         }
     }
 }

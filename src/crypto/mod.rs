@@ -47,7 +47,9 @@ pub use stream::{
     HEADER_BYTES, ObjectKeys, PLAIN_MAX_BYTES, PlainRange, SEGMENT_BYTES, SealedRange, SealingId, Span, StreamOpener,
     StreamSealer, Suite, header_suite, sealed_len, segment_count, span,
 };
-pub use token::{TokenAccess, TokenError, open_on_token, seal_on_token};
+pub use token::{
+    TOKEN_NONCE_BYTES, TOKEN_TAG_BYTES, TokenAccess, TokenError, TokenFault, TokenSession, open_on_token, seal_on_token,
+};
 
 /// Fills `out` from the system's random generator (through AWS-LC).
 pub fn fill_random(out: &mut [u8]) {

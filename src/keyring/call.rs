@@ -154,9 +154,13 @@ pub(super) fn event_of(grant: &Grant, name: &'static str, call: &Call, resources
 
 /// The event of something that the program does by itself to a key; `details` become `serviceEventDetails`.
 pub(super) fn service_event(access: &Access, name: &'static str, key: &KeyMetadata, details: Value) -> Event {
+    Event { resources: vec![key_resource(key)], ..service_event_in(access, name, &key.account, details) }
+}
+
+/// As [`service_event`], about no key of an account.
+pub(super) fn service_event_in(access: &Access, name: &'static str, account: &AccountId, details: Value) -> Event {
     let call = Call { request: details, via_s3: false };
-    let event = blank(access, name, &call, vec![key_resource(key)], &key.account);
-    Event { kind: EventKind::ServiceEvent, ..event }
+    Event { kind: EventKind::ServiceEvent, ..blank(access, name, &call, Vec::new(), account) }
 }
 
 fn blank(

@@ -4,6 +4,7 @@
 //! open each other's.
 
 use super::KeyringError;
+use super::custom_store::StoreCiphertext;
 use super::root::hex;
 use super::service::EncryptionContext;
 use crate::crypto::{
@@ -25,6 +26,9 @@ pub(super) struct Sealer {
 
 /// Reads which key sealed `ciphertext`, without opening it.
 pub(super) fn parse_ciphertext(ciphertext: &[u8]) -> Result<Sealer, KeyringError> {
+    if let Some(of_store) = StoreCiphertext::parse(ciphertext) {
+        return Ok(of_store.sealer);
+    }
     let header = parse_box(ciphertext).map_err(|_| KeyringError::InvalidCiphertext)?;
     let key_id = String::from_utf8(header.key_id).map_err(|_| KeyringError::InvalidCiphertext)?;
     Ok(Sealer { key_id, generation: header.generation })
@@ -106,7 +110,8 @@ fn material_context(key_id: &str, tag: &Generation) -> Context {
     Context::new().with("key", key_id).with("generation", tag)
 }
 
-fn canonical(context: &EncryptionContext) -> Context {
+/// An encryption context as it is authenticated.
+pub(super) fn canonical(context: &EncryptionContext) -> Context {
     context.iter().fold(Context::new(), |all, (key, value)| all.with(key, value))
 }
 

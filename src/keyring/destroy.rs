@@ -55,6 +55,10 @@ impl KeyRing {
         batch.expect_unchanged(Table::Key, place.row(), &stored.stamp);
         remove_key(&mut batch, place, &stored.value);
         batch.delete(Table::Key, last_use_row(&place.arn()));
+        let custom = stored.value.custom.clone().zip(stored.value.materials.last().map(|material| material.tag));
+        if let Some((custom, _)) = &custom {
+            self.leave_store(&mut batch, place, custom).await?;
+        }
         for alias in &stored.value.aliases {
             batch.delete(Table::Alias, alias_row(&place.region, &place.account, alias));
         }
@@ -66,7 +70,11 @@ impl KeyRing {
             let tombstone = Tombstone { created_ms: stored.value.created_ms, destroyed_ms: now.0 };
             batch.put(place.tombstone_row(), &tombstone);
         }
-        Ok(self.commit(batch, &event).await?.is_some())
+        let gone = self.commit(batch, &event).await?.is_some();
+        if let Some((custom, tag)) = custom.filter(|_| gone) {
+            self.clear_store(place, &custom, tag).await;
+        }
+        Ok(gone)
     }
 
     /// Takes a replica that goes out of its set. When it was the last one, the waiting period of a primary key that is

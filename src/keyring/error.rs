@@ -1,5 +1,6 @@
 //! What the key module answers when it does not do what was asked.
 
+use super::StoreCode;
 use crate::auth::Denied;
 use crate::index::{CommitError, IndexError};
 
@@ -54,6 +55,15 @@ pub enum KeyringError {
     InvalidGrantToken,
     /// `InvalidGrantIdException`.
     InvalidGrantId,
+    /// An exception that is about custom key stores.
+    KeyStore {
+        /// Which.
+        code: StoreCode,
+        /// With AWS's text.
+        text: String,
+    },
+    /// `DependencyTimeoutException`: a token did not answer in time.
+    DependencyTimeout,
     /// `DryRunOperationException`: all checks passed.
     DryRun,
     /// Two callers changed the same thing at once, repeatedly: `KMSInternalException`, to be tried again.
@@ -99,6 +109,8 @@ impl KeyringError {
             Self::ExpiredImportToken => "ExpiredImportTokenException",
             Self::InvalidGrantToken => "InvalidGrantTokenException",
             Self::InvalidGrantId => "InvalidGrantIdException",
+            Self::KeyStore { code, .. } => code.name(),
+            Self::DependencyTimeout => "DependencyTimeoutException",
             Self::DryRun => "DryRunOperationException",
             Self::Contention | Self::Full(_) | Self::Internal(_) => "KMSInternalException",
         }
@@ -118,6 +130,7 @@ impl KeyringError {
             | Self::Conflict(text)
             | Self::Tag(text)
             | Self::IncorrectKeyMaterial(text)
+            | Self::KeyStore { text, .. }
             | Self::Unsupported(text) => text.clone(),
             Self::Disabled(arn) => format!("{arn} is disabled."),
             Self::PendingDeletion(arn) => format!("{arn} is pending deletion."),
@@ -143,6 +156,9 @@ impl KeyringError {
                 "The request was rejected because the specified grant token is not valid.".to_owned()
             }
             Self::InvalidGrantId => "The request was rejected because the specified GrantId is not valid.".to_owned(),
+            Self::DependencyTimeout => {
+                "The system timed out while trying to fulfill the request. You can retry the request.".to_owned()
+            }
             Self::DryRun => "The request would have succeeded, but the DryRun option is set.".to_owned(),
             Self::Contention => "Other requests changed the key or alias at the same time. Try again.".to_owned(),
             Self::Full(_) | Self::Internal(_) => "An internal error occurred. Try again.".to_owned(),

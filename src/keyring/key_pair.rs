@@ -85,7 +85,9 @@ impl KeyRing {
         spec: KeySpec,
     ) -> Result<DataKeyPair, KeyringError> {
         // Checked before the work, and again behind it: the key may have been disabled meanwhile.
-        self.usable(task, usage).await?.check_symmetric(task)?;
+        let key = self.usable(task, usage).await?;
+        key.check_symmetric(task)?;
+        key.check_own()?;
         if usage.dry_run {
             return Err(KeyringError::DryRun);
         }
@@ -95,7 +97,7 @@ impl KeyRing {
         };
         let private_key = pair.to_bytes();
         let key = self.usable(task, usage).await?;
-        let sealed = self.seal_under(&key, Sealing::symmetric(context), private_key.expose())?;
+        let sealed = self.seal_under(&key, Sealing::symmetric(context), private_key.expose()).await?;
         Ok(DataKeyPair {
             private_key,
             private_ciphertext: sealed.ciphertext,

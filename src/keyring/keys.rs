@@ -1,5 +1,6 @@
 //! What a key is to the outside, and its pure life cycle.
 
+use super::CustomKey;
 use crate::names::{AccountId, KeyKind, Region};
 use crate::sources::Timestamp;
 
@@ -65,6 +66,12 @@ pub enum KeyOrigin {
     /// Imported by the customer.
     #[n(1)]
     External,
+    /// Made here, and a key in a PKCS#11 token besides.
+    #[n(2)]
+    CloudHsm,
+    /// Made here, and a key behind an external key store proxy besides.
+    #[n(3)]
+    ExternalKeyStore,
 }
 
 impl KeyOrigin {
@@ -73,7 +80,14 @@ impl KeyOrigin {
         match self {
             Self::AwsKms => "AWS_KMS",
             Self::External => "EXTERNAL",
+            Self::CloudHsm => "AWS_CLOUDHSM",
+            Self::ExternalKeyStore => "EXTERNAL_KEY_STORE",
         }
+    }
+
+    /// Whether the key is in a custom key store.
+    pub fn is_custom(self) -> bool {
+        matches!(self, Self::CloudHsm | Self::ExternalKeyStore)
     }
 }
 
@@ -117,8 +131,11 @@ pub struct KeyMetadata {
     pub multi_region: Option<MultiRegion>,
     /// Spec and usage.
     pub kind: KeyKind,
-    /// 64 hexadecimal digits; of symmetric keys alone, and none before material was imported.
+    /// 64 hexadecimal digits; of symmetric keys alone, none before material was imported, and none of keys in custom
+    /// key stores.
     pub current_material_id: Option<String>,
+    /// Of keys in custom key stores.
+    pub custom: Option<CustomKey>,
 }
 
 /// `ExpirationModel` and `ValidTo` of imported material.

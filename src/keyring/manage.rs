@@ -13,7 +13,7 @@ use super::queue::put_key;
 use super::record::{KeyPlace, KeyRecord, MaterialOrigin, MaterialRecord, MultiRegionRecord, owner_tuple};
 use super::root::hex;
 use super::service::{KeyRing, ResolvedKey, check_usable};
-use super::{KeyMetadata, KeyOrigin, KeyState, KeyringError};
+use super::{KeyMetadata, KeyOrigin, KeyState, KeyringError, NewCustomKey};
 use crate::auth::Grant;
 use crate::crypto::KeyMaterial;
 use crate::index::{Direction, KeyRange, RowBatch, Table, TupleReader};
@@ -41,6 +41,8 @@ pub struct NewKey {
     pub multi_region: bool,
     /// Spec and usage.
     pub kind: KeyKind,
+    /// In a custom key store.
+    pub custom: Option<NewCustomKey>,
 }
 
 /// A page of a listing.
@@ -78,12 +80,15 @@ impl KeyRing {
     /// Makes a key. Grant: `kms:CreateKey` on `*`.
     pub async fn create_key(&self, grant: &Grant, call: &Call, new: NewKey) -> Result<KeyMetadata, KeyringError> {
         grant.assert_covers("kms:CreateKey", "*");
+        if let Some(custom) = new.custom.clone() {
+            return Box::pin(self.create_custom_key(grant, call, new, custom)).await;
+        }
         let region = &grant.access().facts().region;
         let key_id = if new.multi_region { self.new_multi_region_id() } else { self.new_key_id() };
         let place = KeyPlace::new(region, &grant.resource().owner, &key_id);
         let material = match new.origin {
             KeyOrigin::External => None,
-            KeyOrigin::AwsKms => match self.make_material(new.kind.spec()).await {
+            _ => match self.make_material(new.kind.spec()).await {
                 Ok(material) => Some(material),
                 Err(error) => {
                     return self.conclude_refused(event_of(grant, "CreateKey", call, Vec::new()), error).await;
@@ -117,7 +122,8 @@ impl KeyRing {
         key: &ResolvedKey,
     ) -> Result<KeyMetadata, KeyringError> {
         let place = KeyPlace::of(&key.metadata);
-        self.read_key(grant, "kms:DescribeKey", call, key, |record| Ok(record.metadata(&place))).await
+        let told = self.read_key(grant, "kms:DescribeKey", call, key, |record| Ok(record.metadata(&place))).await?;
+        self.with_store(told).await
     }
 
     /// The key policy as JSON text. Grant: `kms:GetKeyPolicy`.
@@ -370,6 +376,7 @@ impl KeyRing {
             multi_region: None,
             pending_window_days: None,
             used_tokens: None,
+            custom: None,
             kind,
         }
     }
@@ -450,6 +457,15 @@ pub(super) fn shown_metadata(metadata: &KeyMetadata) -> Value {
     shown[lower_camel(list)] = algorithms.into();
     if let Some(id) = &metadata.current_material_id {
         shown["currentKeyMaterialId"] = id.as_str().into();
+    }
+    if let Some(custom) = &metadata.custom {
+        shown["customKeyStoreId"] = custom.store_id.as_str().into();
+        if let Some(cluster_id) = &custom.cluster_id {
+            shown["cloudHsmClusterId"] = cluster_id.as_str().into();
+        }
+        if let Some(id) = &custom.xks_key_id {
+            shown["xksKeyConfiguration"] = json!({ "id": id });
+        }
     }
     if let Some(set) = &metadata.multi_region {
         let role = if set.primary == metadata.region { "PRIMARY" } else { "REPLICA" };

@@ -9,6 +9,7 @@ mod alias;
 mod call;
 mod ciphertext;
 mod clock;
+mod custom_store;
 mod destroy;
 mod error;
 mod grants;
@@ -35,6 +36,11 @@ mod usage;
 pub use algorithms::{Message, PublicKey};
 pub use alias::{ALIASES_PER_KEY_MAX, AliasChange, AliasEntry, AliasTarget};
 pub use call::{Call, Refused};
+pub use custom_store::{
+    Backend, Backends, ConfiguredToken, ConnectionError, ConnectionState, CustomKey, KEY_STORES_MAX, KeyStore,
+    KeyStoreChange, KeyStoreFilter, NewBackend, NewCustomKey, NewKeyStore, ProxyClient, ProxyCredential, StoreCode,
+    TOKEN_TIMEOUT, Tokens, XKS_PORT_DEFAULT, XKS_TIMEOUT_DEFAULT,
+};
 pub use error::KeyringError;
 pub use grants::{
     CONSTRAINT_PAIRS_MAX, CONSTRAINT_VALUE_MAX_CHARS, ContextConstraint, CreatedGrant, GRANTS_PER_KEY_MAX, GrantEntry,

@@ -11,7 +11,8 @@ use crate::names::{AccountId, KeyKind, KeySpec, KeyUsage, Region, kms_key_arn};
 use crate::sources::Timestamp;
 
 use super::ciphertext::material_id;
-use super::{Expiration, KeyMetadata, KeyOrigin, KeyState, MultiRegion};
+use super::custom_store::CustomKeyRecord;
+use super::{CustomKey, Expiration, KeyMetadata, KeyOrigin, KeyState, MultiRegion};
 
 /// Where a key lies, and what its ARN is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +161,9 @@ pub(super) struct KeyRecord {
     /// Import tokens that were used and are still valid.
     #[n(16)]
     pub(super) used_tokens: Option<Vec<UsedToken>>,
+    /// Of keys in custom key stores.
+    #[n(30)]
+    pub(super) custom: Option<CustomKeyRecord>,
     /// Absent in the rows of symmetric keys, the first kind there was.
     #[n(20)]
     pub(super) kind: KeyKind,
@@ -396,7 +400,7 @@ impl KeyRecord {
     }
 
     fn expiration(&self) -> Option<Expiration> {
-        if self.origin() == KeyOrigin::AwsKms || !self.is_complete() {
+        if self.origin() != KeyOrigin::External || !self.is_complete() {
             return None;
         }
         let first = self.materials.iter().filter_map(MaterialRecord::valid_to).min();
@@ -422,8 +426,13 @@ impl KeyRecord {
             current_material_id: self
                 .materials
                 .last()
-                .filter(|_| self.kind.is_symmetric())
+                .filter(|_| self.kind.is_symmetric() && self.custom.is_none())
                 .map(|material| material_id(&place.key_id, &material.tag)),
+            custom: self.custom.as_ref().map(|custom| CustomKey {
+                store_id: custom.store_id.clone(),
+                cluster_id: None,
+                xks_key_id: custom.xks_key_id.clone(),
+            }),
         }
     }
 }
@@ -460,6 +469,7 @@ mod tests {
             multi_region: None,
             pending_window_days: None,
             used_tokens: None,
+            custom: None,
             kind: KeyKind::SYMMETRIC,
         };
         let alias = AliasRecord { target_key_id: "id".to_owned(), created_ms: 1, updated_ms: 2 };
@@ -516,6 +526,7 @@ mod tests {
             multi_region: Some(MultiRegionRecord { primary: "a-1".to_owned(), replicas: vec!["b-1".to_owned()] }),
             pending_window_days: Some(7),
             used_tokens: Some(vec![UsedToken { id: [8; 16], until_ms: 6 }]),
+            custom: None,
             kind: KeyKind::SYMMETRIC,
         };
         let bytes = minicbor::to_vec(&key).unwrap();

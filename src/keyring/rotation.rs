@@ -214,6 +214,7 @@ impl KeyRing {
                     let pending = pending.ok_or_else(|| nothing_pending(place))?;
                     MaterialRecord { created_ms: now.0, origin: MaterialOrigin::OnDemand, ..pending }
                 }
+                KeyOrigin::CloudHsm | KeyOrigin::ExternalKeyStore => return Err(wrong_origin(record, place)),
             };
             record.materials.push(material);
             Ok(((), json!({ "keyId": place.arn() })))
@@ -332,6 +333,9 @@ impl KeyRecord {
 
 /// Rotation is for symmetric encryption keys.
 fn check_rotatable(record: &KeyRecord, place: &KeyPlace, operation: &str) -> Result<(), KeyringError> {
+    if record.origin().is_custom() {
+        return Err(wrong_origin(record, place));
+    }
     if record.kind.is_symmetric() {
         return Ok(());
     }

@@ -16,7 +16,7 @@ use super::material::MaterialCache;
 use super::owned::OwnedCache;
 use super::record::{AliasRecord, KeyPlace, KeyRecord, alias_row, owner_tuple};
 use super::root::StoreKeyRotation;
-use super::{KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
+use super::{Backends, KeyMetadata, KeyOrigin, KeyringError, OwnedKey};
 use crate::audit::{Audit, EventResource};
 use crate::auth::{Access, Denied, Grant};
 use crate::crypto::{SecretBytes, StoreKey};
@@ -115,11 +115,24 @@ struct Parts {
     store_key_rotation: StoreKeyRotation,
     grants: GrantParts,
     policies: KeyPolicies,
+    backends: Backends,
 }
 
 impl KeyRing {
     /// Over the rows and the trail of a store. `home`: the Region that events of the program's own are written under.
     pub fn new(rows: Rows, audit: Audit, store_key: StoreKey, sources: Sources, home: Region) -> Self {
+        Self::with_backends(rows, audit, store_key, sources, home, Backends::default())
+    }
+
+    /// As [`Self::new`], with what stands behind custom key stores.
+    pub fn with_backends(
+        rows: Rows,
+        audit: Audit,
+        store_key: StoreKey,
+        sources: Sources,
+        home: Region,
+        backends: Backends,
+    ) -> Self {
         let markers = Markers::new(rows.sealer().derive_constant(b"strongroom page marker v1"));
         let store_key_rotation = StoreKeyRotation::default();
         let (materials, owned) = (Mutex::default(), OwnedCache::default());
@@ -138,6 +151,7 @@ impl KeyRing {
             store_key_rotation,
             grants: GrantParts::default(),
             policies: KeyPolicies::default(),
+            backends,
         }))
     }
 
@@ -171,6 +185,10 @@ impl KeyRing {
 
     pub(super) fn grants(&self) -> &GrantParts {
         &self.0.grants
+    }
+
+    pub(super) fn backends(&self) -> &Backends {
+        &self.0.backends
     }
 
     pub(super) fn owned_cache(&self) -> &OwnedCache {
@@ -334,7 +352,8 @@ impl KeyRing {
 
     pub(super) async fn find_key(&self, place: KeyPlace) -> Result<ResolvedKey, KeyringError> {
         let stored = self.load(&place).await?;
-        self.resolved(&place, stored.value)
+        let found = self.resolved(&place, stored.value)?;
+        Ok(ResolvedKey { metadata: self.with_store(found.metadata).await?, ..found })
     }
 
     pub(super) fn resolved(&self, place: &KeyPlace, record: KeyRecord) -> Result<ResolvedKey, KeyringError> {
@@ -380,6 +399,12 @@ fn refused(refusal: StateRefusal, arn: String, origin: KeyOrigin) -> KeyringErro
         StateRefusal::PendingDeletion => KeyringError::PendingDeletion(arn),
         StateRefusal::NotPendingDeletion => invalid("not pending deletion"),
         StateRefusal::PendingImport => invalid("pending import"),
+        StateRefusal::Unavailable if origin == KeyOrigin::ExternalKeyStore => {
+            // XKS proxy API specification, "Error Codes".
+            let text = "This KMS key is in a custom key store that is not connected to its external key store proxy. \
+                        Connect the external key store and try the request again.";
+            KeyringError::InvalidState(text.to_owned())
+        }
         StateRefusal::Unavailable => invalid("unavailable"),
         StateRefusal::Creating => invalid("creating"),
         StateRefusal::Updating => invalid("updating"),

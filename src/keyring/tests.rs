@@ -38,6 +38,17 @@ pub(crate) struct Fixture {
     region: Region,
 }
 
+/// Tokens whose module is nowhere: stores can be made over them, and do not connect.
+fn backends() -> Backends {
+    let token = |name: char| ConfiguredToken {
+        cluster_id: format!("cluster-abcdefghij{name}"),
+        module: "/nonexistent/pkcs11.so".into(),
+        label: None,
+        trust_anchor: None,
+    };
+    Backends { tokens: Tokens::new("abcdef".chars().map(token).collect()), ..Backends::default() }
+}
+
 impl Fixture {
     pub(crate) async fn new(seed: u64) -> Self {
         let sources = Sources::seeded(seed, START);
@@ -49,7 +60,8 @@ impl Fixture {
         index.start(Box::new(ChainSequencer::load(&*index, sealer, GATEWAY).await.unwrap()));
         let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
         let region = Region::parse("us-east-1").unwrap();
-        let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region.clone());
+        let (backends, home) = (backends(), region.clone());
+        let keyring = KeyRing::with_backends(rows.clone(), audit.clone(), store_key, sources.clone(), home, backends);
         let access = system("test", region.clone(), START);
         let account = AccountId::parse(ACCOUNT).unwrap();
         Self { keyring, audit, index, sources, rows, access, account, region }
@@ -58,7 +70,8 @@ impl Fixture {
     /// The process ends here and another one begins, over the same store.
     fn restart(&mut self) {
         let (rows, audit, sources) = (self.rows.clone(), self.audit.clone(), self.sources.clone());
-        self.keyring = KeyRing::new(rows, audit, self.keyring.store_key().clone(), sources, self.region.clone());
+        let (store_key, home) = (self.keyring.store_key().clone(), self.region.clone());
+        self.keyring = KeyRing::with_backends(rows, audit, store_key, sources, home, backends());
     }
 
     /// All records so far.

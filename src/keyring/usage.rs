@@ -1,5 +1,6 @@
 //! Cryptographic use of keys. The state is read from the index on every use, so that a disabled key stops at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -7,11 +8,15 @@ use serde_json::{Map, Value, json};
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource, material_details};
 use super::ciphertext::{
-    Sealer, damaged_material, material_id, open_ciphertext, parse_ciphertext, seal_ciphertext, unwrap_material,
+    Sealer, canonical, damaged_material, material_id, open_ciphertext, parse_ciphertext, seal_ciphertext,
+    unwrap_material,
 };
+use super::custom_store::{Backing, StoreCiphertext};
 use super::keys::Operation;
 use super::record::{KeyPlace, KeyRecord, MaterialRecord};
-use super::service::{DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, check_usable};
+use super::service::{
+    DataKey, Decrypted, Encrypted, EncryptionContext, KeyRing, ResolvedKey, check_usable, wrong_origin,
+};
 use crate::auth::Grant;
 use crate::crypto::{KeyMaterial, SecretBytes, UseError};
 use crate::names::{EncryptionAlgorithm, KeyKind, KeyUsage, MessageType};
@@ -179,6 +184,8 @@ impl<'a> Use<'a> {
 pub(super) struct Usable {
     place: KeyPlace,
     record: KeyRecord,
+    /// Of keys in custom key stores.
+    backing: Option<Backing>,
 }
 
 /// One generation, unwrapped.
@@ -203,6 +210,11 @@ impl Usable {
         self.record.materials.last().ok_or_else(none)
     }
 
+    /// Keys in custom key stores make no pairs.
+    pub(super) fn check_own(&self) -> Result<(), KeyringError> {
+        if self.record.origin().is_custom() { Err(wrong_origin(&self.record, &self.place)) } else { Ok(()) }
+    }
+
     /// Only symmetric keys make data keys. AWS's text is not recorded; this one is put as that of a wrong usage.
     pub(super) fn check_symmetric(&self, task: &Task) -> Result<(), KeyringError> {
         if self.kind().is_symmetric() {
@@ -225,8 +237,9 @@ impl KeyRing {
         sealing: Sealing<'_>,
         plain: &[u8],
     ) -> Result<Encrypted, KeyringError> {
-        self.perform(&ENCRYPT, usage, |key| {
-            let sealed = self.seal_under(key, sealing, plain)?;
+        self.perform_with(&ENCRYPT, usage, async {
+            let key = self.usable(&ENCRYPT, usage).await?;
+            let sealed = self.seal_under(&key, sealing, plain).await?;
             let details = material_details(sealed.material_id.as_deref());
             Ok((sealed, details))
         })
@@ -261,10 +274,11 @@ impl KeyRing {
         context: &EncryptionContext,
         size: DataKeySize,
     ) -> Result<DataKey, KeyringError> {
-        self.perform(task, usage, |key| {
+        self.perform_with(task, usage, async {
+            let key = self.usable(task, usage).await?;
             key.check_symmetric(task)?;
             let plaintext = self.random_bytes(size.bytes());
-            let sealed = self.seal_under(key, Sealing::symmetric(context), plaintext.expose())?;
+            let sealed = self.seal_under(&key, Sealing::symmetric(context), plaintext.expose()).await?;
             let details = material_details(sealed.material_id.as_deref());
             Ok((DataKey { plaintext, ciphertext: sealed.ciphertext, material_id: sealed.material_id }, details))
         })
@@ -278,8 +292,9 @@ impl KeyRing {
         sealing: Sealing<'_>,
         ciphertext: &[u8],
     ) -> Result<Decrypted, KeyringError> {
-        self.perform(&DECRYPT, usage, |key| {
-            let opened = self.open_under(key, sealing, ciphertext)?;
+        self.perform_with(&DECRYPT, usage, async {
+            let key = self.usable(&DECRYPT, usage).await?;
+            let opened = self.open_under(&key, sealing, ciphertext).await?;
             let details = material_details(opened.material_id.as_deref());
             Ok((opened, details))
         })
@@ -332,8 +347,8 @@ impl KeyRing {
             sealing.check(target.kind())?;
             return Err(KeyringError::DryRun);
         };
-        let opened = self.open_under(&source, opening, ciphertext)?;
-        let sealed = self.seal_under(&target, sealing, opened.plaintext.expose())?;
+        let opened = self.open_under(&source, opening, ciphertext).await?;
+        let sealed = self.seal_under(&target, sealing, opened.plaintext.expose()).await?;
         Ok((opened.material_id, sealed))
     }
 
@@ -357,13 +372,23 @@ impl KeyRing {
         usage: &Use<'_>,
         act: impl FnOnce(&Usable) -> Result<(T, Details), KeyringError>,
     ) -> Result<T, KeyringError> {
+        self.perform_with(task, usage, async { self.usable(task, usage).await.and_then(|key| act(&key)) }).await
+    }
+
+    /// As [`Self::perform`], where the work is not done at once: `outcome` asks for the key itself.
+    async fn perform_with<T>(
+        &self,
+        task: &Task,
+        usage: &Use<'_>,
+        outcome: impl Future<Output = Result<(T, Details), KeyringError>>,
+    ) -> Result<T, KeyringError> {
         usage.grant.assert_covers(task.action, &usage.key.metadata.arn);
         let event = event_of(usage.grant, task.name(), &usage.call, vec![key_resource(&usage.key.metadata)]);
-        let outcome = self.usable(task, usage).await.and_then(|key| act(&key));
+        let outcome = outcome.await;
         self.conclude(event, unless_dry(usage.dry_run, outcome)).await
     }
 
-    pub(super) fn seal_under(
+    pub(super) async fn seal_under(
         &self,
         key: &Usable,
         sealing: Sealing<'_>,
@@ -372,7 +397,16 @@ impl KeyRing {
         sealing.check(key.kind())?;
         let material = self.unwrapped(key, key.newest()?)?;
         let ciphertext = match material.key.symmetric() {
-            Some(secret) => seal_ciphertext(secret, &material.sealer, sealing.context, plain, self.sources()),
+            Some(secret) => {
+                let own = seal_ciphertext(secret, &material.sealer, sealing.context, plain, self.sources());
+                match &key.backing {
+                    None => own,
+                    Some(backing) => {
+                        let context = canonical(sealing.context);
+                        self.seal_in_store(backing, &material.sealer, &context, own).await?
+                    }
+                }
+            }
             None => {
                 let sealed = material.key.encrypt(sealing.algorithm, plain);
                 sealed.map_err(|error| Asked::algorithm(sealing.algorithm.as_str()).told(key.kind(), error))?
@@ -381,7 +415,12 @@ impl KeyRing {
         Ok(Encrypted { ciphertext, material_id: material.id })
     }
 
-    fn open_under(&self, key: &Usable, sealing: Sealing<'_>, ciphertext: &[u8]) -> Result<Decrypted, KeyringError> {
+    async fn open_under(
+        &self,
+        key: &Usable,
+        sealing: Sealing<'_>,
+        ciphertext: &[u8],
+    ) -> Result<Decrypted, KeyringError> {
         sealing.check(key.kind())?;
         if !key.kind().is_symmetric() {
             let material = self.unwrapped(key, key.newest()?)?;
@@ -394,16 +433,30 @@ impl KeyRing {
             return Err(KeyringError::IncorrectKey);
         }
         let known = key.record.materials.iter().find(|m| m.tag == sealer.generation);
-        let material = self.unwrapped(key, known.ok_or(KeyringError::InvalidCiphertext)?)?;
+        let known = known.ok_or(KeyringError::InvalidCiphertext)?;
+        let own = match (&key.backing, StoreCiphertext::parse(ciphertext)) {
+            (None, None) => Cow::Borrowed(ciphertext),
+            (Some(backing), Some(outer)) => {
+                let context = canonical(sealing.context);
+                Cow::Owned(self.open_in_store(backing, outer, &context).await?)
+            }
+            _ => return Err(KeyringError::InvalidCiphertext),
+        };
+        let material = self.unwrapped(key, known)?;
         let secret = material.key.symmetric().ok_or_else(|| damaged_material(&key.place.key_id))?;
-        let plaintext = open_ciphertext(secret, sealing.context, ciphertext)?;
+        let plaintext = open_ciphertext(secret, sealing.context, &own)?;
         Ok(Decrypted { plaintext, material_id: material.id })
     }
 
     /// The key as it is now, if its state and its usage allow the task.
     pub(super) async fn usable(&self, task: &Task, usage: &Use<'_>) -> Result<Usable, KeyringError> {
         let place = KeyPlace::of(&usage.key.metadata);
-        let record = self.load(&place).await?.value;
+        let mut record = self.load(&place).await?.value;
+        let mut backing = None;
+        if let Some(custom) = &record.custom {
+            let (found, state) = self.backing(&place, custom, record.state, task.name(), usage).await?;
+            (backing, record.state) = (Some(found), state);
+        }
         check_usable(&record, &place, Operation::Use).inspect_err(|_| {
             // Another gateway may have disabled it: what is held here goes too.
             self.materials().forget(&place.key_id);
@@ -413,7 +466,7 @@ impl KeyRing {
             let text = format!("{} key usage is {made_for} which is not valid for {}.", place.arn(), task.name());
             return Err(KeyringError::InvalidKeyUsage(text));
         }
-        Ok(Usable { place, record })
+        Ok(Usable { place, record, backing })
     }
 
     pub(super) fn unwrapped(&self, key: &Usable, wrapped: &MaterialRecord) -> Result<Material, KeyringError> {
@@ -432,7 +485,7 @@ impl KeyRing {
                 material
             }
         };
-        let id = key.kind().is_symmetric().then(|| material_id(key_id, &wrapped.tag));
+        let id = (key.kind().is_symmetric() && key.backing.is_none()).then(|| material_id(key_id, &wrapped.tag));
         Ok(Material { sealer: Sealer { key_id: key_id.clone(), generation: wrapped.tag }, key: material, id })
     }
 }

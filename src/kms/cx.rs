@@ -169,8 +169,11 @@ pub(super) fn alias_in(key: &str) -> Option<&str> {
 const SHOWN: &[&str] = &[
     "AliasName",
     "BypassPolicyLockoutSafetyCheck",
+    "CloudHsmClusterId",
     "Constraints",
     "CustomKeyStoreId",
+    "CustomKeyStoreName",
+    "CustomKeyStoreType",
     "CustomerMasterKeySpec",
     "Description",
     "DestinationEncryptionAlgorithm",
@@ -199,6 +202,7 @@ const SHOWN: &[&str] = &[
     "MessageType",
     "MultiRegion",
     "Name",
+    "NewCustomKeyStoreName",
     "NumberOfBytes",
     "Operations",
     "Origin",
@@ -217,9 +221,16 @@ const SHOWN: &[&str] = &[
     "TagKeys",
     "Tags",
     "TargetKeyId",
+    "TrustAnchorCertificate",
     "ValidTo",
     "WrappingAlgorithm",
     "WrappingKeySpec",
+    "XksKeyId",
+    "XksProxyConnectivity",
+    "XksProxyUriEndpoint",
+    "XksProxyUriPath",
+    "XksProxyVpcEndpointServiceName",
+    "XksProxyVpcEndpointServiceOwner",
 ];
 
 /// Members of `Constraints` that the trail shows.

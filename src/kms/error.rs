@@ -76,7 +76,7 @@ impl From<KeyringError> for KmsError {
         let (code, message) = (error.code(), error.message());
         let (status, cause) = match error {
             KeyringError::Internal(cause) | KeyringError::Full(cause) => (500, Some(cause)),
-            KeyringError::Contention => (500, None),
+            KeyringError::Contention | KeyringError::DependencyTimeout => (500, None),
             KeyringError::NotFound(_)
             | KeyringError::Disabled(_)
             | KeyringError::PendingDeletion(_)
@@ -95,6 +95,7 @@ impl From<KeyringError> for KmsError {
             | KeyringError::InvalidArn(_)
             | KeyringError::Unsupported(_)
             | KeyringError::Conflict(_)
+            | KeyringError::KeyStore { .. }
             | KeyringError::Tag(_)
             | KeyringError::IncorrectKeyMaterial(_)
             | KeyringError::InvalidImportToken

@@ -265,6 +265,47 @@ impl Fields {
         }
     }
 
+    /// Text that must not be shown, of a length in characters.
+    pub(super) fn secret_text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<SecretBytes> {
+        let text = SecretBytes::new(self.string(name)?.into_bytes());
+        let chars = std::str::from_utf8(text.expose()).map_or(0, |text| text.chars().count());
+        if !length.contains(&chars) {
+            self.secret_fault(name, &length_rule(chars, &length));
+        }
+        Some(text)
+    }
+
+    /// As [`Self::fault`], of a member that must not be shown.
+    pub(super) fn secret_fault(&mut self, name: &str, rule: &str) {
+        self.faults.push(format!("Value at '{}' failed to satisfy constraint: {rule}", lower_camel(name)));
+    }
+
+    /// Puts the members of a structure beside the others, under names as AWS shows them in faults: `outer.inner`.
+    /// Whether the structure was there.
+    pub(super) fn flatten(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Object(members)) => {
+                let outer = lower_camel(name);
+                let named = |(inner, value): (String, Value)| (format!("{outer}.{}", lower_camel(&inner)), value);
+                self.members.extend(members.into_iter().map(named));
+                true
+            }
+            Some(other) => {
+                self.wrong_type(&other, "a Structure");
+                false
+            }
+        }
+    }
+
+    /// Checks the form of a text that was read, where no rule of single characters says it.
+    pub(super) fn check_form(&mut self, name: &str, text: &str, pattern: &str, fits: impl FnOnce(&str) -> bool) {
+        if !fits(text) {
+            let rule = format!("Member must satisfy regular expression pattern: {pattern}");
+            self.fault(name, &quoted(text), &rule);
+        }
+    }
+
     /// Whether a member is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())

@@ -8,6 +8,7 @@ mod error;
 mod input;
 mod json;
 mod key_policy;
+mod key_stores;
 mod ops;
 mod reply;
 mod shapes;
@@ -109,10 +110,8 @@ fn route(request: &Request) -> Result<&'static Row, KmsError> {
 }
 
 async fn run(cx: &Cx<'_>, fields: Fields) -> Result<reply::Reply, Refusal> {
-    match cx.row.handler {
-        Handler::Run(handle) => handle(cx, fields).await,
-        Handler::NotYet => Err(KmsError::unsupported(format!("{} is not supported yet.", cx.row.name)).into()),
-    }
+    let Handler(handle) = cx.row.handler;
+    handle(cx, fields).await
 }
 
 /// Writes a refusal into the trail unless it is there; what cannot be recorded is answered as an internal error.

@@ -16,18 +16,25 @@ pub(super) struct Reply {
     members: Map<String, Value>,
     /// One member more, of secret bytes.
     secret: Option<(&'static str, SecretBytes)>,
+    /// Written as `{}` though it has no member.
+    bare: bool,
 }
 
 impl Reply {
     /// For operations without output: an empty body, as AWS sends it.
     pub(super) fn empty() -> Self {
-        Self { members: Map::new(), secret: None }
+        Self { members: Map::new(), secret: None, bare: false }
+    }
+
+    /// A JSON object with no properties, where the service model has an output without members.
+    pub(super) fn no_properties() -> Self {
+        Self { bare: true, ..Self::empty() }
     }
 
     /// An output of these members; `null` members are left out.
     pub(super) fn of<const N: usize>(members: [(&str, Value); N]) -> Self {
         let present = members.into_iter().filter(|(_, value)| !value.is_null());
-        Self { members: present.map(|(name, value)| (name.to_owned(), value)).collect(), secret: None }
+        Self { members: present.map(|(name, value)| (name.to_owned(), value)).collect(), secret: None, bare: false }
     }
 
     /// A page of a listing; its items under the name `list`.
@@ -55,7 +62,7 @@ impl Reply {
     /// The body. What holds a secret is wiped when the answer has been sent.
     pub(super) fn render(self) -> Bytes {
         let Some((name, secret)) = self.secret else {
-            return if self.members.is_empty() {
+            return if self.members.is_empty() && !self.bare {
                 Bytes::new()
             } else {
                 Value::Object(self.members).to_string().into_bytes().into()
@@ -103,6 +110,7 @@ mod tests {
     #[test]
     fn bodies() {
         assert_eq!(Reply::empty().render(), "");
+        assert_eq!(Reply::no_properties().render(), "{}");
         assert_eq!(Reply::of([("A", 1.into()), ("B", Value::Null)]).render(), r#"{"A":1}"#);
         for len in 0..10 {
             let plain = vec![0xa5; len];

@@ -3,6 +3,7 @@
 mod account;
 mod arn;
 mod bucket;
+mod cluster;
 mod hex;
 mod key;
 mod key_kind;
@@ -15,6 +16,7 @@ pub use arn::{
     ALL_BUCKETS, bucket_arn, iam_root_arn, iam_user_arn, iam_user_id, kms_alias_arn, kms_key_arn, object_arn,
 };
 pub use bucket::{BucketName, InvalidBucketName};
+pub use cluster::is_cluster_id;
 pub use hex::hex;
 pub use key::{InvalidObjectKey, KEY_MAX_BYTES, ObjectKey};
 pub use key_kind::{KeyKind, KeyType};

@@ -280,7 +280,12 @@ impl From<KeyringError> for Error {
             KeyringError::InvalidArn(text) => kms("KMS.InvalidArnException", text),
             KeyringError::Unsupported(text) => kms("KMS.UnsupportedOperationException", text),
             KeyringError::DryRun => Self::internal("a dry run came from inside"),
+            KeyringError::DependencyTimeout => {
+                let message = error.message().unwrap_or_default();
+                kms("KMS.DependencyTimeoutException", message)
+            }
             KeyringError::Conflict(_)
+            | KeyringError::KeyStore { .. }
             | KeyringError::Tag(_)
             | KeyringError::IncorrectKeyMaterial(_)
             | KeyringError::InvalidImportToken

@@ -23,10 +23,11 @@ use super::RootError;
 use super::change::{RootChange, StoredList, seal_generations};
 use super::open::render_generations;
 use super::record::{GenerationTag, RootList};
-use crate::crypto::{StoreKey, StoreKeyGeneration};
+use crate::crypto::{StoreKey, StoreKeyGeneration, UnwrapError};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Table, TupleReader};
 use crate::keyring::KeyRing;
 use crate::keyring::ciphertext::rewrap_material;
+use crate::keyring::custom_store::{KeyStoresRecord, SECRET_LABEL, STORES, secret_context};
 use crate::keyring::record::{KeyRecord, MaterialRecord, OwnedRecord};
 
 /// Time after its beginning at which a rotation may end in the process that began it: far more than any request takes
@@ -205,8 +206,33 @@ impl KeyRing {
                 }
                 Ok(changed)
             }
+            WrappedRow::KeyStores => {
+                let mut stored = self.rows().open_value::<KeyStoresRecord>(row, sealed)?;
+                let changed = self.rewrap_store_secrets(&mut stored.value)?;
+                if changed {
+                    batch.expect_unchanged(Table::Key, row.to_vec(), &stored.stamp);
+                    batch.put(row.to_vec(), &stored.value);
+                }
+                Ok(changed)
+            }
             WrappedRow::Nothing => Ok(false),
         }
+    }
+
+    fn rewrap_store_secrets(&self, stores: &mut KeyStoresRecord) -> Result<bool, RootError> {
+        let mut changed = false;
+        for store in &mut stores.stores {
+            let context = secret_context(&store.id);
+            let again = self.store_key().rewrap(SECRET_LABEL, &context, &store.wrapped_secret, self.sources());
+            let damaged = |error: UnwrapError| {
+                RootError::Damaged(format!("the secret of the key store {} {}", store.id, error.text()))
+            };
+            if let Some(again) = again.map_err(damaged)? {
+                store.wrapped_secret = again;
+                changed = true;
+            }
+        }
+        Ok(changed)
     }
 
     fn rewrap_materials<'a>(
@@ -236,6 +262,7 @@ struct Round {
 enum WrappedRow {
     Key(String),
     Owned(String),
+    KeyStores,
     Nothing,
 }
 
@@ -248,6 +275,7 @@ impl WrappedRow {
         // A Region is never empty: see `keyring/record.rs`.
         match (first.as_slice(), second.as_slice()) {
             (b"", b"owned") => Self::Owned(name),
+            (b"", STORES) => Self::KeyStores,
             (b"", _) => Self::Nothing,
             _ => Self::Key(name),
         }

@@ -57,7 +57,7 @@ impl Token {
 }
 
 fn token_failed(error: TokenError) -> RootError {
-    RootError::Io(error.0)
+    RootError::Io(error.text)
 }
 
 /// What came of the attempt to open a store.

@@ -1,9 +1,10 @@
 //! Rotation of the store key reaches everything that is wrapped under it.
 
 use super::*;
-use crate::crypto::Generation;
+use crate::crypto::{Generation, SecretBytes};
 use crate::index::{Batch, Direction, Index as _, KeyRange, Write};
 use crate::keyring::ciphertext::unwrap_material;
+use crate::keyring::custom_store::{KeyStoresRecord, SECRET_LABEL, secret_context, stores_row};
 use crate::keyring::record::{MaterialRecord, OwnedRecord, owned_row};
 use crate::keyring::root::RotationStep;
 use crate::keyring::root::tests::{BY, with_root};
@@ -30,6 +31,26 @@ impl Keys {
 impl Fixture {
     async fn external(&self) -> ResolvedKey {
         self.create_as(NewKey { origin: KeyOrigin::External, ..NewKey::default() }).await
+    }
+
+    /// A custom key store over a token.
+    async fn key_store(&self) -> String {
+        let backend = NewBackend::Token {
+            cluster_id: "cluster-abcdefghija".to_owned(),
+            trust_anchor: "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n".to_owned(),
+            pin: SecretBytes::new(b"pin-of-the-token".to_vec()),
+        };
+        let grant = self.grant("kms:CreateCustomKeyStore", "*");
+        let new = NewKeyStore { name: "hsm".to_owned(), backend };
+        self.keyring.create_key_store(&grant, &Call::default(), new).await.unwrap()
+    }
+
+    async fn store_secret(&self, id: &str) -> Vec<u8> {
+        let row = stores_row(&self.region, &self.account);
+        let stored = self.rows.load::<KeyStoresRecord>(&row).await.unwrap().unwrap().value;
+        let wrapped = &stored.find(id).unwrap().wrapped_secret;
+        let opened = self.keyring.store_key().unwrap(SECRET_LABEL, &secret_context(id), wrapped);
+        opened.ok().unwrap().expose().to_vec()
     }
 
     async fn one_of_each(&self) -> Keys {
@@ -97,6 +118,7 @@ async fn all_that_the_old_store_key_wraps_opens_without_it() {
     }
     let owned = t.keyring.owned_key().await.ok().unwrap().wrap(&Context::new(), b"object key");
     // What clients hold.
+    let store = t.key_store().await;
     let waiting = t.external().await;
     let parameters = t.import_parameters(&waiting).await;
     let list = t.grant("kms:ListKeys", "*");
@@ -110,7 +132,8 @@ async fn all_that_the_old_store_key_wraps_opens_without_it() {
     }
     assert!(holds(owned_row("sse-s3")));
     assert_eq!(wrapped.iter().filter(|(table, _)| *table == Table::Meta).count(), 2, "an epoch, the list of roots");
-    assert_eq!(wrapped.len(), 8, "a kind of wrapped thing that this test does not open: {wrapped:?}");
+    assert!(holds(stores_row(&t.region, &t.account)));
+    assert_eq!(wrapped.len(), 9, "a kind of wrapped thing that this test does not open: {wrapped:?}");
 
     assert_eq!(t.keyring.rotate_store_key(BY).await, Ok(RotationStep::Rewrapped));
     assert_eq!(t.keyring.finish_rotation().await, Ok(RotationStep::Retired));
@@ -128,6 +151,7 @@ async fn all_that_the_old_store_key_wraps_opens_without_it() {
         assert_eq!(t.open(key, &made.ciphertext).await.ok().unwrap().plaintext.expose(), made.plaintext.expose());
     }
     assert!(t.rows.load::<OwnedRecord>(&owned_row("sse-s3")).await.unwrap().is_some());
+    assert_eq!(t.store_secret(&store).await, b"pin-of-the-token");
     let unwrapped = t.keyring.owned_key().await.ok().unwrap().unwrap(&Context::new(), &owned);
     assert_eq!(unwrapped.ok().unwrap().expose(), b"object key");
     t.rotate(&keys.pending).await.unwrap();

@@ -49,6 +49,15 @@ pub(super) fn render_metadata(metadata: &KeyMetadata) -> Value {
     if let Some(id) = &metadata.current_material_id {
         shown["CurrentKeyMaterialId"] = id.as_str().into();
     }
+    if let Some(custom) = &metadata.custom {
+        shown["CustomKeyStoreId"] = custom.store_id.as_str().into();
+        if let Some(cluster_id) = &custom.cluster_id {
+            shown["CloudHsmClusterId"] = cluster_id.as_str().into();
+        }
+        if let Some(id) = &custom.xks_key_id {
+            shown["XksKeyConfiguration"] = json!({ "Id": id });
+        }
+    }
     if let Some(expiration) = metadata.expiration {
         shown["ExpirationModel"] = expiration.model().into();
         if let Some(at) = expiration.valid_to() {

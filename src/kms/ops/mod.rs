@@ -1,17 +1,22 @@
 //! One file an operation: `Input`, how it is read, `run`.
 
 pub(super) mod cancel_key_deletion;
+pub(super) mod connect_custom_key_store;
 pub(super) mod create_alias;
+pub(super) mod create_custom_key_store;
 pub(super) mod create_grant;
 pub(super) mod create_key;
 pub(super) mod decapsulate;
 pub(super) mod decrypt;
 pub(super) mod delete_alias;
+pub(super) mod delete_custom_key_store;
 pub(super) mod delete_imported_key_material;
 pub(super) mod derive_shared_secret;
+pub(super) mod describe_custom_key_stores;
 pub(super) mod describe_key;
 pub(super) mod disable_key;
 pub(super) mod disable_key_rotation;
+pub(super) mod disconnect_custom_key_store;
 pub(super) mod enable_key;
 pub(super) mod enable_key_rotation;
 pub(super) mod encapsulate;
@@ -46,6 +51,7 @@ pub(super) mod sign;
 pub(super) mod tag_resource;
 pub(super) mod untag_resource;
 pub(super) mod update_alias;
+pub(super) mod update_custom_key_store;
 pub(super) mod update_key_description;
 pub(super) mod update_primary_region;
 pub(super) mod verify;

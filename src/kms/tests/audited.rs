@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kms::table::{Handler, TABLE};
+use crate::kms::table::TABLE;
 
 const ROWS: &str = include_str!("../../../fixtures/audit/kms_operations.json");
 /// Errors that AWS gives no text.
@@ -37,9 +37,8 @@ async fn denied(world: &mut World, call: &Value, request: &Value, error: &str) {
 async fn every_operation_leaves_one_record_however_it_ends() {
     let table: Value = serde_json::from_str(ROWS).unwrap();
     let rows = table["rows"].as_array().unwrap();
-    let served = TABLE.iter().filter(|row| matches!(row.handler, Handler::Run(_)));
     let named: Vec<_> = rows.iter().map(|row| row["call"].as_str().unwrap()).collect();
-    assert_eq!(named, served.map(|row| row.name).collect::<Vec<_>>(), "a row for each operation that is served");
+    assert_eq!(named, TABLE.iter().map(|row| row.name).collect::<Vec<_>>(), "a row for each operation");
 
     let mut world = World::new(300).await;
     for (n, step) in table["before"].as_array().unwrap().iter().enumerate() {
@@ -51,9 +50,6 @@ async fn every_operation_leaves_one_record_however_it_ends() {
         refused(&mut world, row, "parameter").await;
         refused(&mut world, row, "state").await;
         play(&mut world, &json!({ "call": call, "request": request }), &format!("{call} success")).await;
-    }
-    for row in TABLE.iter().filter(|row| matches!(row.handler, Handler::NotYet)) {
-        denied(&mut world, &json!(row.name), &json!({}), "UnsupportedOperationException").await;
     }
     world.assert_no_secret_is_exported().await;
 }
