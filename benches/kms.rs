@@ -3,8 +3,8 @@
 //! One symmetric key, its material in the cache, over an index in memory. A call goes from the grant to the answer: the
 //! key's record is read and opened, state, usage and kind are checked, the message is sealed or opened, and the record
 //! of the use is rendered and handed to the index, which drops it here: writing it, the signature and HTTP are not
-//! counted (`strongroom bench` counts them). The target is 10 µs of CPU time for each operation without its record, whose
-//! rendering takes most of what is printed here: see docs/performance.md.
+//! counted (`strongroom bench` counts them). The target is 10 µs of CPU time for each operation without its record, the
+//! rendering of which takes most of what is printed here: see docs/performance.md.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
