@@ -81,7 +81,8 @@ impl World {
         let region = Region::parse("us-east-1").expect("a Region");
         let keyring = KeyRing::new(rows, audit, store_key, sources.clone(), region.clone());
         let made = keyring.create_key(&grant("kms:CreateKey", "*", sources), &Call::default(), NewKey::default()).await;
-        let (account, access) = (AccountId::parse(ACCOUNT).expect("an account"), system("bench", region, sources.now()));
+        let (account, access) =
+            (AccountId::parse(ACCOUNT).expect("an account"), system("bench", region, sources.now()));
         let arn = made.expect("a key").arn;
         let key = keyring.resolve(&access, &account, &access.facts().region, &arn).await.expect("the key");
         index.drops.store(true, Ordering::Relaxed);
