@@ -88,6 +88,15 @@ impl World {
         Self { fixture: Fixture::new(seed).await, directory, auth, known: BTreeMap::new(), secrets: BTreeSet::new() }
     }
 
+    /// The users of a story; unless it names some, alice, who has no policies.
+    fn add_users(&mut self, story: &Value) {
+        let nobody_else = json!({ "alice": [] });
+        let users = story.get("users").unwrap_or(&nobody_else);
+        for (name, policies) in users.as_object().expect("users by name") {
+            self.add_user(name, policies);
+        }
+    }
+
     /// A user, whose access key is `AKIA` and its name, with identity policies: documents, and names of those that come
     /// with the program. A name with a `/` before it is of the other account: `other/bob`.
     fn add_user(&mut self, name: &str, policies: &Value) {
@@ -323,11 +332,7 @@ fn unrecorded(value: &Value, found: &mut BTreeSet<String>) {
 async fn check(path: &Path, seed: u64) {
     let story: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let mut world = World::new(seed).await;
-    let nobody_else = json!({ "alice": [] });
-    let users = story.get("users").unwrap_or(&nobody_else);
-    for (name, policies) in users.as_object().expect("users by name") {
-        world.add_user(name, policies);
-    }
+    world.add_users(&story);
     for (n, step) in story["steps"].as_array().expect("steps").iter().enumerate() {
         let at = format!("{} step {n} {}", path.file_stem().unwrap().to_string_lossy(), step["call"]);
         play(&mut world, step, &at).await;

@@ -41,6 +41,7 @@ async fn every_operation_leaves_one_record_however_it_ends() {
     assert_eq!(named, TABLE.iter().map(|row| row.name).collect::<Vec<_>>(), "a row for each operation");
 
     let mut world = World::new(300).await;
+    world.add_users(&table);
     for (n, step) in table["before"].as_array().unwrap().iter().enumerate() {
         play(&mut world, step, &format!("before {n}")).await;
     }

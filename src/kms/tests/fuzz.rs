@@ -58,6 +58,7 @@ async fn any_request_is_answered_and_recorded() {
 async fn vary(story: &Value, dice: &mut Dice) -> (usize, usize) {
     let seed = dice.below(1 << 20) as u64;
     let mut world = World::new(seed).await;
+    world.add_users(story);
     let mut requests = Vec::new();
     for step in story["steps"].as_array().expect("steps") {
         let request = world.fill(step.get("request").unwrap_or(&json!({}))).to_string().into_bytes();
