@@ -1,8 +1,8 @@
 //! Grants: additional leave to use one key, given to one principal, until it is retired or revoked.
 //!
 //! A change and its record of success are one commit. Grants are in force as soon as CreateGrant answers and no longer
-//! when RetireGrant or RevokeGrant has: nothing is eventually so. Each Region's member of a set of multi-Region keys has
-//! grants of its own. What a grant says never changes; there is no call for it.
+//! when RetireGrant or RevokeGrant has: nothing is eventually so. Each member of a set of multi-Region keys has grants
+//! of its own. What a grant says never changes; there is no call for it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};

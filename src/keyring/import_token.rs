@@ -1,9 +1,9 @@
 //! Import tokens: the wrapping key of one import, sealed for the client to hand back.
 //!
 //! The service keeps nothing of an import that has not happened. The token is a Box under a key of the current epoch
-//! (see [`super::token_key`]), bound to the key's ARN; in it stand the private wrapping key, the algorithm and the end of
-//! its validity. A token that has brought material in is noted in the key's record until then, so that it can't be used
-//! twice.
+//! (see [`super::token_key`]), bound to the key's ARN; in it stand the private wrapping key, the algorithm and the end
+//! of its validity. A token that has brought material in is noted in the key's record until then, so that it can't be
+//! used twice.
 
 use std::time::Duration;
 

@@ -79,8 +79,8 @@ pub(super) fn by_grantee(place: &KeyPlace, grantee: &str) -> Tuple {
     internal(b"grantee", place).bytes(grantee.as_bytes())
 }
 
-/// Start of the rows of the grants in a Region that the principal of this [`super::terms::Party::name`] may retire. What
-/// follows in their keys: account, key id, grant id.
+/// Start of the rows of the grants in a Region that the principal of this [`super::terms::Party::name`] may retire.
+/// What follows in their keys: account, key id, grant id.
 pub(super) fn by_retiring(region: &Region, retiring: &str) -> Tuple {
     Tuple::new().bytes(INTERNAL).bytes(b"retiring").bytes(region.as_str().as_bytes()).bytes(retiring.as_bytes())
 }

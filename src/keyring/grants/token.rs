@@ -1,8 +1,8 @@
 //! Grant tokens: they name a grant, to those who hold them and to nobody else.
 //!
 //! A token gives no permission. With AWS it makes a grant usable before all of the service knows of it; here a grant is
-//! in force when CreateGrant answers, so a token is checked and then only identifies a grant to RetireGrant. It is a Box
-//! under a key of its epoch (see [`super::super::token_key`]) and never the same twice.
+//! in force when CreateGrant answers, so a token is checked and then only identifies a grant to RetireGrant. It is a
+//! Box under a key of its epoch (see [`super::super::token_key`]) and never the same twice.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
