@@ -108,7 +108,7 @@ def test_a_key_is_used_through_kms(kms, store, key, proxy):
     context = {"department": "marketing"}
     proxy.seen.clear()
     sealed = kms.encrypt(KeyId=key["Arn"], Plaintext=PLAIN, EncryptionContext=context)["CiphertextBlob"]
-    (rest, request), = proxy.seen
+    ((rest, request),) = proxy.seen
     assert rest == "keys/ext-0/encrypt"
     told = request["requestMetadata"]
     assert told["kmsOperation"] == "Encrypt" and told["kmsKeyArn"] == key["Arn"] and told["kmsRequestId"]
@@ -441,7 +441,9 @@ def hsm(tmp_path, certificate):
     make = ["softhsm2-util", "--init-token", "--free", "--label", "hsm", "--pin", PIN, "--so-pin", "so-pin-1"]
     subprocess.run(make, env=clean_environment(**environment), check=True, capture_output=True)
     anchor = certificate[2].read_text()
-    extra = f'[[pkcs11]]\ncluster_id = "{CLUSTER}"\nmodule = "{SOFTHSM}"\nlabel = "hsm"\ntrust_anchor = """{anchor}"""\n'
+    extra = (
+        f'[[pkcs11]]\ncluster_id = "{CLUSTER}"\nmodule = "{SOFTHSM}"\nlabel = "hsm"\ntrust_anchor = """{anchor}"""\n'
+    )
     gateway = Strongroom(tmp_path / "gateway", extra=extra, environment=environment).start()
     yield gateway
     assert gateway.stop() == 0, gateway.log()[-4000:]
@@ -478,9 +480,7 @@ def test_a_token_behind_a_key_store(hsm, certificate, tmp_path):
     wrong = lambda: kms.decrypt(CiphertextBlob=sealed)  # noqa: E731
     sdk.assert_refused(wrong, 400, "InvalidCiphertextException")
     s3.create_bucket(Bucket="in-the-hsm")
-    s3.put_object(
-        Bucket="in-the-hsm", Key="a", Body=PLAIN, ServerSideEncryption="aws:kms", SSEKMSKeyId=key["KeyId"]
-    )
+    s3.put_object(Bucket="in-the-hsm", Key="a", Body=PLAIN, ServerSideEncryption="aws:kms", SSEKMSKeyId=key["KeyId"])
     assert sdk.body_of(s3, "in-the-hsm", "a") == PLAIN
     sdk.assert_refused(
         lambda: kms.create_key(Origin="EXTERNAL_KEY_STORE", CustomKeyStoreId=store, XksKeyId="x"),
