@@ -403,7 +403,8 @@ impl KeyRing {
                     None => own,
                     Some(backing) => {
                         let context = canonical(sealing.context);
-                        self.seal_in_store(backing, &material.sealer, &context, own).await?
+                        // On the heap: no other key's use is to carry what an exchange with a proxy takes.
+                        Box::pin(self.seal_in_store(backing, &material.sealer, &context, own)).await?
                     }
                 }
             }
@@ -438,7 +439,7 @@ impl KeyRing {
             (None, None) => Cow::Borrowed(ciphertext),
             (Some(backing), Some(outer)) => {
                 let context = canonical(sealing.context);
-                Cow::Owned(self.open_in_store(backing, outer, &context).await?)
+                Cow::Owned(Box::pin(self.open_in_store(backing, outer, &context)).await?)
             }
             _ => return Err(KeyringError::InvalidCiphertext),
         };
@@ -454,7 +455,7 @@ impl KeyRing {
         let mut record = self.load(&place).await?.value;
         let mut backing = None;
         if let Some(custom) = &record.custom {
-            let (found, state) = self.backing(&place, custom, record.state, task.name(), usage).await?;
+            let (found, state) = Box::pin(self.backing(&place, custom, record.state, task.name(), usage)).await?;
             (backing, record.state) = (Some(found), state);
         }
         check_usable(&record, &place, Operation::Use).inspect_err(|_| {

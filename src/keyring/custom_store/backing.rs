@@ -53,7 +53,7 @@ impl KeyRing {
     /// What a key's metadata say of its store now: the state, and which token.
     pub(in crate::keyring) async fn with_store(&self, mut metadata: KeyMetadata) -> Result<KeyMetadata, KeyringError> {
         if metadata.custom.is_some() {
-            let store = self.store_of(&metadata).await?;
+            let store = Box::pin(self.store_of(&metadata)).await?;
             self.show_store(&mut metadata, &store);
         }
         Ok(metadata)
