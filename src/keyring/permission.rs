@@ -72,8 +72,11 @@ impl KeyRing {
         if let Ok(grant) = asked(&[]) {
             return Ok((grant, Leave::Policy));
         }
+        // Each by itself: a grant to the account gives nothing on to whom its policies do not let have it, even if a
+        // grant of their own lets them ask.
         let grants = self.grants_for(access, key).await?;
-        Ok((asked(&grants)?, Leave::Grants(grants)))
+        let allowing = grants.iter().filter(|grant| asked(std::slice::from_ref(*grant)).is_ok()).cloned().collect();
+        Ok((asked(&grants)?, Leave::Grants(allowing)))
     }
 
     /// Leave for the caller of `access` to ask for the retirement of a grant of `key`, which only says that no policy
