@@ -223,7 +223,8 @@ mod tests {
             ),
             (
                 concat!(
-                    r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["{\"Statement\": "#,
+                    r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["{\"Version\": \"2012-10-17\", "#,
+                    r#"\"Statement\": "#,
                     r#"{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:*\", \"Resource\": \"*\"}}"]}]}]"#,
                 ),
                 "user \"u\": policy 1: Policy document should not specify a principal.",

@@ -382,7 +382,7 @@ def test_a_store_from_its_making_to_its_end(kms, store, key, healthy):
 def test_others_may_not(server, kms, store):
     alice = sdk.client(server, "kms", who=ALICE)
     for call in (
-        lambda: alice.describe_custom_key_stores(),
+        alice.describe_custom_key_stores,
         lambda: alice.create_custom_key_store(**members("hers")),
         lambda: alice.connect_custom_key_store(CustomKeyStoreId=store),
         lambda: alice.disconnect_custom_key_store(CustomKeyStoreId=store),

@@ -68,14 +68,16 @@ class Handler(BaseHTTPRequestHandler):
         if proxy.delay:
             time.sleep(proxy.delay)
         if proxy.raw is not None:
-            return self.answer(200, proxy.raw)
+            self.answer(200, proxy.raw)
+            return
         try:
             self.authenticate(body)
             answer = self.serve(proxy, json.loads(body))
         except Failure as failure:
             name = str(failure)
             text = json.dumps({"errorName": name, "errorMessage": "WORDS OF THE PROXY"})
-            return self.answer(STATUS[name], text.encode())
+            self.answer(STATUS[name], text.encode())
+            return
         self.answer(200, json.dumps(answer).encode())
 
     def answer(self, status, body):
