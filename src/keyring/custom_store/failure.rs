@@ -291,13 +291,6 @@ impl ProxyFailure {
                 "The external key store proxy rejected the request because it does not support the requested \
                  operation. If you see this error repeatedly, report it to your external key store proxy administrator.",
             ),
-            Self::AllUnavailable => told(
-                S::ProxyUriUnreachable,
-                S::InvalidState,
-                C::ProxyNotReachable,
-                // AWS's text is not recorded.
-                "The external key store proxy reports that all instances of the external key manager are unavailable.",
-            ),
             _ => self.told_of_the_way(),
         }
     }
@@ -312,6 +305,11 @@ impl ProxyFailure {
                 C::ProxyTimedOut,
                 "The external key store proxy did not respond to the request in the time allotted. Retry the request. \
                  If you see this error repeatedly, report it to your external key store proxy administrator.",
+            ),
+            // AWS's text is not recorded.
+            Self::AllUnavailable => unreachable(
+                C::ProxyNotReachable,
+                "The external key store proxy reports that all instances of the external key manager are unavailable.",
             ),
             Self::Throttling => unreachable(
                 C::ProxyNotReachable,
