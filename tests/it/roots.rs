@@ -46,7 +46,11 @@ async fn check(stack: &Stack, kept: &Kept, what: &str) {
     for (key, plaintext, ciphertext) in &kept.keys {
         let grant = stack.grant("kms:Decrypt", key.metadata.arn.clone());
         let usage = Use { grant: &grant, key, call: Call::default(), dry_run: false };
-        let opened = stack.keyring.open(&usage, Sealing::symmetric(&context), ciphertext).await;
+        let mut opened = stack.keyring.open(&usage, Sealing::symmetric(&context), ciphertext).await;
+        if opened.is_err() {
+            // The fault of this round, which comes once, may have hit the record of this use instead of the rotation.
+            opened = stack.keyring.open(&usage, Sealing::symmetric(&context), ciphertext).await;
+        }
         let opened = opened.unwrap_or_else(|error| panic!("{what}: key {}: {error:?}", key.metadata.key_id));
         assert_eq!(opened.plaintext.expose(), plaintext, "{what}");
     }

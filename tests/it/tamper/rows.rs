@@ -6,11 +6,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use strongroom::audit::Link;
 use strongroom::index::Table;
+use strongroom::keyring::{Call, GrantOperation, GrantTerms, Leave, NewGrant, NewKey, Party};
 use strongroom::names::bucket_arn;
 use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Versioning};
 
 use super::{SMALL_BLOB, assert_clean, assert_reported};
-use crate::stack::{RawRow, Stack, Way, key};
+use crate::stack::{RawRow, Stack, Way, account, key, region};
 
 const BUCKET: &str = "bucket";
 
@@ -57,7 +58,24 @@ async fn furnished() -> (Stack, Contents) {
     stack.store.set_faults(strongroom::store::faulty::StoreFaults { fail_write_in: Some(1), ..Default::default() });
     let failed = stack.put(&bucket, &key("failed"), &[0; SMALL_BLOB], Way::Owned.requested()).await;
     assert!(failed.is_err());
+    give_a_grant(&stack).await;
     (stack, contents)
+}
+
+async fn give_a_grant(stack: &Stack) {
+    let new_key = stack.grant("kms:CreateKey", "*".to_owned());
+    let arn = stack.keyring.create_key(&new_key, &Call::default(), NewKey::default()).await.unwrap().arn;
+    let key = stack.keyring.resolve(&stack.access(), &account(), &region(), &arn).await.unwrap();
+    let terms = GrantTerms {
+        grantee: Party::Principal("arn:aws:iam::111122223333:user/alice".to_owned()),
+        retiring: None,
+        operations: vec![GrantOperation::Decrypt],
+        context: None,
+        source_arn: None,
+        name: None,
+    };
+    let (grant, new) = (stack.grant("kms:CreateGrant", arn), NewGrant::new(terms).unwrap());
+    stack.keyring.create_grant(&grant, &Call::default(), &key, &new, &Leave::Policy, false).await.unwrap();
 }
 
 /// Reads everything: each object is as it was or an error, and so are the listings. Returns the errors.
