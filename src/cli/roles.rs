@@ -5,15 +5,16 @@ use clap::{Args, Subcommand};
 use super::{Failure, say};
 use crate::policy::{READY_MADE, ReadyMade};
 
+const HOW_TO_GIVE_A_ROLE: &str = "\
+A user has a role when its name stands in the user's policies, in the settings file or STRONGROOM_ACCOUNTS:
+
+    [[account.user]]
+    name = \"alice\"
+    policies = [\"strongroom:KeyUser\"]";
+
 /// List and print the roles that come with the program: key administrator, key user, auditor
-///
-/// A user has a role when its name stands in the user's policies, in the settings file or STRONGROOM_ACCOUNTS:
-///
-///     [[account.user]]
-///     name = "alice"
-///     policies = ["strongroom:KeyUser"]
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = HOW_TO_GIVE_A_ROLE)]
 pub(super) struct Roles {
     #[command(subcommand)]
     command: Option<Command>,

@@ -55,7 +55,7 @@ impl MaterialCache {
 }
 
 impl KeyRing {
-    /// Wipes unwrapped keys that were held for [`MATERIAL_MAX_AGE`]: keys that are not used any more. To be called every
+    /// Wipes unwrapped keys that were held for five minutes: keys that are not used any more. To be called every
     /// minute or so.
     pub fn wipe_expired(&self) {
         let now = self.sources().now();

@@ -74,7 +74,7 @@ pub(super) fn count_row(place: &KeyPlace) -> Vec<u8> {
     internal(b"count", place).build()
 }
 
-/// Start of the rows of those grants of a key whose grantee has this [`GrantPrincipal::name`].
+/// Start of the rows of those grants of a key whose grantee has this [`crate::policy::GrantPrincipal::name`].
 pub(super) fn by_grantee(place: &KeyPlace, grantee: &str) -> Tuple {
     internal(b"grantee", place).bytes(grantee.as_bytes())
 }
