@@ -1,6 +1,9 @@
 //! The parts and the end of an upload.
 
-use strongroom::index::Table;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use strongroom::index::{Faults, Table};
 use strongroom::objects::Versioning;
 
 use super::{STEPS_MAX, assert_whole, interleave, read, store};
@@ -34,6 +37,27 @@ async fn a_completion_against_a_re_sent_part_and_an_abort() {
             assert_eq!(read(&stack, &bucket, "k").await, completed.ok().map(|_| one), "{what}");
         }
     }
+}
+
+/// A process that ends between a sweep's deletion of blobs and that of their rows has damaged nothing.
+#[tokio::test]
+async fn a_sweep_that_is_cut_off_is_no_damage() {
+    let (stack, bucket, _) = store(16, 100, Versioning::Never).await;
+    let upload = stack.start_upload(&bucket, &key("k"), Way::Owned.requested()).await.unwrap();
+    for number in [1, 2] {
+        stack.put_part(&bucket, &upload, (number, &[1; 70_000]), None).await.unwrap();
+    }
+    let grant = stack.object_grant("s3:AbortMultipartUpload", &bucket, &upload.key);
+    stack.objects.abort_upload(&grant, &bucket, &upload.key, upload.id).await.unwrap();
+    stack.sources.advance(Duration::from_secs(3_600));
+    stack.index.set_faults(Faults { fail_commit_in: Some(1), ..Faults::default() });
+    assert!(stack.objects.sweep(true).await.is_err(), "the failure is told");
+    let parts = stack.rows().await.into_iter().filter(|row| row.table == Table::Part).count();
+    let blobs = stack.store.blobs().list().count().await;
+    assert_eq!((blobs, parts), (0, 2), "the blobs are gone and their rows are not");
+    let report = stack.scrub().await.unwrap();
+    assert_eq!((report.damage, report.orphans), (Vec::new(), Vec::new()));
+    assert_whole(&stack, "after the next pass").await;
 }
 
 /// A part that lands behind the completion or the abort of its upload is refused, and leaves nothing.
