@@ -60,4 +60,14 @@ mod tests {
             assert!(manual.contains(&format!("`{key}`")) || manual.contains(&format!("[[{key}]]")), "{key}");
         }
     }
+
+    #[test]
+    fn every_key_is_a_flag_and_a_variable() {
+        let command = SettingsArgs::augment_args(Command::new("strongroom"));
+        for key in field_names::<Settings>() {
+            // Secrets stand in it, and a process list shows flags: `accounts_file` and STRONGROOM_ACCOUNTS instead.
+            let given = *key == "account" || command.get_arguments().any(|arg| arg.get_id() == *key);
+            assert!(given, "{key}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use serde::Deserialize;
 
 use super::accounts::RawAccount;
-use super::tokens::RawToken;
+use super::tokens::RawTokens;
 use super::values::{Network, Span, StoreOption, one_or_many, option_table};
 use super::{Config, ConfigError, Ownership, TlsFiles, check, environment, file};
 
@@ -182,9 +182,9 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_ACCOUNTS_FILE", value_name = "FILE", hide_short_help = true)]
     pub(super) accounts_file: Option<PathBuf>,
 
-    /// `[[pkcs11]]` of the file.
-    #[arg(skip)]
-    pub(super) pkcs11: Option<Vec<RawToken>>,
+    /// Tokens that custom key stores may be made over: JSON array with the keys of `[[pkcs11]]` in the settings file
+    #[arg(long, env = "STRONGROOM_PKCS11", value_name = "JSON", hide_short_help = true)]
+    pub(super) pkcs11: Option<RawTokens>,
 
     /// `[[account]]` of the file.
     #[arg(skip)]
@@ -242,7 +242,6 @@ impl SettingsArgs {
                     } else {
                         from_file.$key.or(self.given.$key)
                     },)*
-                    pkcs11: from_file.pkcs11,
                     account: from_file.account,
                 }
             };
@@ -253,7 +252,7 @@ impl SettingsArgs {
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout log_json log_filter allow_dumps
-            accounts_file
+            accounts_file pkcs11
         }
     }
 }

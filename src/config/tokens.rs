@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -9,7 +10,7 @@ use super::{ConfigError, Pkcs11Config};
 use crate::names::is_cluster_id;
 
 /// One token as it is written.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawToken {
     cluster_id: String,
@@ -18,10 +19,25 @@ pub(super) struct RawToken {
     trust_anchor: Option<String>,
 }
 
+/// All tokens as they are written: `[[pkcs11]]` tables in the file, a JSON array as flag or variable. Nothing in it is
+/// secret: a token's PIN comes with the API call that makes a store of it.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct RawTokens(Vec<RawToken>);
+
+impl FromStr for RawTokens {
+    type Err = String;
+
+    fn from_str(json: &str) -> Result<Self, String> {
+        serde_json::from_str(json).map_err(|error| format!("give a JSON array as [[pkcs11]] has it: {error}"))
+    }
+}
+
 /// Checks tokens: forms, and that no id occurs twice.
-pub(super) fn check(raw: Vec<RawToken>) -> Result<Vec<Pkcs11Config>, ConfigError> {
+pub(super) fn check(raw: RawTokens) -> Result<Vec<Pkcs11Config>, ConfigError> {
     let mut seen = HashSet::new();
-    raw.into_iter()
+    raw.0
+        .into_iter()
         .map(|token| {
             let RawToken { cluster_id, module, label, trust_anchor } = token;
             let wrong = |what: &str| Err(ConfigError(format!("pkcs11 {cluster_id:?}: {what}")));
@@ -50,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_could_never_be_named_is_refused() {
-        let refusal = |raw: Vec<RawToken>| check(raw).map_or_else(|error| error.0, |_| String::new());
+        let refusal = |raw: Vec<RawToken>| check(RawTokens(raw)).map_or_else(|error| error.0, |_| String::new());
         assert_eq!(refusal(vec![token("cluster-abcdefghijk", None), token("cluster-abcdefghijkl", None)]), "");
         assert!(refusal(vec![token("cluster-abcdefghij", None)]).contains("cluster_id is cluster- and"));
         assert!(refusal(vec![token("hsm", None)]).contains("cluster_id is cluster- and"));

@@ -1,5 +1,6 @@
 //! The binary's command line: settings from all their places, exit codes, manual pages, completions.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -78,7 +79,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 36] = [
+const EVERYWHERE: [(&str, &str, &str); 37] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -115,6 +116,11 @@ const EVERYWHERE: [(&str, &str, &str); 36] = [
     ("allow_dumps", "true", "true"),
     ("store_options", "aws_region=r", "{ aws_region = \"r\" }"),
     ("accounts_file", "ACCOUNTS", "\"ACCOUNTS\""),
+    (
+        "pkcs11",
+        r#"[{"cluster_id": "cluster-abcdefghijk", "module": "/m", "label": "l"}]"#,
+        "[{ cluster_id = \"cluster-abcdefghijk\", module = \"/m\", label = \"l\" }]",
+    ),
 ];
 
 /// What a setting needs beside it.
@@ -154,11 +160,13 @@ fn every_setting_means_the_same_everywhere() {
         assert_eq!(by_flag, by_variable, "{key}");
         assert_eq!(by_flag, by_file, "{key}");
     }
-    for key in default.keys() {
-        // Tables: accounts have a variable of their own, tokens only the file.
-        let known = matches!(key.as_str(), "account" | "pkcs11") || EVERYWHERE.iter().any(|(name, ..)| name == key);
-        assert!(known, "{key} has no row here");
-    }
+    let reference = strongroom(dir.path(), &["config", "reference"], &[]);
+    let reference = text(&reference.stdout);
+    let keys = reference.lines().filter_map(|row| row.strip_prefix("| `")?.split_once('`'));
+    let keys: BTreeSet<_> = keys.map(|(key, _)| key).collect();
+    assert_eq!(keys, EVERYWHERE.iter().map(|(key, ..)| *key).collect());
+    // Accounts have a variable of their own.
+    assert!(default.keys().all(|key| key == "account" || keys.contains(key.as_str())), "{default}");
 }
 
 #[test]
@@ -198,6 +206,9 @@ fn wrong_settings_are_refused_with_place_and_advice() {
         ("", &["--header-timeout", "7"], "is no length of time"),
         ("", &["--lisen", "x"], "--listen"),
         ("", &["--tls", "cert.pem"], "CERT,KEY"),
+        ("", &["--pkcs11", "cluster-abcdefghijk"], "give a JSON array as [[pkcs11]] has it"),
+        ("", &["--pkcs11", r#"[{"cluster_id": "hsm", "module": "/m"}]"#], "pkcs11 \"hsm\": cluster_id is cluster- and"),
+        ("", &["--pkcs11", r#"[{"cluster": "hsm"}]"#], "unknown field `cluster`"),
     ] {
         let message = refused(file, arguments, &[]);
         assert!(message.contains(expected), "{message}");
