@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -62,6 +64,8 @@ pub(super) struct Record {
     error: Option<&'static str>,
     encryption: &'static str,
     cut: Option<String>,
+    /// All of the answer's body was handed to the connection.
+    ended: bool,
     /// Health checks come every few seconds and say nothing.
     quiet: bool,
     metrics: Arc<Metrics>,
@@ -95,6 +99,7 @@ impl Record {
             error: None,
             encryption: "",
             cut: None,
+            ended: false,
             quiet: false,
             metrics,
             in_flight,
@@ -123,6 +128,8 @@ impl Record {
         self.status = answer.status().as_u16();
         self.error = said.get::<ErrorCode>().map(|code| code.0);
         self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
+        // The body that a GET would have is never asked for.
+        self.ended = self.method == http::Method::HEAD;
         self.in_flight.wait_for_client(0);
     }
 
@@ -143,13 +150,19 @@ impl Record {
         self.cut = Some(error.to_string());
     }
 
-    /// In one word: why the answer did not come to its end, where that was not the client's own wish.
+    /// There is no more of the answer's body.
+    pub(super) fn ended(&mut self) {
+        self.ended = true;
+    }
+
+    /// In one word: why an answer that was begun did not come to its end.
     fn cut_by(&self) -> Option<&'static str> {
         match self.in_flight.given_up() {
             _ if self.cut.is_some() => Some("failure"),
             Some(Expiry::StalledWrite) => Some("stall"),
             Some(Expiry::SlowWrite) => Some("min-rate"),
-            Some(Expiry::Idle | Expiry::SlowHeader) | None => None,
+            Some(Expiry::Idle | Expiry::SlowHeader) | None if self.ended || self.status == CLIENT_GONE => None,
+            Some(Expiry::Idle | Expiry::SlowHeader) | None => Some("connection"),
         }
     }
 
@@ -178,6 +191,38 @@ impl Record {
     }
 }
 
+/// The line and the count of a request of which nothing is known, since it could not be parsed.
+pub(super) fn log_unparsed(
+    request_id: &RequestId,
+    peer: IpAddr,
+    status: StatusCode,
+    error: Option<&'static str>,
+    metrics: &Metrics,
+) {
+    let (protocol, operation, status) = (Protocol::S3, "Unknown", status.as_u16());
+    tracing::info!(
+        target: "strongroom::access",
+        request_id = request_id.as_str(),
+        service = protocol.name(),
+        operation,
+        status,
+        error,
+        source_ip = %peer,
+    );
+    metrics.observe(&Measured {
+        protocol,
+        operation,
+        status,
+        error,
+        encryption: "",
+        cut_by: None,
+        received_bytes: 0,
+        sent_bytes: 0,
+        duration: Duration::ZERO,
+        first_byte: None,
+    });
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         self.metrics.end();
@@ -193,6 +238,7 @@ impl Drop for Record {
             status: self.status,
             error: self.error,
             encryption: self.encryption,
+            cut_by: self.cut_by(),
             received_bytes: self.received.bytes(),
             sent_bytes: self.sent_bytes,
             duration: self.started.elapsed(),

@@ -103,6 +103,12 @@ impl Activity {
         self.state().unread_body = true;
     }
 
+    /// How many requests were begun, if none is being answered on this connection and it does not speak HTTP/2.
+    pub(super) fn at_rest(&self) -> Option<u64> {
+        let state = self.state();
+        (state.in_flight == 0 && !state.http2).then_some(state.next_request)
+    }
+
     /// Counts idleness from now.
     pub(super) fn restart_idle(&self) {
         let mut state = self.state();

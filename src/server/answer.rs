@@ -15,6 +15,8 @@ pub(super) enum Refusal {
     SlowDown,
     /// Line and header go over a limit.
     HeaderTooLarge,
+    /// No head that HTTP knows.
+    Unparsable,
     /// No `Host`, or two of them: which bucket is meant, and what was signed, would be a matter of opinion.
     BadHost,
     /// The handler panicked.
@@ -75,7 +77,9 @@ fn s3_error(refusal: Refusal) -> Error {
             "RequestHeaderSectionTooLarge",
             "Your request header section exceeds the maximum allowed size.",
         ),
-        Refusal::BadHost => (StatusCode::BAD_REQUEST, "BadRequest", "A request names exactly one host."),
+        Refusal::Unparsable | Refusal::BadHost => {
+            (StatusCode::BAD_REQUEST, "BadRequest", "An error occurred when parsing the HTTP request.")
+        }
         Refusal::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "We encountered an internal error. Please try again.")
         }
@@ -89,9 +93,12 @@ fn s3_error(refusal: Refusal) -> Error {
     };
     let more = match refusal {
         Refusal::HeaderTooLarge => format!("<MaxSizeAllowed>{HEADER_MAX_BYTES}</MaxSizeAllowed>"),
-        Refusal::SlowDown | Refusal::BadHost | Refusal::Internal | Refusal::UnknownTarget | Refusal::Sealed => {
-            String::new()
-        }
+        Refusal::SlowDown
+        | Refusal::Unparsable
+        | Refusal::BadHost
+        | Refusal::Internal
+        | Refusal::UnknownTarget
+        | Refusal::Sealed => String::new(),
     };
     Error { status, code, message, more }
 }
@@ -102,7 +109,9 @@ fn json_error(refusal: Refusal) -> Error {
         Refusal::HeaderTooLarge => {
             (StatusCode::BAD_REQUEST, "RequestEntityTooLargeException", "The request's header section is too large.")
         }
-        Refusal::BadHost => (StatusCode::BAD_REQUEST, "ValidationException", "A request names exactly one host."),
+        Refusal::Unparsable | Refusal::BadHost => {
+            (StatusCode::BAD_REQUEST, "ValidationException", "An error occurred when parsing the HTTP request.")
+        }
         Refusal::Internal => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "KMSInternalException",

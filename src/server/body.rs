@@ -120,7 +120,10 @@ pub(super) struct AnswerBody {
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: ResponseBody, http2: bool, record: Record) -> Self {
+    pub(super) fn new(inner: ResponseBody, http2: bool, mut record: Record) -> Self {
+        if inner.is_end_stream() {
+            record.ended();
+        }
         let piece_bytes = if http2 { HTTP2_PIECE_BYTES } else { usize::MAX };
         Self { inner, rest: Bytes::new(), piece_bytes, record }
     }
@@ -128,6 +131,10 @@ impl AnswerBody {
     fn next_piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(self.piece_bytes));
         self.record.sent(piece.len());
+        // Who is told of the end beforehand does not ask for it.
+        if self.is_end_stream() {
+            self.record.ended();
+        }
         Frame::data(piece)
     }
 }
@@ -154,7 +161,10 @@ impl Body for AnswerBody {
                 self.record.failed(error.as_ref());
                 Some(Err(error))
             }
-            None => None,
+            None => {
+                self.record.ended();
+                None
+            }
         })
     }
 

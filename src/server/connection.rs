@@ -17,11 +17,11 @@ use super::HEADER_MAX_FIELDS;
 use super::activity::{Activity, Expiry, Watched};
 use super::exchange::{Peer, Shared, exchange};
 use super::tls;
+use super::unparsed::{Refusing, refuse_unparsed};
 use crate::wire::TlsInfo;
 
-/// The largest buffer for reading HTTP/1.1, in bytes: also hyper's own limit on a header, far above ours so that the
-/// refusal is ours and names a request id. What hyper refuses by itself it answers without a body, and nothing can be
-/// put in its place: a head that is none (400), a target of 65,535 bytes and more (414), and what is beyond this (431).
+/// The largest buffer for reading HTTP/1.1, in bytes: also hyper's own limit on a header, above ours so that a request
+/// that is little too large is still read, logged and answered as what it is. Beyond: `unparsed`.
 const READ_BUFFER_MAX_BYTES: usize = 128 * 1024;
 /// Header fields beyond which hyper itself answers 431.
 const PARSED_FIELDS_MAX: usize = 4 * HEADER_MAX_FIELDS;
@@ -64,7 +64,12 @@ where
 {
     let activity = Activity::new(&shared.settings.limits);
     let peer = Arc::new(Peer { ip: address.ip(), tls, activity: Arc::clone(&activity) });
-    let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+    let refuse = {
+        let shared = Arc::clone(&shared);
+        move |status| refuse_unparsed(&shared, address.ip(), status)
+    };
+    let stream = Watched::new(stream, Arc::clone(&activity));
+    let io = TokioIo::new(Refusing::new(stream, Arc::clone(&activity), refuse));
     let service = {
         let shared = Arc::clone(&shared);
         service_fn(move |request| exchange(Arc::clone(&shared), Arc::clone(&peer), request))

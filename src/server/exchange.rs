@@ -146,7 +146,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn mark(headers: &mut HeaderMap, request_id: &RequestId, sources: &Sources) {
+/// Puts the fields that every answer has.
+pub(super) fn mark(headers: &mut HeaderMap, request_id: &RequestId, sources: &Sources) {
     let mut put = |name: HeaderName, value: &str| {
         // Letters, digits and base64 make a header value.
         if let Ok(value) = HeaderValue::from_str(value) {

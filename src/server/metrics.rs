@@ -28,6 +28,7 @@ pub(super) struct Measured {
     pub(super) status: u16,
     pub(super) error: Option<&'static str>,
     pub(super) encryption: &'static str,
+    pub(super) cut_by: Option<&'static str>,
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
     pub(super) duration: Duration,
@@ -55,6 +56,7 @@ struct S3Labels {
     op: &'static str,
     code: u16,
     sse: &'static str,
+    cut_by: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -157,8 +159,8 @@ impl Metrics {
             self.kms_durations.get_or_create(&labels).observe(measured.duration.as_secs_f64());
             return;
         }
-        let (code, sse) = (measured.status, measured.encryption);
-        self.s3_requests.get_or_create(&S3Labels { op, code, sse }).inc();
+        let (code, sse, cut_by) = (measured.status, measured.encryption, measured.cut_by.unwrap_or_default());
+        self.s3_requests.get_or_create(&S3Labels { op, code, sse, cut_by }).inc();
         self.s3_durations.get_or_create(&labels).observe(measured.duration.as_secs_f64());
         if let Some(first_byte) = measured.first_byte {
             self.s3_first_bytes.get_or_create(&labels).observe(first_byte.as_secs_f64());
@@ -191,6 +193,7 @@ mod tests {
             status: 200,
             error,
             encryption: "sse-kms",
+            cut_by: None,
             received_bytes: 10,
             sent_bytes: 20,
             duration: Duration::from_millis(3),
@@ -229,7 +232,7 @@ mod tests {
         let text = metrics.render();
         for line in [
             "strongroom_build_info{version=\"0.1.0\"} 1",
-            "s3_requests_total{op=\"GetObject\",code=\"200\",sse=\"sse-kms\"} 1",
+            "s3_requests_total{op=\"GetObject\",code=\"200\",sse=\"sse-kms\",cut_by=\"\"} 1",
             "s3_request_duration_seconds_bucket{le=\"0.005\",op=\"GetObject\"} 1",
             "s3_ttfb_seconds_count{op=\"GetObject\"} 1",
             "s3_bytes_received_total 10",

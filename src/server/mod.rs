@@ -21,6 +21,7 @@ mod pace;
 mod process;
 mod protocol;
 mod tls;
+mod unparsed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;

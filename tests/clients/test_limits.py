@@ -1,18 +1,21 @@
 """What clients may make large: objects, parts, connections."""
 
 import shutil
+import threading
 import time
 
 import pytest
 
+import memory
 import sdk
 from gateway import Strongroom
-from raw import STREAM_UNSIGNED_TRAILER, UNSIGNED, read_reply
+from raw import STREAM_UNSIGNED_TRAILER, UNSIGNED, Raw, read_reply
 from sdk import MIB
 from test_bench import figures
 
 PUT_MAX = 5 * 2**30
 CONNECTIONS = 64
+HEADER_CONNECTIONS = 16
 # A PUT or GET holds three pieces of 384 KiB at most, whatever the size of the body (docs/performance.md): 64 of them on
 # top of an idle server. One body of 16 MiB that is held whole in each connection would be a GiB.
 PEAK_MAX = 128 * MIB
@@ -68,6 +71,42 @@ def test_a_completion_may_name_ten_thousand_parts(raw, upload, count, code):
     got = raw.request("POST", f"/{bucket}/k", f"uploadId={upload_id}", body=body)
     assert (got.status, got.code) == (400, code), got
     assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("begin, line", [("GET / HTTP/1.1\r\nHost: h\r\n", "x-a: {}\r\n"), ("GET /", "{}"), ("", "{}")])
+def test_memory_does_not_grow_with_headers(tmp_path, begin, line):
+    """Two gigabytes of header on sixteen connections: each is read up to its limit, refused, and not kept."""
+    gateway = Strongroom(tmp_path).start()
+    idle = peak_kib(gateway)
+    piece = line.format("y" * (65536 - len(line) + 2)).encode()
+    replies = []
+
+    def send():
+        with Raw(gateway).connect() as stream:
+            try:
+                stream.sendall(begin.encode())
+                for _ in range(2**31 // len(piece) // HEADER_CONNECTIONS):
+                    stream.sendall(piece)
+                replies.append(read_reply(stream))
+            except (BrokenPipeError, ConnectionResetError):
+                # The server reads on for 5 seconds after its answer, so that the client sees it, and no longer.
+                replies.append(None)
+
+    threads = [threading.Thread(target=send) for _ in range(HEADER_CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(replies) == HEADER_CONNECTIONS
+    for got in replies:
+        assert got is None or (got.status, got.code) == (400, "RequestHeaderSectionTooLarge"), got
+    # 256 KiB a connection, of which hyper's buffer may have 128.
+    assert peak_kib(gateway) - idle < HEADER_CONNECTIONS * 256
+    assert gateway.stop() == 0
+
+
+def peak_kib(gateway):
+    return int(memory.status(gateway.process.pid, "VmHWM").split()[0])
 
 
 def test_memory_does_not_grow_with_bodies_and_connections(tmp_path):

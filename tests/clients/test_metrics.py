@@ -11,7 +11,7 @@ from gateway import MAIN, Strongroom, free_port
 from modes import CUSTOMER, KMS
 from raw import Raw
 
-SAMPLE = re.compile(r'([a-z_0-9]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)*)\})? (\S+)')
+SAMPLE = re.compile(r'([a-z_0-9]+)(?:\{((?:[a-z_]+="[^"\\\n]*",?)*)\})? (\S+)')
 SUFFIXES = {
     "counter": {"_total"},
     "gauge": {""},
@@ -76,10 +76,10 @@ def test_it_is_openmetrics(scraped):
 def test_what_was_done_is_counted(scraped):
     _, text, _ = scraped
     for line in (
-        's3_requests_total{op="PutObject",code="200",sse="sse-s3"} 1',
-        's3_requests_total{op="PutObject",code="200",sse="sse-kms"} 1',
-        's3_requests_total{op="PutObject",code="200",sse="sse-c"} 1',
-        's3_requests_total{op="GetObject",code="200",sse="sse-c"} 1',
+        's3_requests_total{op="PutObject",code="200",sse="sse-s3",cut_by=""} 1',
+        's3_requests_total{op="PutObject",code="200",sse="sse-kms",cut_by=""} 1',
+        's3_requests_total{op="PutObject",code="200",sse="sse-c",cut_by=""} 1',
+        's3_requests_total{op="GetObject",code="200",sse="sse-c",cut_by=""} 1',
         'kms_requests_total{op="Encrypt",result="DisabledException"} 1',
     ):
         assert line in text.splitlines(), line

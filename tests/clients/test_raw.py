@@ -487,23 +487,11 @@ class TestHttp:
     def test_header_too_large(self, raw, path):
         fields = [("Host", raw.host), ("x-amz-meta-a", "x" * 2_000_000)]
         got = raw.send(raw.head_bytes("GET", path, "", fields), "GET")
-        assert got.status in (400, 431, None), got
+        assert (got.status, got.code) == (400, "RequestHeaderSectionTooLarge"), got
 
     def test_metadata_too_large(self, raw, path):
         got = raw.request("PUT", path, headers={f"x-amz-meta-{n}": "v" * 500 for n in range(5)}, body=b"x")
         assert (got.status, got.code) == (400, "MetadataTooLarge"), got
-
-    def test_endless_header_is_cut_off(self, raw, path):
-        with raw.connect() as stream:
-            stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {raw.host}\r\n".encode())
-            line = b"x-a: " + b"y" * 1000 + b"\r\n"
-            try:
-                for _ in range(10_000):
-                    stream.sendall(line)
-                stream.settimeout(10)
-                assert stream.recv(100)[:12] in (b"", b"HTTP/1.1 431", b"HTTP/1.1 400")
-            except (BrokenPipeError, ConnectionResetError):
-                pass
 
     @pytest.mark.parametrize(
         "data",
@@ -516,7 +504,9 @@ class TestHttp:
         ],
     )
     def test_garbage(self, raw, data):
-        assert raw.send(data, "GET", close_after=True).status in (None, 400, 403, 505)
+        got = raw.send(data, "GET", close_after=True)
+        assert (got.status, got.code) in ((None, None), (400, "BadRequest")), got
+        assert got.status is None or f"<RequestId>{got.headers['x-amz-request-id']}</RequestId>" in got.body.decode()
 
     @pytest.mark.parametrize("method", ["PATCH", "TRACE", "CONNECTX", "PROPFIND"])
     def test_methods(self, raw, path, method):

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use strongroom::auth::BodyTimeout;
 use strongroom::server::{self, Gateway, Limits, Metrics, Running, Settings};
 use strongroom::sources::Sources;
@@ -92,6 +93,16 @@ async fn handle(mut request: Request, gate: &Semaphore) -> Response {
             let chunk = bytes::Bytes::from(vec![b'x'; 64 * 1024]);
             let chunks = Box::pin(futures_util::stream::repeat_with(move || Ok(chunk.clone())));
             return Response::new(ResponseBody::Stream { chunks, remaining: None });
+        }
+        "/broken" => {
+            let half = futures_util::stream::iter([Ok(bytes::Bytes::from_static(b"half"))]);
+            // What is failed at once would not even begin.
+            let failure = futures_util::stream::once(async {
+                tokio::task::yield_now().await;
+                Err("on purpose".into())
+            });
+            let chunks = Box::pin(half.chain(failure));
+            return Response::new(ResponseBody::Stream { chunks, remaining: Some(8) });
         }
         "/edge" => {
             let edge = request.edge;

@@ -28,17 +28,17 @@ fn rate(bytes_per_second: u64) -> Option<MinRate> {
 
 /// What is logged on this thread, on which a test's server runs too.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn begin() -> (Self, DefaultGuard) {
+    pub(super) fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("no writer panics")).into_owned()
     }
 }
@@ -137,6 +137,7 @@ async fn an_answer_that_is_taken_too_slowly_is_cut_off() {
     }
     let log = log.text();
     assert!(log.contains("strongroom::access") && log.contains("cut_by=\"min-rate\""), "{log}");
+    assert!(edge.metrics.render().contains("code=\"200\",sse=\"\",cut_by=\"min-rate\"} 1"));
 }
 
 /// The body of an endless answer over HTTP/2 to a client whose windows are 32 KiB.
