@@ -149,6 +149,7 @@ def test_what_such_a_key_does_not_do(kms, store, key):
         lambda: kms.get_parameters_for_import(
             KeyId=key["KeyId"], WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048"
         ),
+        lambda: kms.generate_random(NumberOfBytes=32, CustomKeyStoreId=store),
         lambda: make_key(kms, store, "ext-5", MultiRegion=True),
         lambda: make_key(kms, store, "ext-5", KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT"),
     ]
@@ -473,6 +474,9 @@ def test_a_token_behind_a_key_store(hsm, certificate, tmp_path):
     kms.update_custom_key_store(CustomKeyStoreId=store, KeyStorePassword=PIN)
     connect(kms, store)
 
+    random = {kms.generate_random(NumberOfBytes=1024, CustomKeyStoreId=store)["Plaintext"] for _ in range(3)}
+    assert len(random) == 3 and all(len(bytes_) == 1024 and len(set(bytes_)) > 200 for bytes_ in random)
+
     key = kms.create_key(Origin="AWS_CLOUDHSM", CustomKeyStoreId=store)["KeyMetadata"]
     assert key["Origin"] == "AWS_CLOUDHSM" and key["CloudHsmClusterId"] == CLUSTER
     sealed = kms.encrypt(KeyId=key["KeyId"], Plaintext=PLAIN, EncryptionContext={"a": "b"})["CiphertextBlob"]
@@ -491,6 +495,8 @@ def test_a_token_behind_a_key_store(hsm, certificate, tmp_path):
     kms.disconnect_custom_key_store(CustomKeyStoreId=store)
     refusal = sdk.refusal(kms.encrypt, KeyId=key["KeyId"], Plaintext=PLAIN)
     assert (refusal.code, refusal.message) == ("KMSInvalidStateException", f"{key['Arn']} is unavailable.")
+    draw = lambda: kms.generate_random(NumberOfBytes=32, CustomKeyStoreId=store)  # noqa: E731
+    sdk.assert_refused(draw, 400, "CustomKeyStoreInvalidStateException")
     connect(kms, store)
     assert sdk.body_of(s3, "in-the-hsm", "a") == PLAIN
     # Another process, which logs in by itself.
@@ -504,6 +510,8 @@ def test_a_token_behind_a_key_store(hsm, certificate, tmp_path):
     hsm.start()
     refusal = sdk.refusal(s3.get_object, Bucket="in-the-hsm", Key="a")
     assert refusal.code == "KMS.KMSInvalidStateException", refusal
+    # Never the program's own instead.
+    sdk.assert_refused(draw, 400, "CustomKeyStoreInvalidStateException")
     (tmp_path / "tokens").rmdir()
     (tmp_path / "away").rename(tmp_path / "tokens")
     assert sdk.body_of(s3, "in-the-hsm", "a") == PLAIN

@@ -141,6 +141,14 @@ impl TokenSession {
         self.decrypt(self.required(id)?, aad, sealed)
     }
 
+    /// So many bytes of the token's own randomness.
+    pub fn random(&self, bytes: usize) -> Result<SecretBytes, TokenError> {
+        let mut random = vec![0; bytes];
+        let filled = self.session.generate_random_slice(&mut random);
+        filled.map_err(|error| failed(TokenFault::Failed, "the token gives no random bytes", &error))?;
+        Ok(SecretBytes::new(random))
+    }
+
     fn required(&self, id: &[u8; 16]) -> Result<ObjectHandle, TokenError> {
         let none = || TokenError::new(TokenFault::NoKey, "the token does not have the key".to_owned());
         self.find(STORE_LABEL, id)?.ok_or_else(none)

@@ -48,6 +48,8 @@ pub(super) enum Step {
     Update,
     /// CreateKey.
     MakeKey,
+    /// GenerateRandom.
+    MakeRandom,
 }
 
 impl Connection {
@@ -58,7 +60,7 @@ impl Connection {
             Step::Disconnect => self != Self::Disconnected,
             Step::Delete | Step::Update => self == Self::Disconnected,
             Step::UpdateLightly => matches!(self, Self::Disconnected | Self::Connected),
-            Step::MakeKey => self == Self::Connected,
+            Step::MakeKey | Step::MakeRandom => self == Self::Connected,
         };
         if allowed {
             return Ok(());
@@ -66,7 +68,7 @@ impl Connection {
         // AWS's texts are not recorded, but for that of CreateKey (XKS proxy API specification, "Error Codes").
         Err(StoreCode::InvalidState.says(match step {
             Step::Connect => "The custom key store failed to connect. Disconnect it before you connect it again.",
-            Step::Disconnect => "The custom key store is not connected.",
+            Step::Disconnect | Step::MakeRandom => "The custom key store is not connected.",
             Step::Delete | Step::Update => "The custom key store is not disconnected. Disconnect it first.",
             Step::UpdateLightly => "The custom key store must be connected or disconnected.",
             Step::MakeKey => {

@@ -11,6 +11,7 @@ mod failure;
 mod manage;
 mod new_key;
 mod proxy;
+mod random;
 mod record;
 mod token;
 mod wire;

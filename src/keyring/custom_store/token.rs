@@ -166,6 +166,11 @@ impl Tokens {
         Ok(opened.expose().to_vec())
     }
 
+    /// Random bytes of its own making.
+    pub(super) async fn random(&self, at: At<'_>, bytes: usize) -> Result<SecretBytes, KeyringError> {
+        Ok(self.call(at, move |session| session.random(bytes)).await?)
+    }
+
     /// Runs one call of a store's session, which is opened if it is not.
     async fn call<T: Send + 'static>(
         &self,
