@@ -48,6 +48,13 @@ access_keys = [{{ id = "{main.access_key}", secret = "{main.secret_key}" }}]
 [[account.user]]
 name = "alice"
 access_keys = [{{ id = "{alice.access_key}", secret = "{alice.secret_key}" }}]
+# Whom grants are given to.
+[[account.user]]
+name = "app"
+[[account.user]]
+name = "grants-admin"
+[[account.user]]
+name = "pages-admin"
 
 [[account]]
 id = "444455556666"

@@ -14,8 +14,8 @@ from programs import AWS_V2, aws_environment, find, run
 from sdk import assert_refused, refusal
 
 ROOT = f"arn:aws:iam::{MAIN.account}:root"
-APP = f"arn:aws:iam::{MAIN.account}:role/app"
-ADMIN = f"arn:aws:iam::{MAIN.account}:role/grants/admin"
+APP = f"arn:aws:iam::{MAIN.account}:user/app"
+ADMIN = f"arn:aws:iam::{MAIN.account}:user/grants-admin"
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
 
 
@@ -66,7 +66,7 @@ def test_a_grant_from_its_beginning_to_its_end(kms, fresh_key):
 
 def test_pages(kms, fresh_key):
     key_id = fresh_key["KeyId"]
-    principal = f"{ADMIN}/{key_id}"
+    principal = f"arn:aws:iam::{MAIN.account}:user/pages-admin"
 
     def make(n):
         grantee = (APP, ADMIN)[n % 2]

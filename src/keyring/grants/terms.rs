@@ -208,9 +208,11 @@ impl Party {
             Self::Principal(arn) => GrantPrincipal::parse_arn(arn),
             Self::Service(name) => GrantPrincipal::parse_service(&name.to_ascii_lowercase()),
         };
-        parsed.ok_or_else(|| {
-            KeyringError::InvalidArn(format!("ARN does not refer to a valid principal: {}", self.text()))
-        })
+        parsed.ok_or_else(|| self.is_nobody())
+    }
+
+    fn is_nobody(&self) -> KeyringError {
+        KeyringError::InvalidArn(format!("ARN does not refer to a valid principal: {}", self.text()))
     }
 }
 
@@ -291,6 +293,13 @@ impl NewGrant {
     /// The pairs of its constraint, which are CreateGrant's `kms:EncryptionContext:…` and `kms:EncryptionContextKeys`.
     pub fn encryption_context(&self) -> Option<&EncryptionContext> {
         self.terms.context.as_ref().map(ContextConstraint::pairs)
+    }
+
+    /// Whether the principals that it names are there; `knows` says it of an ARN. Services are not asked for.
+    pub fn check_principals(&self, knows: impl Fn(&str) -> bool) -> Result<(), KeyringError> {
+        let parties = std::iter::once(&self.terms.grantee).chain(&self.terms.retiring);
+        let mut principals = parties.filter(|party| matches!(party, Party::Principal(_)));
+        principals.find(|party| !knows(&party.name())).map_or(Ok(()), |unknown| Err(unknown.is_nobody()))
     }
 
     pub(super) fn terms(&self) -> &GrantTerms {

@@ -179,6 +179,8 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let keys = new.condition_keys();
     let told = Told { encryption_context: new.encryption_context(), ..Told::of(&keys) };
     let (grant, leave) = cx.keyring.authorize_new_grant(cx.access, &key, &told).await.map_err(KmsError::from)?;
+    // Behind the authorization: who may not make grants does not learn who exists.
+    new.check_principals(|arn| cx.directory.knows(arn)).map_err(KmsError::from)?;
     let made = cx.keyring.create_grant(&grant, &cx.call, &key, &new, &leave, dry_run).await;
     let made = made.map_err(Refusal::recorded)?;
     Ok(Reply::of([("GrantId", made.id.into()), ("GrantToken", made.token.into())]))
