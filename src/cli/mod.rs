@@ -92,7 +92,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Unseal(command) => Box::pin(unseal::run(*command)).await,
         Command::Root(command) => Box::pin(root::run(*command)).await,
         Command::Credentials(command) => credentials::run(command).await,
-        Command::Roles(command) => roles::run(&command),
+        Command::Roles(command) => roles::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,
         Command::Config(command) => config::run(command),

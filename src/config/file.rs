@@ -15,10 +15,14 @@ use crate::crypto::SecretBytes;
 
 /// Reads a file that was named.
 pub(super) fn load(path: &Path) -> Result<Settings, ConfigError> {
-    let text = read_secret(path)?;
-    let shown = path.display().to_string();
-    let text = std::str::from_utf8(text.expose()).map_err(|e| ConfigError(format!("{shown}: not UTF-8: {e}")))?;
-    parse(text, &shown)
+    parse(&read_text(path)?, &path.display().to_string())
+}
+
+/// The text of a settings file, secrets included.
+pub(super) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let wrong = |what: &dyn std::fmt::Display| ConfigError(format!("{}: {what}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| wrong(&error))?;
+    String::from_utf8(bytes).map_err(|error| wrong(&format_args!("not UTF-8: {}", error.utf8_error())))
 }
 
 /// Reads a file that may be absent.

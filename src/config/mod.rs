@@ -9,6 +9,7 @@ mod check;
 mod checked;
 mod environment;
 mod file;
+mod install;
 mod print;
 mod reference;
 mod settings;
@@ -20,6 +21,7 @@ pub use checked::{
     AccountConfig, Config, ConfigError, KmsConfig, Ownership, Pkcs11Config, TlsFiles, TokenConfig, UserConfig,
 };
 pub use environment::misspelt_variables;
+pub use install::{Installed, InstalledUser, install_role};
 pub use print::render_redacted;
 pub use reference::render_reference;
 pub use settings::{DEFAULT_FILE, SettingsArgs};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
@@ -215,13 +215,23 @@ impl SettingsArgs {
             Some(path) => file::load(path)?,
             None => file::load_if_present(DEFAULT_FILE.as_ref())?,
         };
+        self.load_over(from_file)
+    }
+
+    /// As [`Self::load`], with what stands in the file given.
+    pub(super) fn load_over(self, from_file: Settings) -> Result<Config, ConfigError> {
         let accounts = self.accounts_source(&from_file)?;
         let mut config = check::check(self.over(from_file), accounts, &environment::all())?;
         config.root_passphrase = environment::root_passphrase();
         Ok(config)
     }
 
-    fn accounts_source(&self, from_file: &Settings) -> Result<AccountsSource, ConfigError> {
+    /// The settings file, which may be absent unless it was named.
+    pub(super) fn file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(DEFAULT_FILE.as_ref())
+    }
+
+    pub(super) fn accounts_source(&self, from_file: &Settings) -> Result<AccountsSource, ConfigError> {
         if let Some(json) = environment::accounts() {
             return Ok(AccountsSource::Variable(json));
         }

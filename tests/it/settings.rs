@@ -1,6 +1,8 @@
 //! The binary's command line: settings from all their places, exit codes, manual pages, completions.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -188,6 +190,93 @@ fn upstream_credentials_may_come_from_the_usual_variables() {
     assert_eq!(options.keys().collect::<Vec<_>>(), ["aws_access_key_id", "aws_secret_access_key"]);
     assert!(!settings.to_string().contains("upstream"), "{settings}");
     assert!(!printed("", &[], &aws).contains_key("store_options"));
+}
+
+/// A settings file as people write them.
+const USERS: &str = r#"# kept by the platform team
+listen = "127.0.0.1:9000"   # one port
+
+[[account]]
+id = "111122223333"
+[[account.user]]
+name = "alice"              # payroll
+access_keys = [{ id = "ALICE", secret = "alice-secret" }]
+policies = [
+    '''{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}''', # all objects
+]
+[[account.user]]
+name = "bob"
+"#;
+
+#[test]
+fn a_role_is_installed_with_one_command() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (real, link) = (dir.path().join("real.toml"), dir.path().join("strongroom.toml"));
+    std::fs::write(&real, USERS).expect("written");
+    std::fs::set_permissions(&real, Permissions::from_mode(0o640)).expect("a mode");
+    std::os::unix::fs::symlink("real.toml", &link).expect("a link");
+    let install = |arguments: &[&str]| {
+        let output = strongroom(dir.path(), &[&["roles", "install"], arguments].concat(), &[]);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let file = || std::fs::read_to_string(&link).expect("the file");
+
+    let (code, said, _) = install(&["key-user", "--user", "alice", "--user", "bob"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("alice of account 111122223333 now has the role strongroom:KeyUser\nbob of"), "{said}");
+    assert!(said.contains("real.toml is changed; a server reads it when it starts: restart it"), "{said}");
+    let changed = USERS
+        .replace("# all objects\n]", "# all objects\n    \"strongroom:KeyUser\",\n]")
+        .replace("name = \"bob\"\n", "name = \"bob\"\npolicies = [\"strongroom:KeyUser\"]\n");
+    assert_eq!(file(), changed);
+    // In the place of the file, not of the link, for the same people to read, and nothing is left beside it.
+    assert!(link.symlink_metadata().expect("the link").is_symlink());
+    assert_eq!(real.metadata().expect("the file").permissions().mode() & 0o7777, 0o640);
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 2);
+    assert_eq!(printed(&file(), &[], &[])["account"][0]["user"][1]["policies"][0].as_str(), Some("strongroom:KeyUser"));
+
+    let (code, said, _) = install(&["strongroom:KeyUser", "--user", "alice"]);
+    assert!(code == Some(0) && said.contains("alice of account 111122223333 has had the role"), "{said}");
+    assert!(said.contains("real.toml is as it was") && file() == changed, "{said}");
+    let (code, _, note) = install(&["auditor", "--user", "bob"]);
+    assert!(code == Some(0) && note.contains("bob has strongroom:KeyUser too"), "{note}");
+}
+
+#[test]
+fn a_role_that_can_not_be_installed_changes_nothing() {
+    let accounts = [("STRONGROOM_ACCOUNTS", r#"[{"id": "111122223333"}]"#)];
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("strongroom.toml");
+    let wrong = format!("lissten = \"x\"\n{USERS}");
+    let unusable = format!("regions = []\n{USERS}");
+    for (before, user, variables, expected) in [
+        (USERS, "carol", &[][..], "there is no user \"carol\"; there are alice, bob"),
+        (USERS, "alice", &accounts[..], "the accounts are listed in STRONGROOM_ACCOUNTS: add \"strongroom:KeyUser\""),
+        ("accounts_file = \"a.json\"", "alice", &[], "the accounts are listed in a.json: add \"strongroom:KeyUser\""),
+        ("", "alice", &[], "no user is listed in it"),
+        // As `config check` says it.
+        (&wrong, "alice", &[], "strongroom.toml:1:1: unknown key \"lissten\"; did you mean \"listen\"?"),
+        (&unusable, "alice", &[], "regions: list at least one Region"),
+    ] {
+        std::fs::write(&file, before).expect("written");
+        let arguments = ["roles", "install", "key-user", "--user", "bob", "--user", user];
+        let output = strongroom(dir.path(), &arguments, variables);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        let message = text(&output.stderr);
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), before);
+    }
+    // Another change is on its way.
+    std::fs::write(&file, USERS).expect("written");
+    std::fs::write(dir.path().join("strongroom.toml.new"), "").expect("written");
+    let install = ["roles", "install", "key-user", "--user", "alice"];
+    let message = text(&strongroom(dir.path(), &install, &[]).stderr);
+    assert!(message.contains("strongroom.toml.new is there; another change is on its way"), "{message}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), USERS);
+    // There is no file at all.
+    let empty = tempfile::tempdir().expect("a directory");
+    let message = text(&strongroom(empty.path(), &install, &[]).stderr);
+    assert!(message.contains("there is none yet; `strongroom roles print --toml key-user` prints"), "{message}");
 }
 
 #[test]
