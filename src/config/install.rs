@@ -177,7 +177,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         // The error that is told is the first one.
         let _left_behind = std::fs::remove_file(&temporary);
     })?;
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     File::open(directory)?.sync_all()
 }
 

@@ -228,7 +228,7 @@ impl SettingsArgs {
 
     /// The settings file, which may be absent unless it was named.
     pub(super) fn file(&self) -> &Path {
-        self.config.as_deref().unwrap_or(DEFAULT_FILE.as_ref())
+        self.config.as_deref().unwrap_or_else(|| DEFAULT_FILE.as_ref())
     }
 
     pub(super) fn accounts_source(&self, from_file: &Settings) -> Result<AccountsSource, ConfigError> {
