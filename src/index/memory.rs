@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -20,6 +21,8 @@ pub struct Faults {
     pub lose_answer_in: Option<u64>,
     /// Refuse the n-th commit from now as a full disk does.
     pub full_in: Option<u64>,
+    /// So long every commit takes before it is done: no fault, but a slow disk.
+    pub commit_delay: Duration,
 }
 
 /// An index in memory.
@@ -159,6 +162,10 @@ impl Index for MemoryIndex {
         Box::pin(async move {
             // Others get their turn between the decision to commit and the commit, as with a real engine.
             tokio::task::yield_now().await;
+            let delay = self.state().faults.commit_delay;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             self.state().commit(batch)
         })
     }

@@ -11,6 +11,7 @@ mod cx;
 mod encoded_word;
 mod error;
 mod fields;
+mod keep_alive;
 mod listing;
 mod map;
 mod object_answer;
@@ -32,3 +33,6 @@ mod uploads;
 mod version_id;
 
 pub use serve::serve;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use super::code::Code;
 use super::cx::{Addressed, Cx, CxBody, before};
 use super::error::Error;
 use super::fields;
+use super::keep_alive;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
@@ -21,29 +22,16 @@ use crate::names::{
 };
 use crate::objects::Bucket;
 use crate::policy::Target;
-use crate::wire::{EncryptionLabel, ErrorCode, Request, RequestId, Response};
+use crate::wire::{EncryptionLabel, ErrorCode, Findings, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
 const IGNORED_BODY_BYTES: usize = 64 * 1024;
 
 /// Answers one S3 request.
 pub async fn serve(app: &Arc<App>, request: Request) -> Response {
-    let (request_id, findings) = (request.edge.request_id.clone(), request.edge.findings.clone());
-    let asked =
-        Asked { method: request.head.method.clone(), uri: request.head.uri.clone(), host: request.edge.host.clone() };
-    let mut answer = match answer(app, request).await {
-        Ok(answer) => answer,
-        Err(mut error) => {
-            asked.complete(&mut error, &app.config.domains);
-            log(&error, request_id.as_str(), findings.found().operation);
-            let mut answer = error.render(asked.uri.path(), &request_id, asked.method == http::Method::HEAD);
-            answer.extensions_mut().insert(ErrorCode(error.code().name()));
-            answer
-        }
-    };
-    let encryption = encryption_label(answer.headers());
-    answer.extensions_mut().insert(EncryptionLabel(encryption));
-    answer
+    let asked = Arc::new(Asked::of(&request));
+    let outcome = answer(app, request, &asked).await;
+    asked.conclude(outcome, &app.config.domains)
 }
 
 /// The mode that an answer names.
@@ -69,14 +57,40 @@ fn log(error: &Error, request_id: &str, operation: Option<&str>) {
     }
 }
 
-/// What was asked for: kept for the elements that AWS adds to errors.
+/// What was asked for: kept for the elements that AWS adds to errors, and for the log.
 struct Asked {
     method: http::Method,
     uri: http::Uri,
     host: String,
+    request_id: RequestId,
+    findings: Findings,
 }
 
 impl Asked {
+    fn of(request: &Request) -> Self {
+        Self {
+            method: request.head.method.clone(),
+            uri: request.head.uri.clone(),
+            host: request.edge.host.clone(),
+            request_id: request.edge.request_id.clone(),
+            findings: request.edge.findings.clone(),
+        }
+    }
+
+    /// The answer that an outcome is told with.
+    fn conclude(&self, outcome: Result<Response, Error>, domains: &[String]) -> Response {
+        let mut answer = outcome.unwrap_or_else(|mut error| {
+            self.complete(&mut error, domains);
+            log(&error, self.request_id.as_str(), self.findings.found().operation);
+            let mut answer = error.render(self.uri.path(), &self.request_id, self.method == http::Method::HEAD);
+            answer.extensions_mut().insert(ErrorCode(error.code().name()));
+            answer
+        });
+        let encryption = encryption_label(answer.headers());
+        answer.extensions_mut().insert(EncryptionLabel(encryption));
+        answer
+    }
+
     /// Adds the elements that AWS's errors of this code name and that stand in the request, unless the operation named
     /// them itself (a copy's source).
     fn complete(&self, error: &mut Error, domains: &[String]) {
@@ -105,8 +119,8 @@ impl Asked {
     }
 }
 
-async fn answer(app: &Arc<App>, request: Request) -> Result<Response, Error> {
-    let findings = request.edge.findings.clone();
+async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<Response, Error> {
+    let findings = &asked.findings;
     let address = address::resolve(&request.edge.host, request.head.uri.path(), &app.config.domains)?;
     if let Some(bucket) = &address.bucket {
         findings.bucket(bucket);
@@ -117,7 +131,6 @@ async fn answer(app: &Arc<App>, request: Request) -> Result<Response, Error> {
         Address { key: None, .. } => table::Target::Bucket,
         Address { .. } => table::Target::Object,
     };
-    let request_id = request.edge.request_id.clone();
     // For the log alone: what is answered follows from the request as it was signed.
     if let Ok(row) = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers) {
         findings.operation(row.name);
@@ -127,7 +140,7 @@ async fn answer(app: &Arc<App>, request: Request) -> Result<Response, Error> {
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     findings.operation(row.name);
-    let signed = Signed { access, payload, head, query, address, request_id };
+    let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
         return perform(app, row, signed).await.map(|(answer, _)| answer);
     }
@@ -159,12 +172,12 @@ struct Signed {
     head: http::request::Parts,
     query: Query,
     address: Address,
-    request_id: RequestId,
+    asked: Arc<Asked>,
 }
 
 /// Bucket, grant, body, handler. Beside the answer: the proof that the call is in the trail already, if it is.
 async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
-    let Signed { access, payload, head, query, address, request_id } = signed;
+    let Signed { access, payload, head, query, address, asked } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let grant = authorize(row, &addressed, &access, &RequestKeys { headers: &head.headers, query: &query })?;
     refuse_headers(row, &head.headers)?;
@@ -177,10 +190,15 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         Body::Checked(_) if !payload.is_digest_named() => return Err(digest_missing()),
         Body::Checked(limit) => collect(payload, limit).await?,
     };
-    let action = row.action;
+    let (action, request_id) = (row.action, asked.request_id.clone());
     let cx = Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, body };
     match handler {
         Handler::Answer(run) => Ok((run(cx).await?, None)),
+        Handler::Long(run) => {
+            let app = Arc::clone(app);
+            let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
+            Ok((keep_alive::answer(run(cx), conclude).await?, None))
+        }
         Handler::Change(run) => {
             let event = trail::change(row, &cx);
             let (answer, recorded) = run(cx, event).await?;

@@ -94,13 +94,16 @@ pub(crate) enum Body {
 }
 
 /// What comes of a handler.
-type Handled<T> = BoxFuture<'static, Result<T, Error>>;
+pub(super) type Handled<T> = BoxFuture<'static, Result<T, Error>>;
 
 /// A handler.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Handler {
     /// Tells something, or changes data. Of a management call the record is written after it, before the answer leaves.
     Answer(fn(Cx) -> Handled<Response>),
+    /// As `Answer`, of one that may take longer than clients wait: its answer then begins before the outcome is known
+    /// ([`super::keep_alive`]).
+    Long(fn(Cx) -> Handled<Response>),
     /// A management call that changes something: commits the event with its change, and shows the proof.
     Change(fn(Cx, Event) -> Handled<(Response, Recorded)>),
 }
@@ -122,6 +125,12 @@ pub(crate) struct Row {
 macro_rules! run {
     ($operation:ident) => {
         Handler::Answer(|cx| Box::pin(ops::$operation::run(cx)))
+    };
+}
+
+macro_rules! long {
+    ($operation:ident) => {
+        Handler::Long(|cx| Box::pin(ops::$operation::run(cx)))
     };
 }
 
@@ -305,8 +314,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("PostObject", POST, Bucket, on(&[]), act("s3:PutObject")),
     refused("OptionsBucket", OPTIONS, Bucket, on(&[]), act("s3:GetBucketCORS")),
     served("AbortMultipartUpload", DELETE, Object, on(&["uploadId"]), act("s3:AbortMultipartUpload"), Body::None, run!(abort_multipart_upload)),
-    served("CompleteMultipartUpload", POST, Object, on(&["uploadId"]), act("s3:PutObject"), Body::Small(BODY_COMPLETE), run!(complete_multipart_upload)),
-    served("CopyObject", PUT, Object, on_header(&[], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(copy_object)),
+    served("CompleteMultipartUpload", POST, Object, on(&["uploadId"]), act("s3:PutObject"), Body::Small(BODY_COMPLETE), long!(complete_multipart_upload)),
+    served("CopyObject", PUT, Object, on_header(&[], "x-amz-copy-source"), act("s3:PutObject"), Body::None, long!(copy_object)),
     served("CreateMultipartUpload", POST, Object, on(&["uploads"]), act("s3:PutObject"), Body::None, run!(create_multipart_upload)),
     served("DeleteObject", DELETE, Object, on(&[]), act2("s3:DeleteObject", "s3:DeleteObjectVersion"), Body::None, run!(delete_object)),
     served("DeleteObjectTagging", DELETE, Object, on(&["tagging"]), act2("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"), Body::None, run!(delete_object_tagging)),
@@ -319,7 +328,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("PutObjectTagging", PUT, Object, on(&["tagging"]), act2("s3:PutObjectTagging", "s3:PutObjectVersionTagging"), Body::Small(BODY_SMALL), run!(put_object_tagging)),
     served("UpdateObjectEncryption", PUT, Object, on(&["encryption"]), act("s3:UpdateObjectEncryption"), Body::Checked(BODY_SMALL), run!(update_object_encryption)),
     served("UploadPart", PUT, Object, on(&["partNumber", "uploadId"]), act("s3:PutObject"), Body::Stream, run!(upload_part)),
-    served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, run!(upload_part_copy)),
+    served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, long!(upload_part_copy)),
     refused("DeleteObjectAnnotation", DELETE, Object, on(&["annotation", "annotationName"]), act("s3:DeleteObjectAnnotation")),
     refused("GetObjectAcl", GET, Object, on(&["acl"]), act2("s3:GetObjectAcl", "s3:GetObjectVersionAcl")),
     refused("GetObjectAnnotation", GET, Object, on(&["annotation", "annotationName"]), act("s3:GetObjectAnnotation")),

@@ -17,7 +17,7 @@ use super::activity::{Expiry, InFlight};
 use super::body::Progress;
 use super::metrics::{Measured, Metrics};
 use super::protocol::Protocol;
-use crate::wire::{EncryptionLabel, ErrorCode, Findings, Found, RequestId, Response};
+use crate::wire::{Findings, Found, LateOutcome, Outcome, RequestId, Response};
 
 /// The most bytes of a path or query in a line. Longer ones are cut: the request id finds the audit record.
 const SHOWN_MAX_BYTES: usize = 2048;
@@ -43,8 +43,8 @@ const SHOWN_PARAMETERS: [&str; 17] = [
     "x-id",
 ];
 
-/// The status that stands in logs and metrics for "the client went away before an answer".
-const CLIENT_GONE: u16 = 499;
+/// What stands in logs and metrics for "the client went away before the outcome".
+const CLIENT_GONE: Outcome = Outcome { status: 499, error: None, encryption: "" };
 
 /// What is known of one exchange. Dropping it writes the line.
 #[derive(Debug)]
@@ -59,10 +59,12 @@ pub(super) struct Record {
     first_byte: Option<Instant>,
     received: Arc<Progress>,
     sent_bytes: u64,
-    status: u16,
+    /// The status in the head of an answer that began without the outcome.
+    sent_status: Option<u16>,
+    outcome: Outcome,
+    /// Where the outcome will be found, if the answer began without it.
+    late: Option<LateOutcome>,
     findings: Findings,
-    error: Option<&'static str>,
-    encryption: &'static str,
     cut: Option<String>,
     /// All of the answer's body was handed to the connection.
     ended: bool,
@@ -94,10 +96,10 @@ impl Record {
             first_byte: None,
             received,
             sent_bytes: 0,
-            status: CLIENT_GONE,
+            sent_status: None,
+            outcome: CLIENT_GONE,
+            late: None,
             findings: Findings::default(),
-            error: None,
-            encryption: "",
             cut: None,
             ended: false,
             quiet: false,
@@ -124,10 +126,11 @@ impl Record {
 
     /// Takes over what the protocol said of its answer.
     pub(super) fn answered(&mut self, answer: &Response) {
-        let said = answer.extensions();
-        self.status = answer.status().as_u16();
-        self.error = said.get::<ErrorCode>().map(|code| code.0);
-        self.encryption = said.get::<EncryptionLabel>().map_or("", |label| label.0);
+        self.late = answer.extensions().get::<LateOutcome>().cloned();
+        if self.late.is_none() {
+            self.outcome = Outcome::of(answer);
+        }
+        self.sent_status = self.late.is_some().then(|| answer.status().as_u16());
         // The body that a GET would have is never asked for.
         self.ended = self.method == http::Method::HEAD;
         self.in_flight.wait_for_client(0);
@@ -156,17 +159,19 @@ impl Record {
     }
 
     /// In one word: why an answer that was begun did not come to its end.
-    fn cut_by(&self) -> Option<&'static str> {
+    fn cut_by(&self, outcome: Outcome) -> Option<&'static str> {
         match self.in_flight.given_up() {
             _ if self.cut.is_some() => Some("failure"),
             Some(Expiry::StalledWrite) => Some("stall"),
             Some(Expiry::SlowWrite) => Some("min-rate"),
-            Some(Expiry::Idle | Expiry::SlowHeader) | None if self.ended || self.status == CLIENT_GONE => None,
+            Some(Expiry::Idle | Expiry::SlowHeader) | None if self.ended || outcome.status == CLIENT_GONE.status => {
+                None
+            }
             Some(Expiry::Idle | Expiry::SlowHeader) | None => Some("connection"),
         }
     }
 
-    fn line(&self, operation: &str, found: &Found) {
+    fn line(&self, operation: &str, found: &Found, outcome: Outcome) {
         tracing::info!(
             target: "strongroom::access",
             request_id = self.request_id.as_str(),
@@ -176,9 +181,10 @@ impl Record {
             bucket = found.bucket.as_deref().map(cut).as_deref(),
             path = self.path,
             query = self.query,
-            status = self.status,
-            error = self.error,
-            cut_by = self.cut_by(),
+            status = outcome.status,
+            sent_status = self.sent_status,
+            error = outcome.error,
+            cut_by = self.cut_by(outcome),
             received_bytes = self.received.bytes(),
             sent_bytes = self.sent_bytes,
             duration_ms = self.started.elapsed().as_secs_f64() * 1000.0,
@@ -231,14 +237,15 @@ impl Drop for Record {
         }
         let found = self.findings.found();
         let operation = found.operation.unwrap_or("Unknown");
-        self.line(operation, &found);
+        let outcome = self.late.as_ref().and_then(LateOutcome::get).unwrap_or(self.outcome);
+        self.line(operation, &found, outcome);
         self.metrics.observe(&Measured {
             protocol: self.protocol,
             operation,
-            status: self.status,
-            error: self.error,
-            encryption: self.encryption,
-            cut_by: self.cut_by(),
+            status: outcome.status,
+            error: outcome.error,
+            encryption: outcome.encryption,
+            cut_by: self.cut_by(outcome),
             received_bytes: self.received.bytes(),
             sent_bytes: self.sent_bytes,
             duration: self.started.elapsed(),

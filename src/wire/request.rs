@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::{RequestBody, ResponseBody};
 use crate::sources::{Sources, Timestamp};
@@ -132,3 +132,43 @@ pub struct ErrorCode(pub &'static str);
 /// The encryption of the object that a request was about, e.g. `sse-kms`: as [`ErrorCode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncryptionLabel(pub &'static str);
+
+/// How a request ended, for the access log and the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The HTTP status that says it. A late outcome's is the one that the client would have been sent, had it waited.
+    pub status: u16,
+    /// The error's code, if it is one.
+    pub error: Option<&'static str>,
+    /// As [`EncryptionLabel`]; empty: none.
+    pub encryption: &'static str,
+}
+
+impl Outcome {
+    /// What an answer and its extensions say.
+    pub fn of(answer: &Response) -> Self {
+        let said = answer.extensions();
+        Self {
+            status: answer.status().as_u16(),
+            error: said.get::<ErrorCode>().map(|code| code.0),
+            encryption: said.get::<EncryptionLabel>().map_or("", |label| label.0),
+        }
+    }
+}
+
+/// An extension of a response that begins before its outcome is known: the status in its head says nothing, and what
+/// came of the request is to be found here when it has ended. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct LateOutcome(Arc<OnceLock<Outcome>>);
+
+impl LateOutcome {
+    /// Notes the outcome; the first one counts.
+    pub fn note(&self, outcome: Outcome) {
+        let _first_counts = self.0.set(outcome);
+    }
+
+    /// The outcome, once there is one.
+    pub fn get(&self) -> Option<Outcome> {
+        self.0.get().copied()
+    }
+}

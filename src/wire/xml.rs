@@ -8,6 +8,9 @@ use quick_xml::reader::Reader;
 /// S3's namespace.
 pub const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// What a document begins with.
+pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
 /// Elements inside elements; S3's deepest body has six levels.
 const MAX_DEPTH: usize = 32;
 /// Elements of one body: Complete with 10,000 parts of a dozen elements each stays below.
@@ -41,7 +44,7 @@ impl Writer {
     /// The same, with room for `bytes` bytes: a list page is then written without growing the string on the way.
     pub fn with_capacity(bytes: usize) -> Self {
         let mut out = String::with_capacity(bytes);
-        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        out.push_str(DECLARATION);
         Self(out)
     }
 

@@ -16,8 +16,8 @@ use crate::sse::{CustomerKey, Envelope, Mode, SseError};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
 
-/// Answers when it is done: the parts stay where they are and the object is one commit, however many there are, so
-/// that there is nothing to wait for. (AWS sends its headers at once and blanks meanwhile, and an error inside 200.)
+/// The parts stay where they are and the object is one commit, however many there are: mostly there is nothing to wait
+/// for but a slow disk, or a slow key store where the caller's leave to decrypt is asked for.
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;

@@ -2,9 +2,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{Asked, Code, Error, parse_key, refuse_headers};
 use crate::s3::table::{SEALING_OPERATIONS, TABLE};
+use crate::sources::{Sources, Timestamp};
+use crate::wire::{Findings, RequestId};
 
 fn completed(error: Error, host: &str, uri: &str) -> Vec<(&'static str, String)> {
-    let asked = Asked { method: Method::DELETE, uri: uri.parse().unwrap(), host: host.to_owned() };
+    let asked = Asked {
+        method: Method::DELETE,
+        uri: uri.parse().unwrap(),
+        host: host.to_owned(),
+        request_id: RequestId::generate(&Sources::seeded(1, Timestamp(0))),
+        findings: Findings::default(),
+    };
     let mut error = error;
     asked.complete(&mut error, &["s3.example.com".to_owned()]);
     error.elements().map(|(name, value)| (name, value.to_owned())).collect()

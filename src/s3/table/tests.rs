@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::{Body, On, Row, SEALING_OPERATIONS, SUPERSEDED, TABLE};
+use super::{Body, Handler, On, Row, SEALING_OPERATIONS, SUPERSEDED, TABLE};
 
 /// Names of all operations of AWS's newest S3 model, one a line.
 const OPERATIONS: &str = include_str!("../../../fixtures/s3/operations.txt");
@@ -85,7 +85,11 @@ fn line(row: &Row) -> String {
         Body::Checked(limit) => format!("{limit}+digest"),
         Body::Stream => "stream".to_owned(),
     };
-    let handler = if row.handler.is_some() { "served" } else { "refused" };
+    let handler = match row.handler {
+        None => "refused",
+        Some(Handler::Answer(_) | Handler::Change(_)) => "served",
+        Some(Handler::Long(_)) => "served-late",
+    };
     let each = if row.action.on == On::EachObject { "each:" } else { "" };
     let (name, method, target, action) = (row.name, row.method, row.target, row.action.plain);
     format!("{name} {method} {target:?} {condition} {each}{action} {versioned} {body} {handler}")

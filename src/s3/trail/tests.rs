@@ -1,29 +1,14 @@
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::app::tests::Gateway;
-use crate::crypto::{SecretBytes, md5, sha256};
 use crate::index::Faults;
 use crate::names::BucketName;
 use crate::s3::serve::serve;
 use crate::s3::table::{Handler, TABLE};
-use crate::sigv4::{SignedParts, Signer, sign_headers};
-use crate::wire::{Edge, ErrorCode, Findings, Found, Request, RequestBody, RequestId};
-
-const SECRET: &str = "a-secret-for-tests";
-const SETTINGS: &str = r#"
-regions = ["us-east-1", "eu-west-1"]
-[[account]]
-id = "111122223333"
-access_keys = [{ id = "ROOT", secret = "a-secret-for-tests" }]
-user = [{ name = "alice", access_keys = [{ id = "ALICE", secret = "a-secret-for-tests" }] }]
-[[account]]
-id = "444455556666"
-access_keys = [{ id = "OTHER", secret = "a-secret-for-tests" }]
-"#;
+use crate::s3::tests::SETTINGS;
+use crate::wire::{ErrorCode, Found};
 
 const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 const SUSPENDED: &str = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
@@ -49,39 +34,10 @@ const CHANGES: [Call; 7] = [
 impl Gateway {
     /// Sends a signed request; the error's code or `""`.
     async fn call(&self, key: &str, (_, method, uri, body): Call) -> &'static str {
-        let answer = serve(&self.app, self.request(key, method, uri, body)).await;
+        let answer = serve(&self.app, self.request(key, (method, uri), &[], body)).await;
         let code = answer.extensions().get::<ErrorCode>().map_or("", |code| code.0);
         assert_eq!(answer.status().is_success(), code.is_empty(), "{method} {uri}: {code}");
         code
-    }
-
-    fn request(&self, key: &str, method: &'static str, uri: &'static str, body: &'static str) -> Request {
-        let now = self.sources.now();
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
-        let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
-        let md5 = http::HeaderValue::from_str(&STANDARD.encode(md5(body.as_bytes()))).unwrap();
-        let headers = http::HeaderMap::from_iter([
-            (http::header::HOST, http::HeaderValue::from_static("s3.test")),
-            (http::HeaderName::from_static("content-md5"), md5),
-        ]);
-        let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
-        let hash: String = sha256(body.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
-        head.headers = sign_headers(&signer, &parts, &hash).0;
-        head.headers.insert(http::header::CONTENT_LENGTH, body.len().into());
-        let edge = Edge {
-            request_id: RequestId::generate(&self.sources),
-            received: now,
-            source_ip: [192, 0, 2, 1].into(),
-            secure: true,
-            confidential: true,
-            tls: None,
-            host: "s3.test".to_owned(),
-            host_header: "s3.test".to_owned(),
-            findings: Findings::default(),
-        };
-        Request { head, edge, body: RequestBody::full(body) }
     }
 
     /// What is configured, as far as the calls of [`CHANGES`] change it.
@@ -220,7 +176,7 @@ async fn a_call_goes_on_to_its_record_when_its_caller_hangs_up() {
     for call in CHANGES {
         let gateway = prepared().await;
         let (before, count) = (gateway.configuration().await, gateway.record_count().await);
-        let request = gateway.request("ROOT", call.1, call.2, call.3);
+        let request = gateway.request("ROOT", (call.1, call.2), &[], call.3);
         let findings = request.edge.findings.clone();
         assert!(serve(&gateway.app, request).now_or_never().is_none());
         // The access log hears of it all the same.

@@ -3,6 +3,7 @@
 mod drain;
 mod http1;
 mod http2;
+mod late;
 mod limits;
 mod slow;
 mod smuggling;
@@ -30,7 +31,7 @@ struct Edge {
     running: Running,
     address: SocketAddr,
     metrics: Arc<Metrics>,
-    /// Requests to `/wait` go on when they get a permit from here.
+    /// Requests to `/wait` and `/late` go on when they get a permit from here.
     gate: Arc<Semaphore>,
 }
 
@@ -60,7 +61,7 @@ async fn start(settings: Settings) -> Edge {
     let handler_gate = Arc::clone(&gate);
     let handler = move |request: Request| -> futures_util::future::BoxFuture<'static, Response> {
         let gate = Arc::clone(&handler_gate);
-        Box::pin(async move { handle(request, &gate).await })
+        Box::pin(async move { handle(request, gate).await })
     };
     let gateway = Gateway { handler: Arc::new(handler), ready: Arc::new(|| Ok(())) };
     let metrics = Metrics::new();
@@ -69,7 +70,7 @@ async fn start(settings: Settings) -> Edge {
     Edge { address: running.address(), running, metrics, gate }
 }
 
-async fn handle(mut request: Request, gate: &Semaphore) -> Response {
+async fn handle(mut request: Request, gate: Arc<Semaphore>) -> Response {
     request.edge.findings.operation("TestOperation");
     let text = match request.head.uri.path() {
         "/length" => {
@@ -89,6 +90,7 @@ async fn handle(mut request: Request, gate: &Semaphore) -> Response {
             gate.acquire().await.expect("the gate stays open").forget();
             "waited".to_owned()
         }
+        "/late" => return late::answer(gate),
         "/endless" => {
             let chunk = bytes::Bytes::from(vec![b'x'; 64 * 1024]);
             let chunks = Box::pin(futures_util::stream::repeat_with(move || Ok(chunk.clone())));

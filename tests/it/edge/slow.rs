@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::num::NonZeroU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,16 +13,17 @@ use strongroom::server::MinRate;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
 use super::limits::with;
 use super::{CLOSE, Edge, PATIENCE, header};
 
-const SHORT: Duration = Duration::from_millis(300);
+pub(super) const SHORT: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A rate that is averaged over a short time.
-fn rate(bytes_per_second: u64) -> Option<MinRate> {
+pub(super) fn rate(bytes_per_second: u64) -> Option<MinRate> {
     NonZeroU64::new(bytes_per_second).map(|bytes_per_second| MinRate { bytes_per_second, window: SHORT })
 }
 
@@ -32,6 +33,10 @@ pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(super) fn begin() -> (Self, DefaultGuard) {
+        // With one subscriber alone `tracing` asks only the thread that comes first to a place in the program whether
+        // anybody listens there: another test's, where nobody does. With two it asks both.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&SECOND);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();

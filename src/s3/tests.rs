@@ -1,0 +1,64 @@
+//! Requests for tests of the protocol as a whole.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+
+use crate::app::tests::Gateway;
+use crate::crypto::{SecretBytes, md5, sha256};
+use crate::names::hex;
+use crate::sigv4::{SignedParts, Signer, sign_headers};
+use crate::wire::{Edge, Findings, Request, RequestBody, RequestId};
+
+/// Three callers, by their access keys: an account's root, its user, and another account's root.
+pub(super) const SETTINGS: &str = r#"
+regions = ["us-east-1", "eu-west-1"]
+[[account]]
+id = "111122223333"
+access_keys = [{ id = "ROOT", secret = "a-secret-for-tests" }]
+user = [{ name = "alice", access_keys = [{ id = "ALICE", secret = "a-secret-for-tests" }] }]
+[[account]]
+id = "444455556666"
+access_keys = [{ id = "OTHER", secret = "a-secret-for-tests" }]
+"#;
+
+/// Of all callers.
+const SECRET: &str = "a-secret-for-tests";
+
+impl Gateway {
+    /// A signed request of the caller with this access key.
+    pub(super) fn request(
+        &self,
+        key: &str,
+        (method, uri): (&str, &str),
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Request {
+        let now = self.sources.now();
+        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+        let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
+        let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
+        let digest = STANDARD.encode(md5(body.as_bytes()));
+        let common = [("host", "s3.test"), ("content-md5", digest.as_str())];
+        let header = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        let headers = common.iter().chain(headers).map(header).collect();
+        let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
+        let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
+        head.headers = sign_headers(&signer, &parts, &hex(&sha256(body.as_bytes()))).0;
+        head.headers.insert(CONTENT_LENGTH, body.len().into());
+        let edge = Edge {
+            request_id: RequestId::generate(&self.sources),
+            received: now,
+            source_ip: [192, 0, 2, 1].into(),
+            secure: true,
+            confidential: true,
+            tls: None,
+            host: "s3.test".to_owned(),
+            host_header: "s3.test".to_owned(),
+            findings: Findings::default(),
+        };
+        Request { head, edge, body: RequestBody::full(body.to_owned()) }
+    }
+}
