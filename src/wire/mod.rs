@@ -15,4 +15,6 @@ pub use dates::{
 pub use json::parse_strict_json;
 pub use member::lower_camel;
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
-pub use request::{Edge, EncryptionLabel, ErrorCode, Findings, Found, Request, RequestId, Response, TlsInfo};
+pub use request::{
+    Edge, EncryptionLabel, ErrorCode, Findings, Found, Request, RequestId, Response, TlsInfo, virtual_bucket,
+};
