@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::error::Error;
-use crate::wire::decode_path;
+use crate::wire::{decode_path, virtual_bucket};
 
 /// Bucket and key as the client named them, not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,7 @@ pub(crate) struct Address {
 pub(crate) fn resolve(host: &str, raw_path: &str, domains: &[String]) -> Result<Address, Error> {
     let decode = |text: &str| decode_path(text).ok_or_else(|| Error::new(Code::InvalidURI));
     let path = raw_path.strip_prefix('/').unwrap_or(raw_path);
-    let virtual_bucket = domains
-        .iter()
-        .find_map(|domain| host.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')))
-        .filter(|bucket| !bucket.is_empty());
-    if let Some(bucket) = virtual_bucket {
+    if let Some(bucket) = virtual_bucket(host, domains) {
         let key = Some(decode(path)?).filter(|key| !key.is_empty());
         return Ok(Address { bucket: Some(bucket.to_owned()), key });
     }
@@ -40,7 +36,7 @@ mod tests {
     use super::{Address, resolve};
 
     fn check(host: &str, path: &str, bucket: Option<&str>, key: Option<&str>) {
-        let domains = ["s3.example.com".to_owned(), "localhost".to_owned()];
+        let domains = ["localhost", "s3.localhost", "s3.example.com"].map(str::to_owned);
         let expected = Address { bucket: bucket.map(str::to_owned), key: key.map(str::to_owned) };
         assert_eq!(resolve(host, path, &domains).unwrap(), expected, "{host} {path}");
     }
@@ -60,6 +56,9 @@ mod tests {
         check("bkt.s3.example.com", "//k", Some("bkt"), Some("/k"));
         check("bkt.localhost", "/k", Some("bkt"), Some("k"));
         check("xs3.example.com", "/bkt/k", Some("bkt"), Some("k"));
+        check("s3.localhost", "/bkt/k", Some("bkt"), Some("k"));
+        check("bkt.s3.localhost", "/k", Some("bkt"), Some("k"));
+        check(".localhost", "/bkt/k", Some("bkt"), Some("k"));
     }
 
     #[test]

@@ -86,6 +86,11 @@ pub fn string_to_sign_v2(request: &V2Request<'_>) -> String {
         out.push_str(bucket);
     }
     out.push_str(request.path);
+    // A bucket's own path ends in a slash here, whether or not it was sent with one: botocore signs it so, since AWS
+    // takes nothing else.
+    if request.host_bucket.is_none() && request.path.rfind('/') == Some(0) && request.path.len() > 1 {
+        out.push('/');
+    }
     let mut signed: Vec<_> = request.params.iter().filter(|(name, _)| SIGNED_PARAMETERS.contains(name)).collect();
     signed.sort_unstable();
     for (i, (name, value)) in signed.iter().enumerate() {
@@ -183,6 +188,24 @@ mod tests {
             "PUT\nm\ntext/plain\n1\nx-amz-acl:private\nx-amz-meta-a:é\nx-amz-meta-b:1,2\n\
              /b/k%20k?acl&partNumber=7&uploadId=u 1"
         );
+    }
+
+    #[test]
+    fn a_buckets_path_ends_in_a_slash() {
+        for (host_bucket, path, expected) in [
+            (None, "/", "/"),
+            (None, "/b", "/b/?versions"),
+            (None, "/b/", "/b/?versions"),
+            (None, "/b/k", "/b/k?versions"),
+            (Some("b"), "/", "/b/?versions"),
+            (Some("b"), "/k", "/b/k?versions"),
+        ] {
+            let params = Params::parse(if path == "/" && host_bucket.is_none() { "" } else { "versions" });
+            let headers = HeaderMap::new();
+            let request =
+                V2Request { method: "GET", host_bucket, path, params: &params, headers: &headers, expires: "1" };
+            assert_eq!(string_to_sign_v2(&request), format!("GET\n\n\n1\n{expected}"), "{host_bucket:?} {path}");
+        }
     }
 
     #[test]

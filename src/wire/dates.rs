@@ -30,7 +30,8 @@ pub fn amz_date(at: Timestamp) -> String {
     render(at, AMZ)
 }
 
-/// `2026-11-25T12:00:00.000Z` (XML answers).
+/// `2026-11-25T12:00:00.123Z` (XML answers). AWS always writes `.000`; the fraction stays here, since `aws s3 sync` takes
+/// what was written and stored within one second for changed when the object looks older than the file.
 pub fn iso8601_ms(at: Timestamp) -> String {
     render(at, ISO_MS)
 }

@@ -172,3 +172,13 @@ impl LateOutcome {
         self.0.get().copied()
     }
 }
+
+/// The bucket that a host names in virtual-host style. `host` is lower case and without port. The longest of `domains`
+/// that fits decides, so that one domain may lie in another: a domain itself names no bucket.
+pub fn virtual_bucket<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
+    let fits = |domain: &&String| {
+        host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.len() > 1 && rest.ends_with('.'))
+    };
+    let domain = domains.iter().filter(fits).max_by_key(|domain| domain.len())?;
+    host.strip_suffix(domain.as_str())?.strip_suffix('.')
+}

@@ -315,6 +315,15 @@ def test_copy(s3, module_bucket, bucket):
     assert body_of(s3, bucket, "dst") == data
 
 
+@pytest.mark.parametrize(("named", "found"), [("a+b", "a b"), ("a%20b", "a b"), ("a%2Bb", "a+b"), ("a%252Bb", "a%2Bb")])
+def test_copy_sources_are_decoded_as_forms_are(s3, raw, module_bucket, named, found):
+    for key in ("a b", "a+b", "a%2Bb"):
+        s3.put_object(Bucket=module_bucket, Key=key, Body=key.encode())
+    got = raw.request("PUT", f"/{module_bucket}/copied", headers={"x-amz-copy-source": f"/{module_bucket}/{named}"})
+    assert got.status == 200, got
+    assert body_of(s3, module_bucket, "copied") == found.encode()
+
+
 def test_copy_refusals(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     here = {"Bucket": bucket, "Key": "k"}

@@ -67,6 +67,14 @@ def test_get_and_put(signer, s3, module_bucket, key):
     assert sdk.refusal(s3.head_object, Bucket=module_bucket, Key=key).status == 404
 
 
+def test_buckets_by_url(signer, module_bucket):
+    for operation in ("head_bucket", "get_bucket_location", "list_objects_v2", "list_object_versions"):
+        url = signer.generate_presigned_url(operation, Params={"Bucket": module_bucket})
+        got = fetch(url, "HEAD" if operation == "head_bucket" else "GET")
+        assert got.status == 200, (operation, got)
+    assert fetch(signer.generate_presigned_url("list_buckets")).status == 200
+
+
 def test_default_presigning_of_this_sdk(s3, module_bucket):
     s3.put_object(Bucket=module_bucket, Key="sdk-default", Body=b"x")
     assert fetch(url_of(s3, "get_object", module_bucket, "sdk-default")).body == b"x"

@@ -5,7 +5,7 @@ use crate::auth::payload::ContentHash;
 use crate::crypto::constant_time_eq;
 use crate::sigv4::{Params, V2Request, signature_v2, string_to_sign_v2};
 use crate::sources::Timestamp;
-use crate::wire::iso8601_seconds;
+use crate::wire::{iso8601_seconds, virtual_bucket};
 
 impl Context<'_> {
     /// Unlike Version 4 there is no skew and no longest life: `Expires` is a moment.
@@ -25,7 +25,7 @@ impl Context<'_> {
         let identity = self.identity(access_key_id, token.map(|(_, token)| token))?;
         let text = string_to_sign_v2(&V2Request {
             method: self.head.method.as_str(),
-            host_bucket: self.host_bucket(),
+            host_bucket: virtual_bucket(&self.edge.host, &self.settings.domains),
             path: self.head.uri.path(),
             params,
             headers: &self.head.headers,
@@ -67,12 +67,5 @@ impl Context<'_> {
             expired_at: iso8601_seconds(end),
             server_time: iso8601_seconds(now),
         })
-    }
-
-    /// The bucket in a virtual-host style host.
-    fn host_bucket(&self) -> Option<&str> {
-        let host = self.edge.host.as_str();
-        let bucket = |domain: &String| host.strip_suffix(domain.as_str())?.strip_suffix('.');
-        self.settings.domains.iter().find_map(bucket).filter(|bucket| !bucket.is_empty())
     }
 }
