@@ -7,6 +7,7 @@ are well formed and that it gets on with answers of that form. Credentials are n
 import itertools
 import re
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,8 @@ class Cloud(BaseHTTPRequestHandler):
     """What both have in common. `objects` and `parts` are of the class that `running` makes for each server."""
 
     protocol_version = "HTTP/1.1"
+    # Seconds before an object is read.
+    pause = 0
     generation = itertools.count(1)
 
     def log_message(self, *_):
@@ -48,6 +51,7 @@ class Cloud(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any
 
     def read(self, key, **headers):
+        time.sleep(self.pause)
         if key not in self.objects:
             return self.answer(404)
         whole = self.objects[key]

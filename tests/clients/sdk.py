@@ -16,7 +16,7 @@ MIB = 1 << 20
 def client(server, service="s3", who=MAIN, region=REGION, verify=None, session=None, **config):
     """A client that tries once, path style."""
     s3 = {"addressing_style": "path"} | config.pop("s3", {})
-    settings = Config(retries={"total_max_attempts": 1}, s3=s3, read_timeout=60, **config)
+    settings = Config(**{"retries": {"total_max_attempts": 1}, "s3": s3, "read_timeout": 60} | config)
     session = session or boto3.session.Session(
         aws_access_key_id=who.access_key, aws_secret_access_key=who.secret_key, region_name=region
     )
