@@ -140,6 +140,10 @@ impl KeyRing {
         }
         let resources = change.target().map(|(_, target)| key_resource(&target.metadata)).into_iter().collect();
         let event = event_of(grant, change.api_name(), call, resources);
+        let _turn = match change.target() {
+            Some((_, target)) => Some(self.turn(&KeyPlace::of(&target.metadata)).await),
+            None => None,
+        };
         for _ in 0..CHANGE_ATTEMPTS {
             match self.try_change_alias(grant, name, change, &event).await {
                 Ok(Some(())) => return Ok(()),

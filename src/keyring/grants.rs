@@ -4,11 +4,9 @@
 //! when RetireGrant or RevokeGrant has: nothing is eventually so. Each member of a set of multi-Region keys has grants
 //! of its own. What a grant says never changes; there is no call for it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
-use tokio::sync::MutexGuard;
 
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource};
@@ -43,16 +41,12 @@ pub use terms::{
 
 /// Grants of one key (AWS's quota).
 pub const GRANTS_PER_KEY_MAX: u32 = 50_000;
-/// Lines in which changes of grants stand: those of one key in one.
-const LINES: usize = 64;
 /// Rows read at once.
 const PAGE: usize = 1_000;
 
-/// What the process keeps for grants.
+/// What the process keeps for grants. All grants of a key share a count, which is why those who change them take turns.
+#[derive(Default)]
 pub(super) struct GrantParts {
-    /// All grants of a key share a count. Changes of one key's grants stand in line for it, so that only those of other
-    /// gateways can come in between and make a commit be tried again.
-    lines: [tokio::sync::Mutex<()>; LINES],
     held: Mutex<HeldGrants>,
 }
 
@@ -108,20 +102,6 @@ pub struct GrantEntry {
     pub terms: GrantTerms,
 }
 
-impl Default for GrantParts {
-    fn default() -> Self {
-        Self { lines: std::array::from_fn(|_| tokio::sync::Mutex::default()), held: Mutex::default() }
-    }
-}
-
-impl GrantParts {
-    async fn line(&self, place: &KeyPlace) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        place.row().hash(&mut hasher);
-        self.lines[(hasher.finish() % LINES as u64) as usize].lock().await
-    }
-}
-
 impl KeyRing {
     /// Makes a grant, unless a request with the same name and terms made it before. Grant: `kms:CreateGrant`.
     pub async fn create_grant(
@@ -136,7 +116,7 @@ impl KeyRing {
         grant.assert_covers("kms:CreateGrant", &key.metadata.arn);
         let place = KeyPlace::of(&key.metadata);
         let event = event_of(grant, "CreateGrant", call, vec![key_resource(&key.metadata)]);
-        let _line = self.grants().line(&place).await;
+        let _turn = self.turn(&place).await;
         for _ in 0..CHANGE_ATTEMPTS {
             match self.try_create_grant((grant, leave), &place, new, dry_run, &event).await {
                 Ok(Some(id)) => {
@@ -257,7 +237,7 @@ impl KeyRing {
         event: Event,
         check: impl Fn(&GrantRecord) -> Result<(), KeyringError>,
     ) -> Result<(), KeyringError> {
-        let _line = self.grants().line(place).await;
+        let _turn = self.turn(place).await;
         for _ in 0..CHANGE_ATTEMPTS {
             match self.try_end_grant(place, id, &event, &check).await {
                 Ok(Some(())) => return Ok(()),

@@ -288,6 +288,7 @@ impl KeyRing {
     ) -> Result<T, KeyringError> {
         grant.assert_covers(action, &key.metadata.arn);
         let event = event_of(grant, api_name(action), call, vec![key_resource(&key.metadata)]);
+        let _turn = self.turn(&KeyPlace::of(&key.metadata)).await;
         for _ in 0..CHANGE_ATTEMPTS {
             match self.try_change(operation, key, &event, &edit).await {
                 Ok(Some(value)) => {

@@ -19,6 +19,7 @@ mod key_pair;
 mod key_policies;
 mod keys;
 mod labels;
+mod lines;
 mod manage;
 mod marker;
 mod material;

@@ -11,6 +11,7 @@ use super::import::has_expired;
 use super::key_pair::RsaMakers;
 use super::key_policies::KeyPolicies;
 use super::keys::{Operation, StateRefusal, check_state};
+use super::lines::Lines;
 use super::marker::Markers;
 use super::material::MaterialCache;
 use super::owned::OwnedCache;
@@ -114,6 +115,7 @@ struct Parts {
     rsa_makers: RsaMakers,
     store_key_rotation: StoreKeyRotation,
     grants: GrantParts,
+    lines: Lines,
     policies: KeyPolicies,
     backends: Backends,
 }
@@ -150,6 +152,7 @@ impl KeyRing {
             rsa_makers,
             store_key_rotation,
             grants: GrantParts::default(),
+            lines: Lines::default(),
             policies: KeyPolicies::default(),
             backends,
         }))
@@ -185,6 +188,10 @@ impl KeyRing {
 
     pub(super) fn grants(&self) -> &GrantParts {
         &self.0.grants
+    }
+
+    pub(super) fn lines(&self) -> &Lines {
+        &self.0.lines
     }
 
     pub(super) fn backends(&self) -> &Backends {

@@ -375,14 +375,24 @@ async fn aliases_have_a_limit_per_key() {
 async fn concurrent_changes_all_happen() {
     let t = Arc::new(Fixture::new(11).await);
     let key = t.create().await;
-    let change = |n: usize| {
+    // More of each than a change is tried: none may lose to the others for ever.
+    let alias = |n: usize| {
         let (t, key) = (Arc::clone(&t), key.clone());
         tokio::spawn(async move { t.alias(&format!("alias/c{n}"), &key).await })
     };
-    for made in futures_util::future::join_all((0..6).map(change)).await {
+    let rotate = |_| {
+        let (t, key) = (Arc::clone(&t), key.clone());
+        tokio::spawn(async move {
+            let grant = t.on("kms:RotateKeyOnDemand", &key);
+            t.keyring.rotate_on_demand(&grant, &Call::default(), &key).await
+        })
+    };
+    let changes: Vec<_> = (0..40).map(alias).chain((0..20).map(rotate)).collect();
+    for made in futures_util::future::join_all(changes).await {
         made.unwrap().unwrap();
     }
-    assert_eq!(t.record(&key).await.aliases.len(), 6);
+    let record = t.record(&key).await;
+    assert_eq!((record.aliases.len(), record.materials.len()), (40, 21));
 }
 
 #[tokio::test]

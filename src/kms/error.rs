@@ -76,7 +76,8 @@ impl From<KeyringError> for KmsError {
         let (code, message) = (error.code(), error.message());
         let (status, cause) = match error {
             KeyringError::Internal(cause) | KeyringError::Full(cause) => (500, Some(cause)),
-            KeyringError::Contention | KeyringError::DependencyTimeout => (500, None),
+            KeyringError::Contention => (500, None),
+            KeyringError::DependencyTimeout => (503, None),
             KeyringError::NotFound(_)
             | KeyringError::Disabled(_)
             | KeyringError::PendingDeletion(_)
@@ -177,3 +178,20 @@ impl From<PayloadError> for KmsError {
 const WRONG_SIGNATURE: &str = "The request signature we calculated does not match the signature you provided. Check \
                                your AWS Secret Access Key and signing method. Consult the service documentation for \
                                details.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the model has it: faults of the service are 5xx, so that clients try again; all else is 400.
+    #[test]
+    fn statuses() {
+        let status = |error: KeyringError| KmsError::from(error).status;
+        assert_eq!(status(KeyringError::Internal(String::new())), 500);
+        assert_eq!(status(KeyringError::Contention), 500);
+        assert_eq!(status(KeyringError::DependencyTimeout), 503);
+        for error in [KeyringError::InvalidCiphertext, KeyringError::IncorrectKey, KeyringError::unknown_sealer()] {
+            assert_eq!(status(error), 400);
+        }
+    }
+}

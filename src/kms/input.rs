@@ -52,20 +52,35 @@ impl Fields {
 
     /// A structure of members; none if absent.
     pub(super) fn structure<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        match self.take(name)? {
-            Value::Object(members) => {
-                let mut inner = Self { path: format!("{}.", self.at(name)), ..Self::new(members) };
-                let value = read(&mut inner);
-                self.faults.append(&mut inner.faults);
-                self.wrong_type = self.wrong_type.take().or(inner.wrong_type);
-                self.china = self.china.take().or(inner.china);
-                Some(value)
-            }
-            other => {
-                self.wrong_type(&other, "a Structure");
-                None
-            }
+        let value = self.take(name)?;
+        self.inside(self.at(name), value, read)
+    }
+
+    /// The structures of a list; absent: none.
+    pub(super) fn structures<T>(
+        &mut self,
+        name: &str,
+        items: RangeInclusive<usize>,
+        mut read: impl FnMut(&mut Self) -> T,
+    ) -> Vec<T> {
+        let mut structures = Vec::new();
+        for (at, item) in (1..).zip(self.list(name, items)) {
+            structures.extend(self.inside(format!("{}.{at}.member", self.at(name)), item, &mut read));
         }
+        structures
+    }
+
+    fn inside<T>(&mut self, path: String, value: Value, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let Value::Object(members) = value else {
+            self.wrong_type(&value, "a Structure");
+            return None;
+        };
+        let mut inner = Self { path: path + ".", ..Self::new(members) };
+        let value = read(&mut inner);
+        self.faults.append(&mut inner.faults);
+        self.wrong_type = self.wrong_type.take().or(inner.wrong_type);
+        self.china = self.china.take().or(inner.china);
+        Some(value)
     }
 
     /// Text of a length in characters; none if absent.
@@ -230,16 +245,11 @@ impl Fields {
 
     /// Grant tokens: 0 to 10 texts of 1 to 8,192 characters. [`Self::take_grant_tokens`] hands them on.
     pub(super) fn grant_tokens(&mut self) {
-        for token in self.list("GrantTokens", 10) {
-            match token {
-                Value::String(token) if GRANT_TOKEN_CHARS.contains(&token.chars().count()) => self.tokens.push(token),
-                Value::String(_) => {
-                    let rule = "Member must satisfy constraint: [Member must have length less than or equal to 8192, \
-                                Member must have length greater than or equal to 1]";
-                    self.fault_unshown("GrantTokens", rule);
-                }
-                other => self.wrong_type(&other, "a String"),
-            }
+        self.tokens = self.texts("GrantTokens", 0..=10);
+        if !self.tokens.iter().all(|token| GRANT_TOKEN_CHARS.contains(&token.chars().count())) {
+            let rule = "Member must satisfy constraint: [Member must have length less than or equal to 8192, Member \
+                        must have length greater than or equal to 1]";
+            self.fault_unshown("GrantTokens", rule);
         }
     }
 
@@ -248,15 +258,45 @@ impl Fields {
         std::mem::take(&mut self.tokens)
     }
 
+    /// The texts of a list; absent: none.
+    pub(super) fn texts(&mut self, name: &str, items: RangeInclusive<usize>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in self.list(name, items) {
+            match item {
+                Value::String(text) => texts.push(text),
+                other => self.wrong_type(&other, "a String"),
+            }
+        }
+        texts
+    }
+
+    /// Those words of a list that stand in `words`; absent: none. Any other is a fault.
+    pub(super) fn words(
+        &mut self,
+        name: &str,
+        items: RangeInclusive<usize>,
+        words: &[&'static str],
+    ) -> Vec<&'static str> {
+        let texts = self.texts(name, items);
+        let known: Vec<_> = texts.iter().filter_map(|text| words.iter().find(|word| *word == text).copied()).collect();
+        if known.len() < texts.len() {
+            let rule = format!("Member must satisfy enum value set: [{}]", words.join(", "));
+            let rule = format!("Member must satisfy constraint: [{rule}]");
+            self.fault(name, &quoted(&format!("[{}]", texts.join(", "))), &rule);
+        }
+        known
+    }
+
     /// The items of a list; absent: none.
-    pub(super) fn list(&mut self, name: &str, items_max: usize) -> Vec<Value> {
+    fn list(&mut self, name: &str, items: RangeInclusive<usize>) -> Vec<Value> {
         match self.take(name) {
             None => Vec::new(),
-            Some(Value::Array(items)) => {
-                if items.len() > items_max {
-                    self.fault_unshown(name, &format!("Member must have length less than or equal to {items_max}"));
+            Some(Value::Array(found)) => {
+                if !items.contains(&found.len()) {
+                    let rule = length_rule(found.len(), &items);
+                    if found.is_empty() { self.fault(name, "'[]'", &rule) } else { self.fault_unshown(name, &rule) }
                 }
-                items
+                found
             }
             Some(other) => {
                 self.wrong_type(&other, "a List");

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::error::KmsError;
 use super::input::Fields;
 use crate::keyring::TAGS_MAX;
@@ -13,39 +11,19 @@ const TAGS_READ_MAX: usize = 200;
 
 /// `Tags`: key, value.
 pub(super) fn read_tags(fields: &mut Fields) -> Vec<(String, String)> {
-    let items = fields.list("Tags", TAGS_READ_MAX);
-    let mut tags = Vec::with_capacity(items.len());
-    for (at, item) in items.into_iter().enumerate() {
-        let part = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-        for (name, min, max) in [("TagKey", 1, 128), ("TagValue", 0, 256)] {
-            let path = format!("tags.{}.member.{}", at + 1, if name == "TagKey" { "tagKey" } else { "tagValue" });
-            match part(name) {
-                None => fields.fault(&path, "null", "Member must not be null"),
-                Some(text) => fields.check_chars(&path, &text, min..=max),
-            }
-        }
-        tags.push((part("TagKey").unwrap_or_default(), part("TagValue").unwrap_or_default()));
-    }
-    tags
+    fields.structures("Tags", 0..=TAGS_READ_MAX, |tag| {
+        (tag.required_text("TagKey", 1..=128), tag.required_text("TagValue", 0..=256))
+    })
 }
 
 /// `TagKeys`.
 pub(super) fn read_tag_keys(fields: &mut Fields) -> Vec<String> {
-    let present = fields.has("TagKeys");
-    let items = fields.list("TagKeys", TAGS_READ_MAX);
-    if !present {
+    if !fields.has("TagKeys") {
         fields.fault("TagKeys", "null", "Member must not be null");
     }
-    let mut names = Vec::with_capacity(items.len());
-    for (at, item) in items.into_iter().enumerate() {
-        let path = format!("tagKeys.{}.member", at + 1);
-        match item {
-            Value::String(name) => {
-                fields.check_chars(&path, &name, 1..=128);
-                names.push(name);
-            }
-            _ => fields.fault(&path, "null", "Member must not be null"),
-        }
+    let names = fields.texts("TagKeys", 0..=TAGS_READ_MAX);
+    for (at, name) in (1..).zip(&names) {
+        fields.check_chars(&format!("tagKeys.{at}.member"), name, 1..=128);
     }
     names
 }

@@ -24,6 +24,7 @@ mod audited;
 mod fuzz;
 mod matrix;
 mod roles;
+mod states;
 
 const OTHER_ACCOUNT: &str = "444455556666";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";

@@ -263,6 +263,20 @@ impl KeySpec {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
     }
 
+    /// Whether it is a word of `CustomerMasterKeySpec` too, a name that specs since 2025 were not given any more.
+    pub const fn is_old(self) -> bool {
+        !matches!(
+            self,
+            Self::Ed25519
+                | Self::MlDsa44
+                | Self::MlDsa65
+                | Self::MlDsa87
+                | Self::MlKem512
+                | Self::MlKem768
+                | Self::MlKem1024
+        )
+    }
+
     /// Whether there is a public key to get.
     pub const fn is_asymmetric(self) -> bool {
         !matches!(self, Self::SymmetricDefault | Self::Hmac224 | Self::Hmac256 | Self::Hmac384 | Self::Hmac512)

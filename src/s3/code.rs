@@ -9,7 +9,8 @@ macro_rules! codes {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Code {
             $($(#[$doc])* $name,)*
-            /// A code of the key module, e.g. `KMS.DisabledException`: always 400, the message is the module's.
+            /// A code of the key module, e.g. `KMS.DisabledException`: 400 but where the client should try again; the
+            /// message is the module's.
             Kms(&'static str),
         }
 
@@ -26,6 +27,7 @@ macro_rules! codes {
             pub(crate) fn status(self) -> StatusCode {
                 let status = match self {
                     $(Self::$name => $status,)*
+                    Self::Kms("KMS.DependencyTimeoutException") => 503,
                     Self::Kms(_) => 400,
                 };
                 StatusCode::from_u16(status).expect("the table holds valid statuses")

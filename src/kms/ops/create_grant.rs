@@ -1,7 +1,5 @@
 //! CreateGrant: leave to use a key, for one principal.
 
-use serde_json::Value;
-
 use crate::keyring::{
     CONSTRAINT_PAIRS_MAX, CONSTRAINT_VALUE_MAX_CHARS, ContextConstraint, EncryptionContext, GrantOperation, GrantTerms,
     NewGrant, Party, Told,
@@ -153,23 +151,13 @@ fn read_pairs(fields: &mut Fields, name: &str) -> Option<EncryptionContext> {
 }
 
 fn read_operations(fields: &mut Fields) -> Vec<GrantOperation> {
-    let present = fields.has("Operations");
-    let items = fields.list("Operations", GrantOperation::ALL.len());
+    let (present, known) = (fields.has("Operations"), GrantOperation::ALL);
+    let words: Vec<_> = known.iter().map(|operation| operation.as_str()).collect();
+    let named = fields.words("Operations", 1..=known.len(), &words);
     if !present {
         fields.fault("Operations", "null", "Member must not be null");
-    } else if items.is_empty() {
-        fields.fault("Operations", "'[]'", "Member must have length greater than or equal to 1");
     }
-    let word = |item: &Value| GrantOperation::ALL.iter().copied().find(|operation| *item == *operation.as_str());
-    let operations: Vec<_> = items.iter().filter_map(word).collect();
-    if operations.len() < items.len() {
-        let shown: Vec<_> = items.iter().map(|item| item.as_str().unwrap_or("?")).collect();
-        let words: Vec<_> = GrantOperation::ALL.iter().map(|operation| operation.as_str()).collect();
-        let rule =
-            format!("Member must satisfy constraint: [Member must satisfy enum value set: [{}]]", words.join(", "));
-        fields.fault("Operations", &format!("'[{}]'", shown.join(", ")), &rule);
-    }
-    operations
+    named.iter().filter_map(|word| known.iter().copied().find(|operation| operation.as_str() == *word)).collect()
 }
 
 pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refusal> {

@@ -37,7 +37,7 @@ impl Input {
             policy: NewPolicy::read(fields),
             tags: read_tags(fields),
             spec: fields.choice("KeySpec"),
-            old_spec: fields.choice("CustomerMasterKeySpec"),
+            old_spec: fields.choice_among("CustomerMasterKeySpec", KeySpec::is_old),
             usage: fields.choice("KeyUsage"),
             origin: fields.word("Origin", &ORIGINS),
             multi_region: fields.flag("MultiRegion"),

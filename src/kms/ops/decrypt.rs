@@ -124,6 +124,10 @@ pub(super) async fn find_key(cx: &Cx<'_>, source: Source<'_>, told: &Told<'_>) -
         }
         named => named,
     };
+    if let Some(key) = named.as_ref().filter(|key| key.metadata.account != *cx.account) {
+        // That another account has such a key learns, and sees in its trail, only whom that key lets in.
+        leave_to_open(cx, source, key.clone(), told).await?;
+    }
     let sealer = match source.ciphertext {
         Some(ciphertext) => Some(cx.resolve_ciphertext(ciphertext.expose()).await?),
         None => None,

@@ -39,7 +39,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let reply = Reply::of([
         ("KeyId", found.arn()),
         ("KeyAgreementAlgorithm", input.algorithm.as_str().into()),
-        ("KeyOrigin", "AWS_KMS".into()),
+        ("KeyOrigin", found.key.metadata.origin.name().into()),
     ]);
     Ok(reply.with_secret("SharedSecret", secret.map_err(Refusal::recorded)?))
 }

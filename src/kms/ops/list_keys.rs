@@ -1,6 +1,6 @@
 //! ListKeys: ids and ARNs of the account's keys in the Region.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::kms::cx::Cx;
 use crate::kms::error::{KmsError, Refusal};
@@ -10,6 +10,8 @@ use crate::kms::shapes::Paging;
 
 const LIMIT_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
+/// Of the words of `ResourceOwners`: keys of the caller's account.
+const OWN: &str = "SELF";
 
 pub(in crate::kms) struct Input {
     paging: Paging,
@@ -18,10 +20,10 @@ pub(in crate::kms) struct Input {
 
 impl Input {
     pub(in crate::kms) fn read(fields: &mut Fields) -> Self {
-        let owners = fields.list("ResourceOwners", 2);
+        let owners = fields.words("ResourceOwners", 1..=2, &[OWN, "OTHER_ACCOUNTS_VIA_RAM"]);
         Self {
             paging: Paging::read(fields, LIMIT_DEFAULT, PAGE_MAX),
-            shared_only: !owners.is_empty() && !owners.contains(&Value::from("SELF")),
+            shared_only: !owners.is_empty() && !owners.contains(&OWN),
         }
     }
 }

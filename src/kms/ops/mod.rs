@@ -104,14 +104,5 @@ fn check_recipient(present: bool) -> Result<(), KmsError> {
 /// Reads `DryRunModifiers`: whether `IGNORE_CIPHERTEXT` is among them, which makes the key's name required and the
 /// ciphertext needless, and is for dry runs only.
 fn read_ignore_ciphertext(fields: &mut Fields) -> bool {
-    let mut ignore = false;
-    for modifier in fields.list("DryRunModifiers", 1) {
-        if modifier == "IGNORE_CIPHERTEXT" {
-            ignore = true;
-        } else {
-            let rule = "Member must satisfy constraint: [Member must satisfy enum value set: [IGNORE_CIPHERTEXT]]";
-            fields.fault("DryRunModifiers", &format!("'[{modifier}]'"), rule);
-        }
-    }
-    ignore
+    !fields.words("DryRunModifiers", 0..=1, &["IGNORE_CIPHERTEXT"]).is_empty()
 }

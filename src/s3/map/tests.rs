@@ -266,6 +266,15 @@ fn encryption() {
     let kms = |error: KeyringError, code: &str, message: &str| {
         check(ObjectsError::Sse(SseError::Kms(error)), (code, 400, message, &[]));
     };
+    check(
+        KeyringError::DependencyTimeout,
+        (
+            "KMS.DependencyTimeoutException",
+            503,
+            "The system timed out while trying to fulfill the request. You can retry the request.",
+            &[],
+        ),
+    );
     kms(KeyringError::Disabled(arn.to_owned()), "KMS.DisabledException", &format!("{arn} is disabled."));
     kms(
         KeyringError::PendingDeletion(arn.to_owned()),
