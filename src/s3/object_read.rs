@@ -88,8 +88,8 @@ pub(crate) struct Selection {
 enum Selected {
     /// All of it, nothing else having been asked for.
     Whole,
-    /// What `Range` names; the checksum if that is exactly one part.
-    Range { checksum: Option<Checksum> },
+    /// What `Range` names.
+    Range,
     /// What `partNumber` names, if the object came in one part.
     OnlyPart,
     /// A part of `count`.
@@ -97,8 +97,7 @@ enum Selected {
 }
 
 impl Selection {
-    /// Chooses. `parts`: of a multipart object, where a part is wanted or a range may be one; `None` for an object of one
-    /// PUT.
+    /// Chooses. `parts`: of a multipart object, where a part is wanted; `None` for an object of one PUT.
     ///
     /// A part is found by its place, not by the number that it was uploaded under: clients that read part by part
     /// learn the count from the first answer and go on to it, which gaps in the numbers would break.
@@ -106,10 +105,9 @@ impl Selection {
         let whole = PlainRange { start: 0, end: plain_len };
         match (wanted, parts) {
             (Wanted::Whole, _) => Ok(Self { range: whole, kind: Selected::Whole }),
-            (Wanted::Range(header, range), parts) => {
+            (Wanted::Range(header, range), _) => {
                 let range = range.resolve(plain_len).ok_or_else(|| range::not_satisfiable(header, plain_len))?;
-                let part = parts.unwrap_or_default().iter().find(|part| part.range == range);
-                Ok(Self { range, kind: Selected::Range { checksum: part.and_then(|part| part.checksum.clone()) } })
+                Ok(Self { range, kind: Selected::Range })
             }
             (Wanted::Part(1), None) => Ok(Self { range: whole, kind: Selected::OnlyPart }),
             (Wanted::Part(number), None) => Err(no_such_part(number, 1)),
@@ -165,7 +163,6 @@ impl Found {
         };
         let parts = match (wanted, info.parts) {
             (Wanted::Part(_), Some(_)) => Some(objects.parts(&info).await?),
-            (Wanted::Range(..), Some(_)) if input.checksums => Some(objects.parts(&info).await?),
             _ => None,
         };
         let selection = Selection::choose(wanted, info.plain_len, parts.as_deref())?;
@@ -210,7 +207,8 @@ impl Found {
 fn write_checksum(answer: &mut Answer, selected: &Selected, whole: Option<&ObjectChecksum>) {
     match selected {
         Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, whole),
-        Selected::Range { checksum } | Selected::Part { checksum, .. } => {
+        Selected::Range => {}
+        Selected::Part { checksum, .. } => {
             checksum_headers::write_part(answer, checksum.as_ref());
             if let (Some(_), Some(whole)) = (checksum, whole) {
                 checksum_headers::write_kind(answer, whole.kind);
@@ -282,29 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_is_exactly_one_part_has_its_checksum() {
-        let parts = [span(2, 0, 5), span(7, 5, 8), span(9, 8, 8)];
-        for (header, part) in [
-            ("bytes=0-4", Some(0)),
-            ("bytes=5-7", Some(1)),
-            ("bytes=5-", Some(1)),
-            ("bytes=-3", Some(1)),
-            ("bytes=5-99", Some(1)),
-            ("bytes=0-5", None),
-            ("bytes=0-3", None),
-            ("bytes=4-7", None),
-            ("bytes=0-", None),
-        ] {
-            let wanted = Wanted::Range(header, range::parse(header).unwrap());
-            let checksum = part.and_then(|part: usize| parts[part].checksum.clone());
-            let chosen = Selection::choose(wanted, 8, Some(&parts)).unwrap();
-            assert_eq!(chosen.kind, Selected::Range { checksum }, "{header}");
-            // Of an object in one piece there are no parts to be named by a range.
-            assert_eq!(Selection::choose(wanted, 8, None).unwrap().kind, Selected::Range { checksum: None });
-        }
-    }
-
-    #[test]
     fn a_checksum_is_of_the_bytes_that_are_answered() {
         let part = span(1, 7, 8);
         let checksum = Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] };
@@ -316,9 +291,7 @@ mod tests {
         };
         assert_eq!(shown(Selected::Whole, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
         assert_eq!(shown(Selected::OnlyPart, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
-        assert_eq!(shown(Selected::Range { checksum: None }, Some(&whole)), ["-", "-"]);
-        let range = Selected::Range { checksum: part.checksum.clone() };
-        assert_eq!(shown(range, Some(&whole)), ["AAAABw==", "COMPOSITE"]);
+        assert_eq!(shown(Selected::Range, Some(&whole)), ["-", "-"]);
         let selected = |checksum| Selected::Part { checksum, count: 2 };
         assert_eq!(shown(selected(part.checksum), Some(&whole)), ["AAAABw==", "COMPOSITE"]);
         assert_eq!(shown(selected(None), Some(&whole)), ["-", "-"]);

@@ -15,7 +15,6 @@ MODEL = botocore.session.Session().get_service_model("kms")
 ATTESTATION = "Recipient"
 # Refused as a whole before their form is looked at: there are no VPC endpoint services outside AWS.
 NOT_READ = {"XksProxyVpcEndpointServiceName", "XksProxyVpcEndpointServiceOwner"}
-NOT_READ_BY = {"GenerateRandom": {"CustomKeyStoreId"}}
 NAMES_OF_KEYS = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
 # Patterns that take all that a body can hold here.
 LOOSE = ("[\\u0020-\\u00FF]*", "[\\w]+")
@@ -98,7 +97,7 @@ def cases(operation, key_id):
     if operation in ("Decrypt", "ReEncrypt"):
         whole["CiphertextBlob"] = "eA=="
     for name, member in shape.members.items():
-        if name in NOT_READ | NOT_READ_BY.get(operation, set()):
+        if name in NOT_READ:
             continue
         if name == ATTESTATION:
             yield whole | {name: legal(member, name, key_id)}, "UnsupportedOperationException", name
