@@ -89,6 +89,7 @@ const EVERYWHERE: [(&str, &str, &str); 37] = [
     ("domains", "S3.example.com", "[\"S3.example.com\"]"),
     ("store", "memory://", "\"memory://\""),
     ("object_ownership", "ObjectWriter", "\"ObjectWriter\""),
+    ("block_public_access", "false", "false"),
     ("tls", "c.pem,k.pem", "{ cert = \"c.pem\", key = \"k.pem\" }"),
     ("trusted_proxies", "10.0.0.0/8", "[\"10.0.0.0/8\"]"),
     ("presigned_v2", "false", "false"),
