@@ -177,7 +177,7 @@ impl Key {
 
 /// A set of keys.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct KeySet([u64; KeySet::WORDS]);
+pub(super) struct KeySet([u64; Self::WORDS]);
 
 impl KeySet {
     const WORDS: usize = 4;

@@ -93,7 +93,7 @@ impl Known {
     ) -> Result<Self, ObjectsError> {
         let row = asking.row.name;
         let mut known = Self {
-            creates: CREATING.contains(&row).then_some(true).or(PREPARING.contains(&row).then_some(false)),
+            creates: creates(row),
             copy_source: named_source(&head.headers).map(|source| source.path()),
             ..Self::default()
         };
@@ -129,6 +129,11 @@ impl Known {
     pub(crate) fn keys<'a>(&'a self, head: &'a http::request::Parts, query: &'a Query) -> RequestKeys<'a> {
         RequestKeys { headers: &head.headers, query, known: self }
     }
+}
+
+fn creates(operation: &str) -> Option<bool> {
+    let prepares = || PREPARING.contains(&operation).then_some(false);
+    CREATING.contains(&operation).then_some(true).or_else(prepares)
 }
 
 /// An upload that is not there has no keys; the operation says so.

@@ -190,7 +190,7 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => Before::of(app, bucket).await?,
     };
     let asking = Asking { app, access: &access, before: &before, row };
-    let mut body = Unread::Payload(payload);
+    let mut body = Unread::Payload(Box::new(payload));
     if asking.needs_body() {
         body = Unread::Whole(body.whole(row).await?);
     }
@@ -200,7 +200,7 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
     refuse_version(row, &query)?;
     let Some(handler) = row.handler else { return Err(not_implemented(row)) };
     let body = match (row.body, body) {
-        (Body::Stream, Unread::Payload(payload)) => CxBody::Stream(Box::new(Mutex::new(payload))),
+        (Body::Stream, Unread::Payload(payload)) => CxBody::Stream(Box::new(Mutex::new(*payload))),
         (_, body) => CxBody::Whole(body.whole(row).await?),
     };
     let (action, request_id) = (row.action, asked.request_id.clone());
@@ -223,7 +223,7 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
 
 /// A request's body, which is read before leave is asked for only where a policy's condition is about it.
 enum Unread {
-    Payload(Payload),
+    Payload(Box<Payload>),
     Whole(Bytes),
 }
 
@@ -242,9 +242,9 @@ impl Unread {
             Self::Whole(bytes) => return Ok(bytes),
         };
         match row.body {
-            Body::None | Body::Stream => collect(payload, IGNORED_BODY_BYTES).await,
+            Body::None | Body::Stream => collect(*payload, IGNORED_BODY_BYTES).await,
             Body::Checked(_) if !payload.is_digest_named() => Err(digest_missing()),
-            Body::Small(limit) | Body::Checked(limit) => collect(payload, limit).await,
+            Body::Small(limit) | Body::Checked(limit) => collect(*payload, limit).await,
         }
     }
 }
