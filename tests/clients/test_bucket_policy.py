@@ -97,7 +97,9 @@ def test_a_public_bucket_and_its_block(gateway, s3, bucket):
     assert anonymous(gateway, f"/{bucket}/missing")[0] == 403
     assert anonymous(gateway, f"/{bucket}/new", "PUT", b"x")[0] == 403
     assert anonymous(gateway, f"/{bucket}?policy")[0] == 403
-    block = {name: True for name in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")}
+    block = {
+        name: True for name in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    }
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"] == block
     assert anonymous(gateway, f"/{bucket}/k")[0] == 403
@@ -138,7 +140,11 @@ def test_two_accounts(gateway, s3, bucket):
     assert (got.code, got.message) == ("MalformedPolicy", "Invalid principal in policy")
     alice = sdk.client(gateway, who=ALICE)
     assert refusal(alice.get_object, Bucket=bucket, Key="k").status == 403
-    put(s3, bucket, statement("Allow", "s3:GetObject", objects_of(bucket), {"AWS": f"arn:aws:iam::{MAIN.account}:user/alice"}))
+    put(
+        s3,
+        bucket,
+        statement("Allow", "s3:GetObject", objects_of(bucket), {"AWS": f"arn:aws:iam::{MAIN.account}:user/alice"}),
+    )
     assert body_of(alice, bucket, "k") == b"content"
     assert refusal(other.get_object, Bucket=bucket, Key="k").status == 403
 
@@ -173,7 +179,13 @@ def test_encryption_is_demanded(gateway, s3, bucket):
     keys = [sdk.client(gateway, "kms").create_key()["KeyMetadata"] for _ in range(2)]
     arn, other = keys[0]["Arn"], keys[1]["Arn"]
     kms = {"ServerSideEncryption": "aws:kms"}
-    put(s3, bucket, statement("Deny", "s3:PutObject", objects_of(bucket), StringNotEquals={"s3:x-amz-server-side-encryption": "aws:kms"}))
+    put(
+        s3,
+        bucket,
+        statement(
+            "Deny", "s3:PutObject", objects_of(bucket), StringNotEquals={"s3:x-amz-server-side-encryption": "aws:kms"}
+        ),
+    )
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     # What the bucket would do anyway is not what the request says.
@@ -208,7 +220,9 @@ def test_sse_c_is_forbidden(s3, bucket):
 
 def test_tags(gateway, s3, bucket):
     public = statement("Allow", "s3:GetObject", objects_of(bucket), StringEquals={"s3:ExistingObjectTag/open": "yes"})
-    fixed = statement("Deny", "s3:PutObjectTagging", objects_of(bucket), StringEquals={"s3:RequestObjectTag/open": "maybe"})
+    fixed = statement(
+        "Deny", "s3:PutObjectTagging", objects_of(bucket), StringEquals={"s3:RequestObjectTag/open": "maybe"}
+    )
     put(s3, bucket, public, fixed)
     assert anonymous(gateway, f"/{bucket}/k")[0] == 403
     tags = lambda value: {"TagSet": [{"Key": "open", "Value": value}]}  # noqa: E731
@@ -252,13 +266,25 @@ def test_aws_cli(gateway, s3, bucket, tmp_path):
     )
 
     def aws(*args):
-        command = [AWS_CLI_V2, "--endpoint-url", gateway.endpoint, "--output", "json", "s3api", *args, "--bucket", bucket]
+        command = [
+            AWS_CLI_V2,
+            "--endpoint-url",
+            gateway.endpoint,
+            "--output",
+            "json",
+            "s3api",
+            *args,
+            "--bucket",
+            bucket,
+        ]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     policy = tmp_path / "policy.json"
-    policy.write_text(json.dumps({"Version": "2012-10-17", "Statement": statement("Deny", "s3:PutObject", objects_of(bucket))}))
+    policy.write_text(
+        json.dumps({"Version": "2012-10-17", "Statement": statement("Deny", "s3:PutObject", objects_of(bucket))})
+    )
     aws("put-bucket-policy", "--policy", f"file://{policy}")
     assert json.loads(aws("get-bucket-policy")["Policy"]) == json.loads(policy.read_text())
     assert aws("get-bucket-policy-status") == {"PolicyStatus": {"IsPublic": False}}
