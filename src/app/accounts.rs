@@ -49,6 +49,7 @@ pub(super) async fn load(
             email: account.email.clone(),
         };
         let root = directory.add_account(listed.clone());
+        directory.set_public_access_block(account.id.clone(), account.public_access_block);
         add_keys(&mut directory, &account.access_keys, &root)?;
         for user in &account.users {
             let principal = Principal::user(&listed, &user.name, user.policies.clone());

@@ -212,6 +212,12 @@ impl Access {
         Ok((Grant { action, resource, access: self.clone() }, allowed))
     }
 
+    /// Whether a decision on this caller can follow from `key`, as far as the caller's own policies go: see
+    /// [`Policy::names_key`].
+    pub fn policies_name_key(&self, key: policy::Key) -> bool {
+        self.0.0.principal.policies().name_key(key)
+    }
+
     /// Who asks, as the policy engine wants it; none for the program's own jobs.
     pub fn subject(&self) -> Option<policy::Subject<'_>> {
         self.0.0.principal.subject()

@@ -59,6 +59,10 @@ impl Context for RequestContext<'_> {
             Key::S3AuthType | Key::S3SignatureVersion | Key::S3SignatureAge if self.s3 => {
                 self.signature(key).into_iter().for_each(each);
             }
+            // The content of what is presigned is never signed, and SDKs send no header that says so.
+            Key::S3XAmzContentSha256 if self.s3 && facts.signature == SignatureKind::V4Query => {
+                each(Value::Text("UNSIGNED-PAYLOAD"));
+            }
             Key::S3TlsVersion if self.s3 => {
                 let number = facts.tls.as_ref().and_then(|tls| tls.version.strip_prefix("TLSv"));
                 number.into_iter().for_each(|number| each(Value::Text(number)));
@@ -134,6 +138,8 @@ mod tests {
             assert_eq!(asked(signature, "s3:GetObject", Key::S3SignatureVersion), version);
             assert_eq!(asked(signature, "s3:GetObject", Key::S3SignatureAge), age);
             assert_eq!(asked(signature, "kms:Decrypt", Key::S3AuthType), "");
+            let unsigned = if signature == SignatureKind::V4Query { "Text(\"UNSIGNED-PAYLOAD\")" } else { "" };
+            assert_eq!(asked(signature, "s3:PutObject", Key::S3XAmzContentSha256), unsigned);
         }
     }
 }

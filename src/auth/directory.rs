@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Principal;
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId, iam_root_arn};
+use crate::policy::PublicAccessBlock;
 
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct Directory {
     accounts: HashMap<AccountId, Account>,
     /// By ARN.
     principals: HashMap<String, Arc<Principal>>,
+    public_access_blocks: HashMap<AccountId, PublicAccessBlock>,
 }
 
 impl Directory {
@@ -47,6 +49,16 @@ impl Directory {
         let root = self.add_principal(Principal::root(&account));
         self.accounts.insert(account.id.clone(), account);
         root
+    }
+
+    /// Sets the public access block of all buckets of an account.
+    pub fn set_public_access_block(&mut self, account: AccountId, block: PublicAccessBlock) {
+        self.public_access_blocks.insert(account, block);
+    }
+
+    /// The public access block of all buckets of an account; its default where none is set.
+    pub fn public_access_block(&self, account: &AccountId) -> PublicAccessBlock {
+        self.public_access_blocks.get(account).copied().unwrap_or_default()
     }
 
     /// Adds a user.

@@ -10,7 +10,7 @@ use super::values::Secret;
 use super::{AccountConfig, ConfigError, UserConfig};
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId};
-use crate::policy::{Attached, Kind, Policy, READY_MADE, READY_MADE_PREFIX, ReadyMade};
+use crate::policy::{Attached, Kind, Policy, PublicAccessBlock, READY_MADE, READY_MADE_PREFIX, ReadyMade};
 
 /// The longest access key id that AWS allows, in bytes.
 const ACCESS_KEY_ID_MAX_BYTES: usize = 128;
@@ -31,6 +31,19 @@ pub(super) struct RawAccount {
     access_keys: Vec<RawAccessKey>,
     #[serde(default)]
     user: Vec<RawUser>,
+    #[serde(default)]
+    public_access_block: RawPublicAccessBlock,
+}
+
+/// The switches of an account's public access block as they are written: what is not said is off.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "four switches, as AWS has them")]
+struct RawPublicAccessBlock {
+    block_public_acls: bool,
+    ignore_public_acls: bool,
+    block_public_policy: bool,
+    restrict_public_buckets: bool,
 }
 
 /// One user as it is written.
@@ -87,7 +100,11 @@ fn check_account(raw: RawAccount, seen: &mut Seen) -> Result<AccountConfig, Conf
         users.push(user);
     }
     let display_name = raw.display_name.unwrap_or_else(|| raw.id.clone());
-    Ok(AccountConfig { id, canonical_id, display_name, email: raw.email, access_keys, users })
+    let RawPublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
+        raw.public_access_block;
+    let public_access_block =
+        PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets };
+    Ok(AccountConfig { id, canonical_id, display_name, email: raw.email, access_keys, users, public_access_block })
 }
 
 fn check_user(raw: RawUser, seen: &mut Seen) -> Result<UserConfig, ConfigError> {

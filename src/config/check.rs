@@ -46,6 +46,7 @@ pub(super) fn check(
         store,
         store_options,
         object_ownership: given("object_ownership", settings.object_ownership)?,
+        block_public_access: given("block_public_access", settings.block_public_access)?,
         tls: settings.tls.unwrap_or_default(),
         trusted_proxies: trusted_proxies.iter().map(|network| (network.address, network.prefix_bits)).collect(),
         presigned_v2: given("presigned_v2", settings.presigned_v2)?,

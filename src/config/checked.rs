@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId, Region, StoreUrl};
-use crate::policy::Attached;
+use crate::policy::{Attached, PublicAccessBlock};
 
 /// `object_ownership` of new buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
@@ -46,6 +46,8 @@ pub struct AccountConfig {
     pub access_keys: Vec<(String, SecretBytes)>,
     /// Users.
     pub users: Vec<UserConfig>,
+    /// The public access block of all its buckets.
+    pub public_access_block: PublicAccessBlock,
 }
 
 /// A user of an account.
@@ -115,6 +117,8 @@ pub struct Config {
     pub store_options: Vec<(String, String)>,
     /// Ownership of new buckets.
     pub object_ownership: Ownership,
+    /// New buckets have all four switches of their public access block on.
+    pub block_public_access: bool,
     /// Certificates; empty: plain http.
     pub tls: Vec<TlsFiles>,
     /// Peers whose `X-Forwarded-*` headers are believed: addresses with prefix length.

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::values::Span;
 use super::{AccountConfig, Config, Ownership, Pkcs11Config};
 use crate::crypto::SecretBytes;
-use crate::policy::{Attached, READY_MADE_PREFIX};
+use crate::policy::{Attached, PublicAccessBlock, READY_MADE_PREFIX};
 
 const HIDDEN: &str = "(hidden)";
 
@@ -31,6 +31,7 @@ pub fn render_redacted(config: &Config) -> String {
         put("store_options", Value::Table(config.store_options.iter().map(option).collect()));
     }
     put("object_ownership", text(&ownership(config.object_ownership)));
+    put("block_public_access", Value::Boolean(config.block_public_access));
     let pair = |(key, path): (&str, &std::path::Path)| (key.to_owned(), text(&path.display()));
     let files = config.tls.iter().map(|f| [("cert", f.cert.as_path()), ("key", &f.key)].map(pair));
     put("tls", Value::Array(files.map(|pairs| Value::Table(pairs.into_iter().collect())).collect()));
@@ -112,6 +113,9 @@ fn account(account: &AccountConfig) -> Value {
     if let Some(email) = &account.email {
         table.insert("email".to_owned(), email.as_str().into());
     }
+    if account.public_access_block != PublicAccessBlock::default() {
+        table.insert("public_access_block".to_owned(), switches(account.public_access_block));
+    }
     table.insert("access_keys".to_owned(), access_keys(&account.access_keys));
     let user = |user: &super::UserConfig| {
         let mut table = Table::new();
@@ -122,6 +126,16 @@ fn account(account: &AccountConfig) -> Value {
     };
     table.insert("user".to_owned(), Value::Array(account.users.iter().map(user).collect()));
     Value::Table(table)
+}
+
+fn switches(block: PublicAccessBlock) -> Value {
+    let switches = [
+        ("block_public_acls", block.block_public_acls),
+        ("ignore_public_acls", block.ignore_public_acls),
+        ("block_public_policy", block.block_public_policy),
+        ("restrict_public_buckets", block.restrict_public_buckets),
+    ];
+    Value::Table(switches.into_iter().map(|(name, on)| (name.to_owned(), Value::Boolean(on))).collect())
 }
 
 /// As it was written: a document, or the name of one that comes with the program.

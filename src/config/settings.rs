@@ -57,6 +57,11 @@ pub(super) struct Settings {
     #[arg(hide_short_help = true)]
     pub(super) object_ownership: Option<Ownership>,
 
+    /// Make buckets with all four switches of their public access block on, as AWS does since 2023
+    #[arg(long, env = "STRONGROOM_BLOCK_PUBLIC_ACCESS", value_name = "BOOL", default_value = "true")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_short_help = true)]
+    pub(super) block_public_access: Option<bool>,
+
     /// Certificate chain and key, PEM, reloaded when they change; several pairs are chosen by server name (SNI)
     #[arg(long, env = "STRONGROOM_TLS", value_name = "CERT,KEY", value_delimiter = ';')]
     #[serde(deserialize_with = "one_or_many")]
@@ -257,8 +262,8 @@ impl SettingsArgs {
             };
         }
         layer! {
-            data_dir listen metrics_listen regions domains store store_options object_ownership tls trusted_proxies
-            presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
+            data_dir listen metrics_listen regions domains store store_options object_ownership
+            block_public_access tls trusted_proxies presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout log_json log_filter allow_dumps

@@ -45,11 +45,13 @@ pub enum Table {
     BucketOwner = 17,
     /// Grants of KMS keys: region, account, key id, grant id.
     Grant = 18,
+    /// Documents of a bucket's configuration, gone with the bucket: bucket id, kind.
+    BucketConfig = 19,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Account,
         Self::Bucket,
@@ -68,6 +70,7 @@ impl Table {
         Self::Audit,
         Self::BucketOwner,
         Self::Grant,
+        Self::BucketConfig,
     ];
 
     /// The number that stands for the table in the stored format.
@@ -96,6 +99,7 @@ impl Table {
             Self::Audit => "audit",
             Self::BucketOwner => "bucket-owner",
             Self::Grant => "grant",
+            Self::BucketConfig => "bucket-config",
         }
     }
 }

@@ -4,14 +4,15 @@
 //! the proof. Calls that fail leave no record here: their error is recorded by who answers the caller.
 
 use super::record::{
-    BucketRecord, Current, Garbage, Noncurrent, OwnedBucket, OwnershipRecord, UploadRecord, bucket_row, garbage_row,
-    owner_row,
+    BucketRecord, Current, Garbage, Id, Noncurrent, OwnedBucket, OwnershipRecord, UploadRecord, bucket_row,
+    garbage_row, owner_row, policy_row,
 };
 use super::{Bucket, ObjectOwnership, Objects, ObjectsError, Versioning};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{ALL_BUCKETS, AccountId, BucketName, Region, bucket_arn};
+use crate::policy::PublicAccessBlock;
 use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
@@ -28,6 +29,8 @@ pub struct NewBucket {
     pub region: Region,
     /// Its object ownership.
     pub ownership: ObjectOwnership,
+    /// Its public access block.
+    pub public_access_block: Option<PublicAccessBlock>,
 }
 
 /// Which buckets to list.
@@ -67,6 +70,8 @@ impl Objects {
             encryption: BucketDefault::default(),
             closing: false,
             ownership: Some(OwnershipRecord::Controls(new.ownership)),
+            policy: None,
+            public_access_block: new.public_access_block,
         };
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
@@ -184,6 +189,7 @@ impl Objects {
         batch.expect_unchanged(Table::Bucket, row.clone(), &stored.stamp);
         batch.delete(Table::Bucket, row);
         batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
+        batch.delete(Table::BucketConfig, policy_row(&bucket.id));
         // None can begin while the mark stands. However many there are, the deletion is this one commit.
         if self.has_uploads(&bucket).await? {
             batch.put(garbage_row(self.sources.now(), &bucket.id), &Garbage::Bucket(bucket.id));
@@ -251,12 +257,24 @@ impl Objects {
 
     /// Read, change, commit with the record of it; again if somebody else was faster. A bucket that is being deleted,
     /// or that is not the one any more that the grant was given for, is not there.
-    async fn reconfigure(
+    pub(super) async fn reconfigure(
         &self,
         grant: &Grant,
         name: &BucketName,
         event: &Event,
         change: impl Fn(&mut BucketRecord),
+    ) -> Result<Recorded, ObjectsError> {
+        self.reconfigure_with(grant, name, event, change, |_, _| ()).await
+    }
+
+    /// As [`Self::reconfigure`]; `others` adds rows to the commit.
+    pub(super) async fn reconfigure_with(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+        event: &Event,
+        change: impl Fn(&mut BucketRecord),
+        others: impl Fn(&Id, &mut RowBatch<'_>),
     ) -> Result<Recorded, ObjectsError> {
         for _ in 0..BUCKET_TRIES {
             let mut stored = self.bucket_record(name).await?;
@@ -264,7 +282,9 @@ impl Objects {
                 return Err(ObjectsError::NoSuchBucket);
             }
             change(&mut stored.value);
-            match self.audit.commit(self.replacing(name, &stored), event).await {
+            let mut batch = self.replacing(name, &stored);
+            others(&stored.value.id, &mut batch);
+            match self.audit.commit(batch, event).await {
                 Ok(recorded) => return Ok(recorded),
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),

@@ -3,6 +3,7 @@
 //! A write is one index commit; everything before it (blobs in the store) is invisible and swept if it never comes.
 
 mod bucket;
+mod bucket_policy;
 mod complete;
 mod copy;
 mod cursor;
@@ -20,6 +21,7 @@ mod versions;
 mod write;
 
 pub use bucket::{BucketPage, ListBuckets, NewBucket};
+pub use bucket_policy::BucketPolicy;
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
@@ -32,7 +34,7 @@ pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
     BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership,
-    PartSpan, UploadId, VersionId, Versioning, WriteCondition,
+    PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
 
@@ -64,6 +66,7 @@ pub struct Objects {
     sources: Sources,
     active: write::ActiveBlobs,
     upload_ids: upload_ids::UploadIds,
+    policies: bucket_policy::Policies,
 }
 
 impl Objects {
@@ -77,6 +80,7 @@ impl Objects {
             sources,
             active: write::ActiveBlobs::default(),
             upload_ids: upload_ids::UploadIds::default(),
+            policies: bucket_policy::Policies::default(),
         }
     }
 

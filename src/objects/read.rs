@@ -50,6 +50,21 @@ impl Objects {
         })
     }
 
+    /// The tags of an object, or of the version named; none where there is no such. Without a grant: they are what
+    /// the decision on one may follow from.
+    pub async fn existing_tags(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Vec<(String, String)>, ObjectsError> {
+        match self.version_record(bucket, key, version).await {
+            Ok(record) => Ok(record.body.map(|body| body.meta.tags).unwrap_or_default()),
+            Err(ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A version's record, delete markers included.
     pub(super) async fn version_record(
         &self,

@@ -3,11 +3,13 @@
 use minicbor::{Decode, Encode};
 
 use super::types::{
-    Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, VersionId, Versioning,
+    Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, PolicyReference, VersionId,
+    Versioning,
 };
 use crate::crypto::{Checksum, ChecksumAlgorithm};
 use crate::index::{Record, Stamp, Table, Tuple};
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
+use crate::policy::PublicAccessBlock;
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -35,6 +37,26 @@ pub(super) struct BucketRecord {
     /// None in rows from before there was a choice: then `BucketOwnerEnforced`.
     #[n(7)]
     pub(super) ownership: Option<OwnershipRecord>,
+    /// Which policy it has: the document lies in `BucketConfig`.
+    #[n(8)]
+    pub(super) policy: Option<PolicyReference>,
+    /// None in rows from before there were such blocks, and where it was deleted.
+    #[n(9)]
+    pub(super) public_access_block: Option<PublicAccessBlock>,
+}
+
+/// The policy of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PolicyRecord {
+    /// As in the bucket's row that it was written with.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(super) id: Id,
+    #[n(1)]
+    pub(super) document: String,
+}
+
+impl Record for PolicyRecord {
+    const TABLE: Table = Table::BucketConfig;
 }
 
 /// A bucket's object ownership.
@@ -343,6 +365,12 @@ pub(super) fn owner_row(owner: &AccountId, name: &str) -> Vec<u8> {
     Tuple::new().bytes(owner.as_str().as_bytes()).bytes(name.as_bytes()).build()
 }
 
+/// `(bucket id, kind)`: the policy's row of `BucketConfig`. Kinds are numbered and never reused.
+pub(super) fn policy_row(bucket: &Id) -> Vec<u8> {
+    const POLICY: u8 = 1;
+    Tuple::new().id(bucket).bytes(&[POLICY]).build()
+}
+
 /// `(bucket id, key)`: the row of `Object` and `NullVersion`.
 pub(super) fn object_row(bucket: &Id, key: &ObjectKey) -> Vec<u8> {
     Tuple::new().id(bucket).bytes(key.as_str().as_bytes()).build()
@@ -385,6 +413,8 @@ impl BucketRecord {
             versioning: self.versioning,
             encryption: self.encryption.clone(),
             ownership: self.ownership(),
+            policy: self.policy,
+            public_access_block: self.public_access_block,
             stamp,
         })
     }
@@ -468,6 +498,7 @@ mod tests {
             (read.ownership(), read.id, read.closing),
             (Some(ObjectOwnership::BucketOwnerEnforced), [7; 16], false)
         );
+        assert_eq!((read.policy, read.public_access_block), (None, None));
         for ownership in ObjectOwnership::ALL.into_iter().map(Some).chain([None]) {
             let record = BucketRecord { ownership: Some(OwnershipRecord::new(ownership)), ..read.clone() };
             let again: BucketRecord = minicbor::decode(&minicbor::to_vec(&record).unwrap()).unwrap();

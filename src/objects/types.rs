@@ -6,6 +6,7 @@ use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::Stamp;
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
+use crate::policy::PublicAccessBlock;
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -66,6 +67,17 @@ impl From<Ownership> for ObjectOwnership {
     }
 }
 
+/// What a bucket's row says of its policy, so that a request to a bucket without one costs nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct PolicyReference {
+    /// Another one with every write.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub id: [u8; 16],
+    /// S3 calls it public ([`crate::policy::Policy::is_public`], when it was written).
+    #[n(1)]
+    pub public: bool,
+}
+
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
@@ -85,6 +97,10 @@ pub struct Bucket {
     pub encryption: BucketDefault,
     /// Object ownership; none once its controls were deleted: then as [`ObjectOwnership::ObjectWriter`].
     pub ownership: Option<ObjectOwnership>,
+    /// Which policy it has.
+    pub policy: Option<PolicyReference>,
+    /// Its public access block, if it is configured.
+    pub public_access_block: Option<PublicAccessBlock>,
     /// The version of the row that this was read from: a write commits only while the bucket is as it was.
     pub(crate) stamp: Stamp,
 }

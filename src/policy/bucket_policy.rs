@@ -1,10 +1,42 @@
 //! What S3 asks of a bucket policy besides a decision.
 
-use super::document::{Effect, Policy, Statement};
+use super::document::{Action, ActionPattern, Effect, Policy, Statement, keys_of};
+use super::error::PolicyError;
 use super::key::Key;
+use super::pattern::ArnPattern;
 use super::principal::Principal;
+use super::s3_actions::{On, S3_ACTIONS, S3Action};
 
 impl Policy {
+    /// What S3 checks of a new policy for the bucket with the ARN `bucket_arn` (`arn:aws:s3:::name`), beyond the
+    /// grammar: that it speaks of this bucket only, of actions that there are and that act on what their statement
+    /// names, and of condition keys that requests for these actions have. Which principals exist is for the caller to
+    /// check. The texts are those that clients report of AWS; in which order AWS looks is not recorded.
+    pub fn check_for_bucket(&self, bucket_arn: &str) -> Result<(), PolicyError> {
+        let malformed = |text: &str| Err(PolicyError::Malformed(text.to_owned()));
+        for statement in &self.statements {
+            if statement.action.items.iter().any(|pattern| actions(pattern).next().is_none()) {
+                return malformed("Policy has invalid action");
+            }
+        }
+        if !self.stays_within_bucket(bucket_arn) {
+            return malformed("Policy has invalid resource");
+        }
+        for statement in &self.statements {
+            let targets = Targets::of(statement, bucket_arn);
+            // What a NotAction leaves always acts on something.
+            let listed = || statement.action.items.iter().filter(|_| !statement.action.negated);
+            if listed().any(|pattern| actions(pattern).all(|action| !targets.include(action))) {
+                return malformed("Action does not apply to any resource(s) in statement");
+            }
+            let has = |pattern, key| actions(pattern).any(|action| targets.include(action) && action.has(key));
+            if keys_of(std::slice::from_ref(statement)).iter().any(|key| listed().any(|pattern| !has(pattern, key))) {
+                return malformed("Conditions do not apply to combination of actions and resources in statement");
+            }
+        }
+        Ok(())
+    }
+
     /// Whether every resource of this bucket policy lies in the bucket with the ARN `bucket_arn`
     /// (`arn:aws:s3:::name`): the bucket itself, or something behind its `/`. S3 refuses others with
     /// `Policy has invalid resource`. A wildcard in the bucket's name counts as another.
@@ -23,6 +55,39 @@ impl Policy {
     /// an Allow for everyone that is not tied to fixed values of one of the keys which S3 documents for this.
     pub fn is_public(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Allow && is_open(statement))
+    }
+}
+
+/// The actions that a pattern stands for.
+fn actions(pattern: &ActionPattern) -> impl Iterator<Item = &'static S3Action> {
+    S3_ACTIONS.iter().filter(|action| pattern.matches(Action { service: "s3", name: action.name }))
+}
+
+/// What a statement's resources are.
+struct Targets {
+    bucket: bool,
+    objects: bool,
+}
+
+impl Targets {
+    fn of(statement: &Statement, bucket_arn: &str) -> Self {
+        match &statement.resource {
+            // What is left of a bucket when something is excepted.
+            Some(clause) if clause.negated => Self { bucket: true, objects: true },
+            Some(clause) => {
+                let is_bucket = |pattern: &ArnPattern| pattern.template().source() == bucket_arn;
+                Self { bucket: clause.items.iter().any(is_bucket), objects: !clause.items.iter().all(is_bucket) }
+            }
+            None => Self { bucket: false, objects: false },
+        }
+    }
+
+    fn include(&self, action: &S3Action) -> bool {
+        match action.on {
+            On::Bucket => self.bucket,
+            On::Object => self.objects,
+            On::Other => false,
+        }
     }
 }
 

@@ -167,6 +167,18 @@ impl Condition {
         &self.key
     }
 
+    /// The keys that it is decided by: its own and those of the variables in its values.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &NamedKey> {
+        let variables = self.operands.iter().filter_map(|operand| match operand {
+            Operand::Text(template) => Some(template),
+            Operand::Arn(pattern) => Some(pattern.template()),
+            Operand::Number(..) | Operand::Date(..) | Operand::Bytes(..) | Operand::Range(..) | Operand::Absent(..) => {
+                None
+            }
+        });
+        std::iter::once(&self.key).chain(variables.flat_map(Template::variables))
+    }
+
     pub(super) fn values(&self) -> impl ExactSizeIterator<Item = &str> {
         self.operands.iter().map(Operand::source)
     }

@@ -2,6 +2,7 @@
 
 use super::condition::Condition;
 use super::context::Facts;
+use super::key::{Key, KeySet};
 use super::pattern::{ArnPattern, Variables, matches_ignoring_case};
 use super::principal::{Named, Principal, excepts};
 
@@ -47,6 +48,8 @@ pub struct Policy {
     pub(super) version: Version,
     pub(super) id: Option<Box<str>>,
     pub(super) statements: Box<[Statement]>,
+    /// The condition keys that its decisions follow from.
+    pub(super) keys: KeySet,
     pub(super) text: Box<str>,
 }
 
@@ -103,6 +106,12 @@ impl Policy {
         self.statements.len()
     }
 
+    /// Whether a decision can follow from the value of `key`, named in a condition or a variable: what is costly to find
+    /// out about a request need be found out only then.
+    pub fn names_key(&self, key: Key) -> bool {
+        self.keys.contains(key)
+    }
+
     /// The users, roles, sessions and accounts that `Principal` and `NotPrincipal` name, as written (account ids,
     /// ARNs, canonical ids). A policy that names one that does not exist is refused where it is stored; only there is
     /// it known who exists.
@@ -115,6 +124,13 @@ impl Policy {
             Principal::Everyone { .. } | Principal::Service(_) | Principal::Federated(_) => None,
         })
     }
+}
+
+/// All keys that the statements name.
+pub(super) fn keys_of(statements: &[Statement]) -> KeySet {
+    let mut keys = KeySet::default();
+    statements.iter().flat_map(Statement::keys).for_each(|key| keys.insert(key));
+    keys
 }
 
 impl PartialEq for Policy {
@@ -143,6 +159,14 @@ impl Version {
 }
 
 impl Statement {
+    /// The condition keys that it names, in conditions and variables.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let resources = self.resource.iter().flat_map(|clause| &clause.items);
+        let variables = resources.flat_map(|pattern| pattern.template().variables());
+        let named = self.conditions.iter().flat_map(|condition| condition.keys()).chain(variables);
+        named.filter_map(|named| named.key())
+    }
+
     /// Whether the statement applies to a request, and how it names who asks. An identity policy names whom it is
     /// attached to, directly.
     ///
@@ -205,7 +229,7 @@ impl ActionPattern {
         &self.source
     }
 
-    fn matches(&self, action: Action<'_>) -> bool {
+    pub(super) fn matches(&self, action: Action<'_>) -> bool {
         (&*self.service == "*" || self.service.eq_ignore_ascii_case(action.service))
             && matches_ignoring_case(&self.name, action.name.as_bytes())
     }

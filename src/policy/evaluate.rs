@@ -11,6 +11,7 @@ use super::context::{Context, Facts};
 use super::decision::{Decision, Layer, Source};
 use super::document::{Action, Effect, Policy};
 use super::grant::{ContextPairs, KeyGrant};
+use super::key::Key;
 use super::principal::{Named, Subject, SubjectKind};
 
 /// Who wants to do what.
@@ -47,6 +48,14 @@ pub struct SubjectPolicies<'a> {
     pub boundary: Option<&'a Attached>,
     /// Handed over when the session was made; none if it was made without.
     pub session: &'a [Attached],
+}
+
+impl SubjectPolicies<'_> {
+    /// As [`Policy::names_key`], of any of them.
+    pub fn name_key(&self, key: Key) -> bool {
+        let attached = self.identity.iter().chain(self.boundary).chain(self.session);
+        attached.into_iter().any(|attached| attached.policy.names_key(key))
+    }
 }
 
 /// What stands before the resource. There is no default: who asks about a key has to have its policy.

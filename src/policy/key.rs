@@ -101,6 +101,8 @@ keys! {
     KmsViaService Whole "kms:ViaService"
     KmsWrappingAlgorithm Whole "kms:WrappingAlgorithm"
     KmsWrappingKeySpec Whole "kms:WrappingKeySpec"
+    S3AccessGrantsInstanceArn Whole "s3:AccessGrantsInstanceArn"
+    S3AccessPointNetworkOrigin Whole "s3:AccessPointNetworkOrigin"
     S3AuthType Whole "s3:authType"
     S3BucketTag With "s3:BucketTag/"
     S3CopySource Whole "s3:x-amz-copy-source"
@@ -110,6 +112,7 @@ keys! {
     S3ExistingObjectTag With "s3:ExistingObjectTag/"
     S3IfMatch Whole "s3:if-match"
     S3IfNoneMatch Whole "s3:if-none-match"
+    S3InventoryAccessibleOptionalFields Whole "s3:InventoryAccessibleOptionalFields"
     S3LocationConstraint Whole "s3:LocationConstraint"
     S3MaxKeys Whole "s3:max-keys"
     S3ObjectCreationOperation Whole "s3:ObjectCreationOperation"
@@ -172,6 +175,36 @@ impl Key {
     }
 }
 
+/// A set of keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct KeySet([u64; Self::WORDS]);
+
+impl KeySet {
+    const WORDS: usize = 4;
+
+    pub(super) fn insert(&mut self, key: Key) {
+        let (word, bit) = Self::place(key);
+        self.0[word] |= bit;
+    }
+
+    pub(super) fn contains(&self, key: Key) -> bool {
+        let (word, bit) = Self::place(key);
+        self.0[word] & bit != 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Key> {
+        let all = KEYS.iter().map(|(key, ..)| *key).chain([Key::WebIdentityClaim]);
+        all.filter(|key| self.contains(*key))
+    }
+
+    fn place(key: Key) -> (usize, u64) {
+        (key as usize / 64, 1 << (key as usize % 64))
+    }
+}
+
+// Every key has a bit: the claims of tokens come last.
+const _: () = assert!((Key::WebIdentityClaim as usize) < 64 * KeySet::WORDS);
+
 /// A key as a policy names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NamedKey {
@@ -204,7 +237,7 @@ impl NamedKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, KEYS, Key, NamedKey};
+    use super::{Form, KEYS, Key, KeySet, NamedKey};
 
     #[test]
     fn every_key_is_found_by_its_own_name_in_any_case() {
@@ -217,6 +250,15 @@ mod tests {
             }
             assert_eq!(key.name(), name);
             assert_eq!(form == Form::With, name.ends_with(['/', ':']), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_into_it() {
+        for &(one, ..) in KEYS {
+            let mut set = KeySet::default();
+            set.insert(one);
+            assert!(set.iter().eq([one]));
         }
     }
 

@@ -97,8 +97,9 @@
 //!
 //! # Not here
 //!
-//! Service control policies and the lists of actions, their resources and their condition keys by service: S3 refuses a
-//! bucket policy with an action that does not exist or that does not fit its resource; here it just never applies.
+//! Service control policies and, for evaluation, the lists of actions with their resources and condition keys: an action
+//! that does not exist just never applies. S3 refuses a bucket policy that names such a one, or that asks an action for
+//! what it does not have: [`Policy::check_for_bucket`], over the table in `s3_actions.rs`.
 
 mod bucket_policy;
 mod condition;
@@ -114,7 +115,9 @@ mod parse;
 mod pattern;
 mod principal;
 mod print;
+mod public_access;
 mod ready_made;
+mod s3_actions;
 mod value;
 
 pub use context::{Context, NoContext};
@@ -126,6 +129,7 @@ pub use grant::{ContextPairs, GrantConstraint, GrantPrincipal, KeyGrant, Standin
 pub use key::Key;
 pub use key_policy::{LOCKOUT_MESSAGE, keeps_key_manageable};
 pub use principal::{Subject, SubjectKind};
+pub use public_access::{Prevented, PublicAccessBlock};
 pub use ready_made::{READY_MADE, READY_MADE_PREFIX, ReadyMade};
 pub use value::Value;
 

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::condition::{Condition, parse_operator};
-use super::document::{ActionPattern, Clause, Effect, Kind, Policy, Statement, Version};
+use super::document::{ActionPattern, Clause, Effect, Kind, Policy, Statement, Version, keys_of};
 use super::error::PolicyError;
 use super::key::NamedKey;
 use super::pattern::{ArnPattern, Template, Variables, Wildcards};
@@ -49,7 +49,8 @@ impl Policy {
         let version = parser.version(document.get("Version"))?;
         let id = document.get("Id").map(|id| id.as_str().ok_or_else(|| parser.syntax())).transpose()?;
         let statements = parser.statements(document.get("Statement"), version.variables())?;
-        Ok(Self { kind, version, id: id.map(Box::from), statements, text: text.into() })
+        let keys = keys_of(&statements);
+        Ok(Self { kind, version, id: id.map(Box::from), statements, keys, text: text.into() })
     }
 }
 

@@ -97,6 +97,14 @@ impl Template {
         }
     }
 
+    /// The keys whose values its variables stand for.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &NamedKey> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Pattern(_) => None,
+            Part::Variable { key, .. } => Some(key),
+        })
+    }
+
     /// Whether it is one fixed text, without wildcard and variable.
     pub(super) fn is_literal(&self) -> bool {
         self.fixed().is_some_and(|pattern| !has_wildcard(pattern))

@@ -118,6 +118,52 @@ fn malformed_documents_are_refused_with_a_reason() {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BucketChecks {
+    #[expect(dead_code, reason = "for the reader of the file")]
+    about: String,
+    cases: Vec<BucketCheck>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BucketCheck {
+    /// Without effect and principal.
+    statement: Json,
+    error: Option<String>,
+}
+
+#[test]
+fn bucket_policies_fit_their_bucket() {
+    let BucketChecks { cases, .. } = fixture("bucket_checks.json");
+    for BucketCheck { statement, error } in &cases {
+        let mut statement = statement.clone();
+        statement["Effect"] = "Deny".into();
+        statement["Principal"] = "*".into();
+        let text = serde_json::json!({ "Version": "2012-10-17", "Statement": statement }).to_string();
+        let policy = Policy::parse(text.as_bytes(), Kind::Bucket).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let found = policy.check_for_bucket("arn:aws:s3:::photos").err().map(|error| error.to_string());
+        assert_eq!(found, *error, "{text}");
+    }
+    println!("{} statements checked", cases.len());
+}
+
+#[test]
+fn a_policy_knows_the_keys_that_decide_it() {
+    let text = br#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
+        "Resource":"arn:aws:s3:::b/${aws:username}/*","Condition":{"StringEquals":{"S3:existingobjecttag/a":
+        "${s3:RequestObjectTag/a, 'x'}"},"ArnLike":{"aws:SourceArn":"arn:aws:s3:::${aws:SourceAccount}"}}}]}"#;
+    let policy = Policy::parse(text, Kind::Bucket).expect("a policy");
+    let named = [Key::AwsUserName, Key::S3ExistingObjectTag, Key::S3RequestObjectTag, Key::AwsSourceArn];
+    assert!(named.into_iter().chain([Key::AwsSourceAccount]).all(|key| policy.names_key(key)));
+    assert!(![Key::S3RequestObjectTagKeys, Key::AwsSourceIp].into_iter().any(|key| policy.names_key(key)));
+    let attached = [Attached { name: "own".into(), policy: policy.into() }];
+    assert!(SubjectPolicies { session: &attached, ..SubjectPolicies::default() }.name_key(Key::AwsUserName));
+    assert!(SubjectPolicies { boundary: Some(&attached[0]), ..SubjectPolicies::default() }.name_key(Key::AwsUserName));
+    assert!(!SubjectPolicies::default().name_key(Key::AwsUserName));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Conditions {
     #[expect(dead_code, reason = "for the reader of the file")]
     about: String,

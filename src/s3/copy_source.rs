@@ -2,8 +2,9 @@
 
 use http::HeaderMap;
 
+use super::before::Before;
 use super::conditions::{self, ReadConditions};
-use super::cx::Cx;
+use super::cx::{Cx, TagsDecide};
 use super::error::Error;
 use super::fields::filled;
 use super::object_read::absent;
@@ -50,12 +51,21 @@ impl CopySource {
     }
 }
 
+impl CopySource {
+    /// `bucket/key`, decoded.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.bucket, self.key)
+    }
+}
+
 /// A source that exists, may be read, and fits the request's conditions.
 pub(crate) struct Source {
     pub(crate) bucket: Bucket,
     pub(crate) info: ObjectInfo,
     /// The version was named.
     pub(crate) by_version: bool,
+    before: Before,
+    tags: TagsDecide,
     grant: Grant,
     customer: Option<CustomerKey>,
 }
@@ -70,12 +80,21 @@ impl Source {
         let bucket = source_bucket(cx, headers, &named.bucket).await?;
         let key = parse_key(&named.key)?;
         let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        let grant = cx.grant_source(action, &bucket, &key)?;
+        let before = if bucket.id == cx.bucket().id { cx.before.clone() } else { Before::of(&cx.app, &bucket).await? };
+        // Seen of AWS: the tags of a part's source decide, those of an object that is copied whole do not.
+        let tags = if cx.query.has("uploadId") { TagsDecide::All } else { TagsDecide::Denials };
+        let grant = cx.grant_existing(action, (&bucket, &before), (&key, version), tags).await?;
         let found = cx.app.objects.head(&grant, &bucket, &key, version).await;
-        let info = found.map_err(|error| not_found(cx, error, &bucket, &key, named.version))?;
+        let info = found.map_err(|error| not_found(cx, error, (&bucket, &before), &key, named.version))?;
         cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;
         ReadConditions::parse(headers, &conditions::COPY_SOURCE).check_source(&info, cx.app.sources.now())?;
-        Ok(Self { bucket, info, by_version: version.is_some(), grant, customer })
+        Ok(Self { bucket, info, by_version: version.is_some(), before, tags, grant, customer })
+    }
+
+    /// Asks for another action on it.
+    pub(crate) async fn grant_also(&self, cx: &Cx, action: &'static str) -> Result<Grant, Error> {
+        let version = self.by_version.then_some(self.info.version);
+        cx.grant_existing(action, (&self.bucket, &self.before), (&self.info.key, version), self.tags).await
     }
 
     /// The keys of the source, opened for the caller.
@@ -119,15 +138,21 @@ async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucke
 }
 
 /// The frame would name the destination's key, and the version of the query.
-fn not_found(cx: &Cx, error: ObjectsError, bucket: &Bucket, key: &ObjectKey, version: Option<String>) -> Error {
+fn not_found(
+    cx: &Cx,
+    error: ObjectsError,
+    source: (&Bucket, &Before),
+    key: &ObjectKey,
+    version: Option<String>,
+) -> Error {
     match error {
         ObjectsError::IsDeleteMarker { .. } => Error::invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ),
         ObjectsError::NoSuchVersion => {
-            Error::from(error).and("Key", key.as_str()).and("VersionId", version.unwrap_or_default())
+            absent(cx, error, source).and("Key", key.as_str()).and("VersionId", version.unwrap_or_default())
         }
-        ObjectsError::NoSuchKey { .. } => absent(cx, error, bucket).and("Key", key.as_str()),
+        ObjectsError::NoSuchKey { .. } => absent(cx, error, source).and("Key", key.as_str()),
         other => other.into(),
     }
 }

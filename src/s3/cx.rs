@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::asked::RequestKeys;
+use super::asked::OtherKeys;
+use super::before::Before;
 use super::error::Error;
+use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
 use super::table::Action;
@@ -13,14 +15,9 @@ use super::table::Action;
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::Bucket;
-use crate::policy::{NoContext, Target};
+use crate::objects::{Bucket, VersionId};
+use crate::policy::{Context, Key, Target};
 use crate::wire::RequestId;
-
-/// What stands before a bucket and its objects: their policy, when buckets have one.
-pub(crate) fn before(_bucket: &Bucket) -> Target<'_> {
-    Target::Bucket { policy: None }
-}
 
 /// What the request is about.
 #[derive(Debug)]
@@ -67,7 +64,21 @@ pub(crate) struct Cx {
     pub(crate) query: Query,
     pub(crate) request_id: RequestId,
     pub(crate) addressed: Addressed,
+    /// What stands before the bucket.
+    pub(crate) before: Before,
+    /// What of the request's condition keys had to be found out.
+    pub(crate) known: Known,
     pub(crate) body: CxBody,
+}
+
+/// What the tags of an object that is copied or described decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TagsDecide {
+    /// All that conditions say of them.
+    All,
+    /// What denies, and nothing that allows. AWS is seen not to look at the tags where it copies an object; so that no
+    /// copy gets round a Deny either, leave is asked for without them and with them.
+    Denials,
 }
 
 impl Cx {
@@ -127,20 +138,63 @@ impl Cx {
     /// Asks for a second action on what the request is about.
     pub(crate) fn grant_object(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-        let keys = RequestKeys { headers: &self.head.headers, query: &self.query };
-        Ok(self.access.authorize(action, resource, &before(bucket), &keys)?)
+        let keys = self.known.keys(&self.head, &self.query);
+        Ok(self.access.authorize(action, resource, &self.before.target(&self.access, bucket), &keys)?)
     }
 
-    /// Asks for an action on the source of a copy, which the request's headers do not speak of.
-    pub(crate) fn grant_source(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
+    /// Asks for an action on an object of the bucket with condition keys of its own.
+    pub(crate) fn grant_item(&self, action: &'static str, key: &ObjectKey, keys: &dyn Context) -> Result<Grant, Error> {
+        let bucket = self.bucket();
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-        Ok(self.access.authorize(action, resource, &before(bucket), &NoContext)?)
+        Ok(self.access.authorize(action, resource, &self.before.target(&self.access, bucket), keys)?)
     }
 
-    /// Asks for a second action on a bucket.
-    pub(crate) fn grant_bucket(&self, action: &'static str, bucket: &Bucket) -> Result<Grant, Error> {
+    /// Asks for an action on the current state of an object of any bucket: the source of a copy, or what a request that
+    /// does something else reads too. The request's headers do not speak of it.
+    pub(crate) async fn grant_existing(
+        &self,
+        action: &'static str,
+        (bucket, before): (&Bucket, &Before),
+        (key, version): (&ObjectKey, Option<VersionId>),
+        decide: TagsDecide,
+    ) -> Result<Grant, Error> {
+        let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
+        let target = before.target(&self.access, bucket);
+        let mut keys = OtherKeys { version: version.map(|version| version.to_string()), ..OtherKeys::default() };
+        if before.names_key(&self.access, Key::S3ExistingObjectTag) {
+            if decide == TagsDecide::Denials {
+                self.access.authorize(action, resource.clone(), &target, &keys)?;
+            }
+            keys.existing_tags = self.app.objects.existing_tags(bucket, key, version).await?;
+        }
+        Ok(self.access.authorize(action, resource, &target, &keys)?)
+    }
+
+    /// Who has an object's ETag compared in `If-Match` must be allowed to read it (S3 user guide, "How to perform
+    /// conditional deletes" and its like for writes). That there is an object at all, `*`, needs no more leave.
+    pub(crate) async fn check_comparable(&self, key: &ObjectKey, if_match: Option<&str>) -> Result<(), Error> {
+        if if_match.is_some_and(|etag| etag != "*") {
+            let bucket = (self.bucket(), &self.before);
+            self.grant_existing("s3:GetObject", bucket, (key, None), TagsDecide::All).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a second action on a bucket to be made.
+    pub(crate) fn grant_new_bucket(&self, action: &'static str, owner: AccountId) -> Result<Grant, Error> {
+        let resource = Resource { arn: bucket_arn(self.new_bucket()), owner };
+        let keys = self.known.keys(&self.head, &self.query);
+        Ok(self.access.authorize(action, resource, &Target::Account, &keys)?)
+    }
+
+    /// Asks for an action on a bucket, besides what the request is about.
+    pub(crate) fn grant_bucket(
+        &self,
+        action: &'static str,
+        (bucket, before): (&Bucket, &Before),
+    ) -> Result<Grant, Error> {
         let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
-        let keys = RequestKeys { headers: &self.head.headers, query: &self.query };
-        Ok(self.access.authorize(action, resource, &before(bucket), &keys)?)
+        let keys = self.known.keys(&self.head, &self.query);
+        Ok(self.access.authorize(action, resource, &before.target(&self.access, bucket), &keys)?)
     }
 }

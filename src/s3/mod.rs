@@ -3,6 +3,7 @@
 mod acl_headers;
 mod address;
 mod asked;
+mod before;
 mod checksum_headers;
 mod code;
 mod conditions;
@@ -12,6 +13,7 @@ mod encoded_word;
 mod error;
 mod fields;
 mod keep_alive;
+mod known;
 mod listing;
 mod map;
 mod object_answer;

@@ -73,6 +73,12 @@ impl Answer {
         self.with(StatusCode::OK, ResponseBody::full(document.finish()))
     }
 
+    /// 200 with a JSON document as it is kept.
+    pub(crate) fn json(mut self, document: &str) -> Response {
+        self.0.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.with(StatusCode::OK, ResponseBody::full(document.to_owned()))
+    }
+
     /// `plain_len` bytes of an object as they come; an error in them cuts the connection.
     pub(crate) fn stream(mut self, status: StatusCode, plain_len: u64, chunks: Chunks) -> Response {
         self.0.insert(CONTENT_LENGTH, HeaderValue::from(plain_len));

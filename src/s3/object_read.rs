@@ -4,6 +4,7 @@
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
+use super::before::Before;
 use super::checksum_headers;
 use super::code::Code;
 use super::conditions::{self, ReadConditions};
@@ -153,7 +154,7 @@ impl Found {
     pub(crate) async fn locate(cx: &Cx, input: &ReadInput<'_>) -> Result<Self, Error> {
         let objects = &cx.app.objects;
         let found = objects.head(cx.grant(), cx.bucket(), cx.key(), input.version).await;
-        let info = found.map_err(|error| absent(cx, error, cx.bucket()))?;
+        let info = found.map_err(|error| absent(cx, error, (cx.bucket(), &cx.before)))?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         objects.sse().check_transport(&cx.access, &info.envelope)?;
         input.conditions.check_read(&info, cx.app.sources.now())?;
@@ -218,13 +219,16 @@ fn write_checksum(answer: &mut Answer, selected: &Selected, whole: Option<&Objec
 }
 
 /// Why an object is not to be had, as AWS says it: who may not list the bucket does not learn what is not in it, and a
-/// delete marker that was named is named again.
-pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: &Bucket) -> Error {
+/// delete marker that was named is named again. (That a version which is not there is told by the same permission is
+/// not recorded.)
+pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: (&Bucket, &Before)) -> Error {
     match error {
-        ObjectsError::NoSuchKey { .. } => match cx.grant_bucket("s3:ListBucket", bucket) {
-            Ok(_) => error.into(),
-            Err(denied) => denied,
-        },
+        ObjectsError::NoSuchKey { .. } | ObjectsError::NoSuchVersion => {
+            match cx.grant_bucket("s3:ListBucket", bucket) {
+                Ok(_) => error.into(),
+                Err(denied) => denied,
+            }
+        }
         ObjectsError::IsDeleteMarker { .. } => {
             Error::from(error).header("x-amz-version-id", cx.query.value("versionId").unwrap_or_default())
         }

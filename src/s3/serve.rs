@@ -2,13 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+
 use super::address::{self, Address};
 use super::asked::RequestKeys;
+use super::before::Before;
 use super::code::Code;
-use super::cx::{Addressed, Cx, CxBody, before};
+use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
 use super::keep_alive;
+use super::known::{Asking, Known};
 use super::query::Query;
 use super::route;
 use super::sse_headers;
@@ -16,7 +20,7 @@ use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
 use super::trail;
 use crate::app::App;
 use crate::audit::Recorded;
-use crate::auth::{Access, Authenticated, Grant, Resource, authenticate};
+use crate::auth::{Access, Authenticated, Grant, Payload, Resource, authenticate};
 use crate::names::{
     ALL_BUCKETS, AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn,
 };
@@ -104,6 +108,8 @@ impl Asked {
             | Code::BucketAlreadyOwnedByYou
             | Code::BucketNotEmpty
             | Code::InvalidBucketName
+            | Code::NoSuchBucketPolicy
+            | Code::NoSuchPublicAccessBlockConfiguration
             | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
@@ -168,7 +174,7 @@ async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Resp
 /// A request whose sender is known.
 struct Signed {
     access: Access,
-    payload: crate::auth::Payload,
+    payload: Payload,
     head: http::request::Parts,
     query: Query,
     address: Address,
@@ -179,19 +185,27 @@ struct Signed {
 async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, asked } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
-    let grant = authorize(row, &addressed, &access, &RequestKeys { headers: &head.headers, query: &query })?;
+    let before = match &addressed {
+        Addressed::Service | Addressed::NewBucket(_) => Before::nothing(),
+        Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => Before::of(app, bucket).await?,
+    };
+    let asking = Asking { app, access: &access, before: &before, row };
+    let mut body = Unread::Payload(Box::new(payload));
+    if asking.needs_body() {
+        body = Unread::Whole(body.whole(row).await?);
+    }
+    let known = Known::gather(asking, &addressed, &head, &query, body.bytes()).await?;
+    let grant = authorize(row, &addressed, &before, &access, &known.keys(&head, &query))?;
     refuse_headers(row, &head.headers)?;
     refuse_version(row, &query)?;
     let Some(handler) = row.handler else { return Err(not_implemented(row)) };
-    let body = match row.body {
-        Body::Stream => CxBody::Stream(Box::new(Mutex::new(payload))),
-        Body::None => collect(payload, IGNORED_BODY_BYTES).await?,
-        Body::Small(limit) => collect(payload, limit).await?,
-        Body::Checked(_) if !payload.is_digest_named() => return Err(digest_missing()),
-        Body::Checked(limit) => collect(payload, limit).await?,
+    let body = match (row.body, body) {
+        (Body::Stream, Unread::Payload(payload)) => CxBody::Stream(Box::new(Mutex::new(*payload))),
+        (_, body) => CxBody::Whole(body.whole(row).await?),
     };
     let (action, request_id) = (row.action, asked.request_id.clone());
-    let cx = Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, body };
+    let cx =
+        Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, before, known, body };
     match handler {
         Handler::Answer(run) => Ok((run(cx).await?, None)),
         Handler::Long(run) => {
@@ -203,6 +217,34 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
             let event = trail::change(row, &cx);
             let (answer, recorded) = run(cx, event).await?;
             Ok((answer, Some(recorded)))
+        }
+    }
+}
+
+/// A request's body, which is read before leave is asked for only where a policy's condition is about it.
+enum Unread {
+    Payload(Box<Payload>),
+    Whole(Bytes),
+}
+
+impl Unread {
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Payload(_) => None,
+            Self::Whole(bytes) => Some(bytes),
+        }
+    }
+
+    /// Read, verified, and at most as long as the row takes it.
+    async fn whole(self, row: &Row) -> Result<Bytes, Error> {
+        let payload = match self {
+            Self::Payload(payload) => payload,
+            Self::Whole(bytes) => return Ok(bytes),
+        };
+        match row.body {
+            Body::None | Body::Stream => collect(*payload, IGNORED_BODY_BYTES).await,
+            Body::Checked(_) if !payload.is_digest_named() => Err(digest_missing()),
+            Body::Small(limit) | Body::Checked(limit) => collect(*payload, limit).await,
         }
     }
 }
@@ -239,9 +281,9 @@ fn digest_missing() -> Error {
     Error::invalid_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 }
 
-async fn collect(payload: crate::auth::Payload, limit: usize) -> Result<CxBody, Error> {
+async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Error> {
     match payload.collect(limit).await? {
-        Some((bytes, _verified)) => Ok(CxBody::Whole(bytes)),
+        Some((bytes, _verified)) => Ok(bytes),
         None => Err(Error::new(Code::MaxMessageLengthExceeded).and("MaxMessageLengthBytes", limit.to_string())),
     }
 }
@@ -309,6 +351,7 @@ fn check_region(bucket: &Bucket, access: &Access) -> Result<(), Error> {
 fn authorize(
     row: &Row,
     addressed: &Addressed,
+    before: &Before,
     access: &Access,
     keys: &RequestKeys<'_>,
 ) -> Result<Option<Grant>, Error> {
@@ -321,11 +364,12 @@ fn authorize(
         Addressed::Service => (Resource { arn: ALL_BUCKETS.to_owned(), owner: own_account()? }, Target::Account),
         Addressed::NewBucket(name) => (Resource { arn: bucket_arn(name), owner: own_account()? }, Target::Account),
         Addressed::Bucket(bucket) => {
-            (Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() }, before(bucket))
+            (Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() }, before.target(access, bucket))
         }
-        Addressed::Object(bucket, key) => {
-            (Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() }, before(bucket))
-        }
+        Addressed::Object(bucket, key) => (
+            Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
+            before.target(access, bucket),
+        ),
     };
     Ok(Some(access.authorize(action, resource, &target, keys)?))
 }

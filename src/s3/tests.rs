@@ -1,5 +1,7 @@
 //! Requests for tests of the protocol as a whole.
 
+mod authorization;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
@@ -31,7 +33,7 @@ impl Gateway {
         &self,
         key: &str,
         (method, uri): (&str, &str),
-        headers: &[(&'static str, &str)],
+        headers: &[(&str, &str)],
         body: &str,
     ) -> Request {
         let now = self.sources.now();
@@ -40,9 +42,8 @@ impl Gateway {
         let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
         let digest = STANDARD.encode(md5(body.as_bytes()));
         let common = [("host", "s3.test"), ("content-md5", digest.as_str())];
-        let header = |(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        };
+        let header =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         let headers = common.iter().chain(headers).map(header).collect();
         let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
         let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;

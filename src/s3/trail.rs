@@ -30,11 +30,20 @@ pub(super) async fn record(
     bucket: Option<&str>,
     refused: Option<&Error>,
 ) -> Result<(), Error> {
-    // Nobody's account: what an anonymous caller was refused is in the access log.
-    let Some(account) = access.caller().account() else { return Ok(()) };
+    // What nobody signed is the bucket's owner's to see; what reached no bucket is in the access log alone.
+    let owner = match access.caller().account() {
+        None => owner_of(app, bucket).await,
+        Some(_) => None,
+    };
+    let Some(account) = access.caller().account().or(owner.as_ref()) else { return Ok(()) };
     let error = refused.map(|error| (error.code().name().to_owned(), error.message().to_owned()));
     append(app, &Event { error, ..event(row, access, bucket, account, account) }).await?;
     Ok(())
+}
+
+async fn owner_of(app: &App, bucket: Option<&str>) -> Option<AccountId> {
+    let name = BucketName::parse(bucket?).ok()?;
+    app.objects.bucket(&name).await.ok().map(|bucket| bucket.owner)
 }
 
 /// Records a call by itself.
@@ -46,6 +55,17 @@ pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> 
             CommitError::Engine(_) | CommitError::Conflict => Error::internal(detail),
         }
     })
+}
+
+/// CloudTrail's name of an operation, where it is not the operation's own (S3 user guide, "Amazon S3 bucket-level
+/// actions that are tracked by CloudTrail").
+fn event_name(operation: &'static str) -> &'static str {
+    match operation {
+        "DeletePublicAccessBlock" => "DeleteBucketPublicAccessBlock",
+        "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
+        "PutPublicAccessBlock" => "PutBucketPublicAccessBlock",
+        other => other,
+    }
 }
 
 /// The event of a call that succeeded; `owner` is the bucket's, as far as it is known.
@@ -60,7 +80,7 @@ fn event(row: &'static Row, access: &Access, bucket: Option<&str>, owner: &Accou
     Event {
         access: access.clone(),
         source: "s3.amazonaws.com",
-        name: row.name,
+        name: event_name(row.name),
         kind: EventKind::ApiCall,
         request: Value::Object(request),
         response: Value::Null,

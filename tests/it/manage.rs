@@ -100,7 +100,9 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
         Change::Create => {
             let event = event("CreateBucket", json!({ "bucket": name }));
             let ownership = ObjectOwnership::BucketOwnerEnforced;
-            let new = NewBucket { name: bucket.clone(), owner: account(), region: region(), ownership };
+            let public_access_block = None;
+            let new =
+                NewBucket { name: bucket.clone(), owner: account(), region: region(), ownership, public_access_block };
             stack.objects.create_bucket(&grant("s3:CreateBucket"), new, &event).await
         }
         Change::Configure { blocks_sse_c } => {

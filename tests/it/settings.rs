@@ -81,7 +81,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 37] = [
+const EVERYWHERE: [(&str, &str, &str); 38] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -89,6 +89,7 @@ const EVERYWHERE: [(&str, &str, &str); 37] = [
     ("domains", "S3.example.com", "[\"S3.example.com\"]"),
     ("store", "memory://", "\"memory://\""),
     ("object_ownership", "ObjectWriter", "\"ObjectWriter\""),
+    ("block_public_access", "false", "false"),
     ("tls", "c.pem,k.pem", "{ cert = \"c.pem\", key = \"k.pem\" }"),
     ("trusted_proxies", "10.0.0.0/8", "[\"10.0.0.0/8\"]"),
     ("presigned_v2", "false", "false"),

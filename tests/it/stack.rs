@@ -249,7 +249,8 @@ impl Stack {
     pub(crate) async fn create_bucket(&self, name: &str, versioning: Versioning) -> Bucket {
         let name = BucketName::parse(name).unwrap();
         let ownership = ObjectOwnership::BucketOwnerEnforced;
-        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
+        let public_access_block = None;
+        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership, public_access_block };
         let event = self.event("CreateBucket", Value::Null);
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();
         if versioning != Versioning::Never {

@@ -57,6 +57,8 @@ impl Large {
             encryption: BucketDefault::default(),
             closing: false,
             ownership: None,
+            policy: None,
+            public_access_block: None,
         };
         let mut batch = objects.rows.batch();
         batch.put(bucket_row(&name), &record);

@@ -35,6 +35,7 @@ async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo,
     let upload = uploads::named(cx).await?;
     check_customer(cx, &upload.envelope, customer)?;
     let complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
+    cx.check_comparable(cx.key(), complete.condition.if_match.as_deref()).await?;
     // A checksum of what is encrypted is for those alone who may decrypt it: AWS wants kms:Decrypt here.
     if upload.checksum.is_some() && matches!(upload.envelope.mode, Mode::SseKms | Mode::DsseKms) {
         drop(cx.app.objects.upload_keys(cx.grant(), &upload, None).await?);

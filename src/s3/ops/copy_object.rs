@@ -94,7 +94,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;
-    check_tag_grants(&cx, &source, &input.changes)?;
+    check_tag_grants(&cx, &source, &input.changes).await?;
     let Input { changes, requested, names_encryption, checksum, condition } = input;
     let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
@@ -104,6 +104,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     if onto_itself && !names_encryption {
         check_self_copy(&changes, source.info.envelope.mode, plan.mode())?;
     }
+    cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let source_keys = source.open(&cx).await?;
     let meta = changes.applied_to(&source.info.meta);
@@ -137,13 +138,13 @@ fn check_self_copy(changes: &Changes, from: Mode, to: Mode) -> Result<(), Error>
 }
 
 /// Tags that are read from the source or written to the copy are actions of their own.
-fn check_tag_grants(cx: &Cx, source: &Source, changes: &Changes) -> Result<(), Error> {
+async fn check_tag_grants(cx: &Cx, source: &Source, changes: &Changes) -> Result<(), Error> {
     let tagged = if changes.replace_tags {
         !changes.sent.tags.is_empty()
     } else {
         if !source.info.meta.tags.is_empty() {
             let action = if source.by_version { "s3:GetObjectVersionTagging" } else { "s3:GetObjectTagging" };
-            cx.grant_source(action, &source.bucket, &source.info.key)?;
+            source.grant_also(cx, action).await?;
         }
         !source.info.meta.tags.is_empty()
     };

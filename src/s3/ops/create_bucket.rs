@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 use crate::audit::{Event, Recorded};
 use crate::names::{BucketName, Region};
 use crate::objects::{NewBucket, ObjectOwnership, ObjectsError};
+use crate::policy::PublicAccessBlock;
 use crate::s3::acl_headers;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
@@ -18,6 +19,8 @@ use crate::wire::{Response, xml};
 pub(super) const US_EAST_1: &str = "us-east-1";
 /// The old name of eu-west-1 in a `LocationConstraint`.
 const EU: (&str, &str) = ("EU", "eu-west-1");
+/// Asks for an object ownership, which is a permission of its own.
+const OWNERSHIP: &str = "x-amz-object-ownership";
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let name = cx.new_bucket().clone();
@@ -25,7 +28,11 @@ pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Er
     let constraint = parse_constraint(cx.whole())?;
     let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
     let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
-    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership };
+    if cx.head.headers.contains_key(OWNERSHIP) {
+        cx.grant_new_bucket("s3:PutBucketOwnershipControls", owner.clone())?;
+    }
+    let public_access_block = cx.app.config.block_public_access.then_some(PublicAccessBlock::ALL);
+    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership, public_access_block };
     match cx.app.objects.create_bucket(cx.grant(), new, &event).await {
         Ok(recorded) => Ok((created(&name), recorded)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
@@ -51,7 +58,6 @@ fn created(name: &BucketName) -> Response {
 /// The object ownership that the headers ask for, else `default`. Refuses what would otherwise be ignored: grants of
 /// ACLs, Object Lock.
 fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<ObjectOwnership, Error> {
-    const OWNERSHIP: &str = "x-amz-object-ownership";
     let ownership = match single(headers, OWNERSHIP)? {
         None => default,
         Some(name) => ObjectOwnership::parse(name).ok_or_else(|| {
@@ -70,7 +76,7 @@ fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<Object
 }
 
 /// The `LocationConstraint` of a body; an empty one counts as none.
-fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
+pub(crate) fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
     if body.is_empty() {
         return Ok(None);
     }

@@ -17,6 +17,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
     refuse_bypass(&cx.head.headers)?;
     let condition = parse_condition(&cx.head.headers, version)?;
+    cx.check_comparable(cx.key(), condition.if_match.as_deref()).await?;
     let deleted = cx.app.objects.delete(cx.grant(), cx.bucket(), cx.key(), version, &condition).await?;
     Ok(render(&deleted))
 }

@@ -5,6 +5,7 @@ use futures_util::stream;
 
 use super::delete_object::{parse_time, refuse_bypass};
 use crate::objects::{DeleteCondition, Deleted, VersionId};
+use crate::s3::asked::OtherKeys;
 use crate::s3::code::Code;
 use crate::s3::conditions::unquoted;
 use crate::s3::cx::Cx;
@@ -97,7 +98,13 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
         Some(text) => Some(VersionId::parse(text).ok_or_else(|| Error::new(Code::NoSuchVersion))?),
         None => None,
     };
-    let grant = cx.grant_object(cx.action.of(version.is_some()), cx.bucket(), &key)?;
+    let keys = OtherKeys {
+        version: version.map(|version| version.to_string()),
+        if_match: item.condition.if_match.clone().filter(|etag| !etag.is_empty()),
+        ..OtherKeys::default()
+    };
+    let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys)?;
+    cx.check_comparable(&key, item.condition.if_match.as_deref()).await?;
     Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
 }
 

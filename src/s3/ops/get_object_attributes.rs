@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::LAST_MODIFIED;
 
 use crate::objects::{ObjectInfo, PartSpan};
-use crate::s3::cx::Cx;
+use crate::s3::cx::{Cx, TagsDecide};
 use crate::s3::error::Error;
 use crate::s3::fields::{joined, number};
 use crate::s3::object_answer::Answer;
@@ -68,9 +68,12 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let input = Input::parse(headers)?;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Read, cx.access.facts().confidential)?;
     let version = version_id::of_query(&cx.query)?;
+    // AWS wants leave to read it too.
+    let read = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+    cx.grant_existing(read, (cx.bucket(), &cx.before), (cx.key(), version), TagsDecide::Denials).await?;
     let objects = &cx.app.objects;
     let found = objects.head(cx.grant(), cx.bucket(), cx.key(), version).await;
-    let info = found.map_err(|error| absent(&cx, error, cx.bucket()))?;
+    let info = found.map_err(|error| absent(&cx, error, (cx.bucket(), &cx.before)))?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     drop(objects.sse().open(&cx.access, object, &info.envelope, customer.as_ref()).await?);
     let parts = if input.object_parts && info.parts.is_some() { objects.parts(&info).await? } else { Vec::new() };

@@ -5,37 +5,24 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::map::delete_marker_not_allowed;
 use crate::s3::object_answer::Answer;
+use crate::s3::object_read::absent;
 use crate::s3::tags;
 use crate::s3::version_id;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
-    let info = cx.app.objects.head(cx.grant(), cx.bucket(), cx.key(), version).await.map_err(refused)?;
+    let info =
+        cx.app.objects.head(cx.grant(), cx.bucket(), cx.key(), version).await.map_err(|error| refused(&cx, error))?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), info.version);
     Ok(answer.xml(tags::render(&info.meta.tags)))
 }
 
 /// A delete marker has no tags: also where it is the current version AWS answers 405, not 404 as elsewhere.
-pub(super) fn refused(error: ObjectsError) -> Error {
+pub(super) fn refused(cx: &Cx, error: ObjectsError) -> Error {
     match error {
         ObjectsError::NoSuchKey { delete_marker: Some(_) } => delete_marker_not_allowed(),
-        other => other.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ObjectsError, refused};
-    use crate::objects::VersionId;
-    use crate::s3::code::Code;
-
-    #[test]
-    fn a_delete_marker_is_not_taken_for_nothing() {
-        let marker = Some(VersionId::Null);
-        assert_eq!(refused(ObjectsError::NoSuchKey { delete_marker: marker }).code(), Code::MethodNotAllowed);
-        assert_eq!(refused(ObjectsError::NoSuchKey { delete_marker: None }).code(), Code::NoSuchKey);
-        assert_eq!(refused(ObjectsError::NoSuchVersion).code(), Code::NoSuchVersion);
+        other => absent(cx, other, (cx.bucket(), &cx.before)),
     }
 }

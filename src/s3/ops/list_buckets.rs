@@ -159,6 +159,8 @@ mod tests {
             versioning: Versioning::Never,
             encryption: BucketDefault::default(),
             ownership: None,
+            policy: None,
+            public_access_block: None,
             stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };

@@ -47,6 +47,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
     let plan =
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
+    cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let put = PutObject { bucket, key, meta, plan, condition };
     let info = objects.put(cx.grant(), put, payload).await?;

@@ -17,7 +17,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
     let tags = tags::parse(cx.whole())?;
-    let written = cx.app.objects.set_tags(cx.grant(), cx.bucket(), cx.key(), version, tags).await.map_err(refused)?;
+    let written = cx.app.objects.set_tags(cx.grant(), cx.bucket(), cx.key(), version, tags).await;
+    let written = written.map_err(|error| refused(&cx, error))?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), written);
     Ok(answer.empty(StatusCode::OK))

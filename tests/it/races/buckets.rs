@@ -263,7 +263,14 @@ async fn two_deletions_and_a_writer() {
             for _ in 0..10 * STEPS_MAX {
                 let Ok(bucket) = stack.objects.bucket(&name).await else {
                     let ownership = ObjectOwnership::BucketOwnerEnforced;
-                    let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership };
+                    let public_access_block = None;
+                    let new = NewBucket {
+                        name: name.clone(),
+                        owner: account(),
+                        region: region(),
+                        ownership,
+                        public_access_block,
+                    };
                     let (grant, event) =
                         (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));
                     let _ = stack.objects.create_bucket(&grant, new, &event).await;

@@ -1,0 +1,170 @@
+//! Condition keys whose value does not stand in a request's head: it is looked up, or read from the body, before leave
+//! is asked for. All of it only where a policy names the key, so that other requests pay nothing.
+
+use super::asked::RequestKeys;
+use super::before::Before;
+use super::copy_source::CopySource;
+use super::cx::Addressed;
+use super::object_tags;
+use super::ops::create_bucket;
+use super::query::Query;
+use super::table::Row;
+use super::tags::{self, Tags};
+use super::uploads;
+use super::version_id;
+use crate::app::App;
+use crate::auth::Access;
+use crate::keyring::S3_ALIAS;
+use crate::names::ObjectKey;
+use crate::objects::{Bucket, ObjectsError};
+use crate::policy::Key;
+use crate::sse::Envelope;
+
+/// Operations on an object's current state that AWS decides by its tags. (GetObjectAttributes takes a condition on tags
+/// but is seen not to look at them.)
+const DECIDED_BY_TAGS: [&str; 7] = [
+    "GetObject",
+    "HeadObject",
+    "GetObjectTagging",
+    "PutObjectTagging",
+    "DeleteObjectTagging",
+    "GetObjectAcl",
+    "PutObjectAcl",
+];
+
+/// Operations on an upload: they do not name the encryption again that it was begun with, but have it.
+const OF_UPLOADS: [&str; 3] = ["UploadPart", "UploadPartCopy", "CompleteMultipartUpload"];
+
+/// Operations with `s3:PutObject` by which an object comes to be, and those that only prepare for it.
+const CREATING: [&str; 3] = ["PutObject", "CopyObject", "CompleteMultipartUpload"];
+const PREPARING: [&str; 3] = ["CreateMultipartUpload", "UploadPart", "UploadPartCopy"];
+
+/// The values.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// `s3:ExistingObjectTag/…`
+    pub(super) existing_tags: Tags,
+    /// `s3:RequestObjectTag/…` and its keys, of PutObjectTagging; elsewhere they stand in a header.
+    pub(super) body_tags: Tags,
+    /// `s3:LocationConstraint`
+    pub(super) location: Option<String>,
+    /// How the upload is sealed.
+    pub(super) upload: Option<Envelope>,
+    /// The ARN of the key that the request names by its id or an alias.
+    pub(super) kms_key_arn: Option<String>,
+    /// `s3:ObjectCreationOperation`
+    pub(super) creates: Option<bool>,
+    /// `s3:x-amz-copy-source`: bucket and key, decoded, so that no other spelling gets past a policy.
+    pub(super) copy_source: Option<String>,
+}
+
+/// What it is found out from and for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) access: &'a Access,
+    pub(crate) before: &'a Before,
+    pub(crate) row: &'a Row,
+}
+
+impl Asking<'_> {
+    fn names(&self, key: Key) -> bool {
+        self.before.names_key(self.access, key)
+    }
+
+    /// The body holds the value of a key that a policy names.
+    pub(crate) fn needs_body(&self) -> bool {
+        match self.row.name {
+            "CreateBucket" => self.names(Key::S3LocationConstraint),
+            "PutObjectTagging" => self.names(Key::S3RequestObjectTag) || self.names(Key::S3RequestObjectTagKeys),
+            _ => false,
+        }
+    }
+}
+
+impl Known {
+    /// Looks up what is needed. `body`: where [`Asking::needs_body`].
+    pub(crate) async fn gather(
+        asking: Asking<'_>,
+        addressed: &Addressed,
+        head: &http::request::Parts,
+        query: &Query,
+        body: Option<&[u8]>,
+    ) -> Result<Self, ObjectsError> {
+        let row = asking.row.name;
+        let mut known = Self {
+            creates: creates(row),
+            copy_source: named_source(&head.headers).map(|source| source.path()),
+            ..Self::default()
+        };
+        match (row, body) {
+            // What is malformed is refused by the operation.
+            ("CreateBucket", Some(body)) => known.location = create_bucket::parse_constraint(body).ok().flatten(),
+            ("PutObjectTagging", Some(body)) => known.body_tags = tags::parse(body).unwrap_or_default(),
+            _ => {}
+        }
+        let Addressed::Object(bucket, key) = addressed else { return Ok(known) };
+        if DECIDED_BY_TAGS.contains(&row) && asking.names(Key::S3ExistingObjectTag) {
+            let version = version_id::of_query(query).ok().flatten();
+            known.existing_tags = asking.app.objects.existing_tags(bucket, key, version).await?;
+        }
+        if asking.names(Key::S3XAmzServerSideEncryption) || asking.names(Key::S3XAmzServerSideEncryptionAwsKmsKeyId) {
+            if OF_UPLOADS.contains(&row) {
+                known.upload = upload_of(asking.app, bucket, key, query).await?;
+            }
+            known.kms_key_arn = kms_key_arn(asking, bucket, &head.headers).await;
+        }
+        Ok(known)
+    }
+
+    /// Tags that the request brings: of its header, or of its body.
+    pub(super) fn request_tags(&self, headers: &http::HeaderMap) -> Tags {
+        // A header that is malformed is refused by the operation.
+        let header = headers.get("x-amz-tagging").and_then(|value| value.to_str().ok());
+        let of_header = header.and_then(|header| object_tags::parse_header(header).ok());
+        of_header.unwrap_or_else(|| self.body_tags.clone())
+    }
+
+    /// With the request's head.
+    pub(crate) fn keys<'a>(&'a self, head: &'a http::request::Parts, query: &'a Query) -> RequestKeys<'a> {
+        RequestKeys { headers: &head.headers, query, known: self }
+    }
+}
+
+fn creates(operation: &str) -> Option<bool> {
+    let prepares = || PREPARING.contains(&operation).then_some(false);
+    CREATING.contains(&operation).then_some(true).or_else(prepares)
+}
+
+/// An upload that is not there has no keys; the operation says so.
+async fn upload_of(
+    app: &App,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    query: &Query,
+) -> Result<Option<Envelope>, ObjectsError> {
+    let Ok(id) = uploads::id(query) else { return Ok(None) };
+    match app.objects.upload(bucket, key, id).await {
+        Ok(upload) => Ok(Some(upload.envelope)),
+        Err(ObjectsError::NoSuchUpload) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ARN of the key in `x-amz-server-side-encryption-aws-kms-key-id`: policies name keys by their ARN (S3 user guide,
+/// "Requiring SSE-KMS"), whichever name a request uses. None where there is no such key, whose name then stands as it
+/// is; `alias/aws/s3` is not made for the asking.
+async fn kms_key_arn(asking: Asking<'_>, bucket: &Bucket, headers: &http::HeaderMap) -> Option<String> {
+    let named = headers.get("x-amz-server-side-encryption-aws-kms-key-id")?.to_str().ok()?.trim();
+    if named.is_empty() || named.ends_with(S3_ALIAS) {
+        return None;
+    }
+    let account = asking.access.caller().account().unwrap_or(&bucket.owner);
+    let region = &asking.access.facts().region;
+    let found = asking.app.keyring.resolve(asking.access, account, region, named).await;
+    found.ok().map(|key| key.metadata.arn.clone())
+}
+
+fn named_source(headers: &http::HeaderMap) -> Option<CopySource> {
+    CopySource::parse(headers.get("x-amz-copy-source")?.to_str().ok()?).ok()
+}
