@@ -11,6 +11,8 @@ mod cx;
 mod encoded_word;
 mod error;
 mod fields;
+#[cfg(test)]
+mod golden;
 mod listing;
 mod map;
 mod object_answer;
