@@ -30,3 +30,6 @@ pub mod policy;
 pub mod sigv4;
 pub mod sources;
 pub mod wire;
+// Holds what is stored to its frozen bytes.
+#[cfg(test)]
+mod golden;

@@ -20,14 +20,15 @@ const SECRET_BYTES: usize = 30;
 
 /// An account that was made on first start, with its root's access keys.
 #[derive(Encode, Decode)]
-struct AccountRecord {
+#[cfg_attr(test, derive(Debug))]
+pub(super) struct AccountRecord {
     #[n(0)]
-    canonical_id: String,
+    pub(super) canonical_id: String,
     #[n(1)]
-    display_name: String,
+    pub(super) display_name: String,
     /// Ids and secrets: the row is sealed.
     #[n(2)]
-    access_keys: Vec<(String, String)>,
+    pub(super) access_keys: Vec<(String, String)>,
 }
 
 impl Record for AccountRecord {
@@ -125,7 +126,7 @@ fn new_key(sources: &Sources) -> (String, String) {
     (format!("AKIA{id}"), secret)
 }
 
-fn account_row(id: &str) -> Vec<u8> {
+pub(super) fn account_row(id: &str) -> Vec<u8> {
     Tuple::new().bytes(id.as_bytes()).build()
 }
 

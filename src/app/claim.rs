@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use super::StartError;
@@ -23,15 +22,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the index knows of its store: in [`Table::Meta`], not sealed, since it is no secret and is asked for while the
 /// store key is not open.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-struct Claim {
+pub(super) struct Claim {
     #[cbor(n(0), with = "minicbor::bytes")]
-    id: [u8; 16],
+    pub(super) id: [u8; 16],
     /// Where the store was when it was last seen, to tell who has changed the setting.
     #[n(1)]
-    url: String,
+    pub(super) url: String,
     /// The mark was seen in the store. Until then this directory has no object there.
     #[n(2)]
-    marked: bool,
+    pub(super) marked: bool,
 }
 
 /// Makes sure that the store at `url`, reached with `options`, is that of this index. On the first start, and on the first with a directory from
@@ -116,7 +115,12 @@ fn foreign(claim: &Claim, url: &StoreUrl, found: &str) -> StartError {
     StartError(format!("{what}. {advice}. Nothing was changed"))
 }
 
-fn row() -> Vec<u8> {
+/// The row as it is stored.
+pub(super) fn render(claim: &Claim) -> Vec<u8> {
+    minicbor::to_vec(claim).expect("encoding into memory does not fail")
+}
+
+pub(super) fn row() -> Vec<u8> {
     Tuple::new().bytes(b"store").build()
 }
 
@@ -128,13 +132,11 @@ async fn load(index: &dyn Index) -> Result<Option<Claim>, StartError> {
 
 /// Puts `new` in the place of `old`. Nobody else writes: the directory is locked.
 async fn save(index: &dyn Index, old: Option<&Claim>, new: Claim) -> Result<Claim, StartError> {
-    let render =
-        |claim: &Claim| -> Bytes { minicbor::to_vec(claim).expect("encoding into memory does not fail").into() };
     let precondition = match old {
         None => Precondition::Absent(Table::Meta, row()),
-        Some(old) => Precondition::Is(Table::Meta, row(), render(old)),
+        Some(old) => Precondition::Is(Table::Meta, row(), render(old).into()),
     };
-    let writes = vec![Write::Put(Table::Meta, row(), render(&new))];
+    let writes = vec![Write::Put(Table::Meta, row(), render(&new).into())];
     let batch = Batch { preconditions: vec![precondition], writes, appends: Vec::new() };
     index.commit(batch).await.map_err(|error| StartError(error.to_string()))?;
     Ok(new)

@@ -86,12 +86,17 @@ impl Question {
 
 /// Asks.
 pub async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), question: &Question) -> io::Result<Answer> {
-    let (what, body) = question.parts();
-    stream.write_all(&[VERSION, what]).await?;
-    write_body(stream, body.expose()).await?;
+    write_question(stream, question).await?;
     let refused = stream.read_u8().await?;
     let body = read_body(stream).await?.expose().to_vec();
     Ok(if refused == 0 { Ok(body) } else { Err(String::from_utf8_lossy(&body).into_owned()) })
+}
+
+/// Writes a question.
+pub async fn write_question(stream: &mut (impl AsyncWrite + Unpin), question: &Question) -> io::Result<()> {
+    let (what, body) = question.parts();
+    stream.write_all(&[VERSION, what]).await?;
+    write_body(stream, body.expose()).await
 }
 
 /// Reads a question; `None`: it is none that this version knows.

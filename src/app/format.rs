@@ -18,8 +18,15 @@ const FORMAT: u32 = 4;
 
 /// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
 pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
-    let Some(stored) = index.get(Table::Meta, &row()).await? else { return Ok(()) };
-    match stored[..].try_into().map(u32::from_be_bytes) {
+    match index.get(Table::Meta, &row()).await? {
+        Some(stored) => read(&stored),
+        None => Ok(()),
+    }
+}
+
+/// Whether this program reads a store of the stored number.
+pub(super) fn read(stored: &[u8]) -> Result<(), StartError> {
+    match stored.try_into().map(u32::from_be_bytes) {
         Err(_) => Err(StartError("the index's format number is damaged: restore the index from a backup".to_owned())),
         Ok(0..=FORMAT) => Ok(()),
         Ok(newer) => Err(StartError(format!(
@@ -39,15 +46,19 @@ pub(super) async fn note(index: &dyn Index) -> Result<(), StartError> {
         Some(older) => Precondition::Is(Table::Meta, row(), older),
         None => Precondition::Absent(Table::Meta, row()),
     };
-    let number = Bytes::copy_from_slice(&FORMAT.to_be_bytes());
-    let writes = vec![Write::Put(Table::Meta, row(), number)];
+    let writes = vec![Write::Put(Table::Meta, row(), Bytes::copy_from_slice(&render(FORMAT)))];
     match index.commit(Batch { preconditions: vec![precondition], writes, appends: Vec::new() }).await {
         Ok(()) | Err(CommitError::Conflict) => Ok(()),
         Err(error) => Err(StartError(error.to_string())),
     }
 }
 
-fn row() -> Vec<u8> {
+/// A number as it is stored.
+pub(super) fn render(format: u32) -> [u8; 4] {
+    format.to_be_bytes()
+}
+
+pub(super) fn row() -> Vec<u8> {
     Tuple::new().bytes(b"format").build()
 }
 

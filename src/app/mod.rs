@@ -5,6 +5,8 @@ mod claim;
 pub mod control;
 mod door;
 mod format;
+#[cfg(test)]
+mod golden;
 mod jobs;
 mod lock;
 mod open;

@@ -207,7 +207,7 @@ fn open_blobs(config: &Config) -> Result<(StoreUrl, Blobs), StartError> {
 
 /// The id of this gateway's part of the trail: made once per data directory.
 async fn gateway_id(index: &dyn Index, sources: &Sources) -> Result<GatewayId, StartError> {
-    let row = Tuple::new().bytes(b"gateway").build();
+    let row = gateway_row();
     if let Some(id) = index.get(Table::Meta, &row).await? {
         return id[..].try_into().map_err(|_| StartError("the gateway's id is damaged".to_owned()));
     }
@@ -219,6 +219,11 @@ async fn gateway_id(index: &dyn Index, sources: &Sources) -> Result<GatewayId, S
     };
     index.commit(batch).await.map_err(|error| StartError(error.to_string()))?;
     Ok(id)
+}
+
+/// The row of the gateway's id, which stands there as it is.
+pub(super) fn gateway_row() -> Vec<u8> {
+    Tuple::new().bytes(b"gateway").build()
 }
 
 /// A directory that only its owner can look into.

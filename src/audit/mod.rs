@@ -6,6 +6,8 @@ mod canonical;
 mod chain;
 mod event;
 mod export;
+#[cfg(test)]
+mod golden;
 mod record;
 mod sequencer;
 mod trail;

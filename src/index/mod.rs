@@ -7,6 +7,8 @@
 mod conformance;
 mod engine;
 mod fjall;
+#[cfg(test)]
+mod golden;
 mod group;
 mod memory;
 mod rows;
@@ -15,6 +17,8 @@ mod tuple;
 
 pub use engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, Precondition, Sequencer, Table, Write};
 pub use fjall::FjallIndex;
+#[cfg(test)]
+pub(crate) use golden::row as golden_row;
 pub use memory::{Faults, MemoryIndex};
 pub use rows::{Record, RowBatch, Rows, Stamp, Stored};
 pub use sealer::{Corrupt, RowSealer};

@@ -145,13 +145,13 @@ impl RowBatch<'_> {
     }
 }
 
-fn encode<R: Record>(record: &R) -> Vec<u8> {
+pub(super) fn encode<R: Record>(record: &R) -> Vec<u8> {
     let mut plain = vec![R::VERSION];
     minicbor::encode(record, &mut plain).expect("encoding into memory does not fail");
     plain
 }
 
-fn decode<R: Record>(plain: &[u8]) -> Result<R, String> {
+pub(super) fn decode<R: Record>(plain: &[u8]) -> Result<R, String> {
     let Some((&version, body)) = plain.split_first() else { return Err("it is empty".to_owned()) };
     if version == 0 || version > R::VERSION {
         return Err(format!("version {version} is not one of 1 to {}", R::VERSION));

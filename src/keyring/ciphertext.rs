@@ -166,25 +166,4 @@ mod tests {
         assert_ne!(material_id("k1", &[1; 16]), material_id("k1", &[2; 16]));
         assert_eq!(material_id("k1", &[1; 16]).len(), 64);
     }
-
-    /// Sealed by the first version; these bytes must open for ever.
-    #[test]
-    fn golden() {
-        let fixture = include_str!("../../fixtures/keyring/ciphertext-1.txt");
-        let text = |name: &str| fixture.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap();
-        let bytes = |name: &str| -> Vec<u8> {
-            let hex = text(name);
-            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-        };
-        let (material, store) = (SecretKey::from_slice(&[1; 32]).unwrap(), SecretKey::from_slice(&[2; 32]).unwrap());
-        let (id, tag) = ("1234abcd-12ab-34cd-56ef-1234567890ab", [3; 16]);
-        let bound = context(&[("aws:s3:arn", "arn:aws:s3:::b/k"), ("a", "")]);
-        let sealer = Sealer { key_id: id.to_owned(), generation: tag };
-        let store_key = StoreKey::new(store, [4; 16]);
-        assert_eq!(parse_ciphertext(&bytes("ciphertext")), Ok(sealer));
-        assert_eq!(open_ciphertext(&material, &bound, &bytes("ciphertext")).unwrap().expose(), b"plain");
-        let opened = unwrap_material(&store_key, id, &tag, &bytes("wrapped")).ok().unwrap();
-        assert_eq!(opened.expose(), &[1; 32]);
-        assert_eq!(material_id(id, &tag), text("material-id"));
-    }
 }

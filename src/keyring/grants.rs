@@ -24,6 +24,8 @@ use crate::names::{AccountId, Region};
 use crate::policy::{GrantPrincipal, KeyGrant, Subject};
 use crate::sources::Timestamp;
 
+#[cfg(test)]
+pub(super) mod golden;
 mod held;
 mod record;
 mod terms;

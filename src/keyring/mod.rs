@@ -12,6 +12,8 @@ mod clock;
 mod custom_store;
 mod destroy;
 mod error;
+#[cfg(test)]
+mod golden;
 mod grants;
 mod import;
 mod import_token;

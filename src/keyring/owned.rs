@@ -51,6 +51,12 @@ pub(super) struct OwnedCache {
 }
 
 impl OwnedKey {
+    /// Of one generation.
+    #[cfg(test)]
+    pub(super) fn for_tests(generation: Generation, key: SecretKey, sources: Sources) -> Self {
+        Self { generations: vec![(generation, key)], sealing: 0, sources }
+    }
+
     /// Wraps an object key under the newest generation.
     pub fn wrap(&self, context: &Context, plain: &[u8]) -> Vec<u8> {
         let (generation, key) = &self.generations[self.sealing];

@@ -42,7 +42,7 @@ impl Due {
     }
 
     /// The row of a key's entry.
-    fn row(self, at: Timestamp, place: &KeyPlace) -> Vec<u8> {
+    pub(super) fn row(self, at: Timestamp, place: &KeyPlace) -> Vec<u8> {
         let row = self.start().u64(order(at)).bytes(place.key_id.as_bytes());
         // The id says it all, but for multi-Region keys, which share theirs.
         if place.key_id.starts_with("mrk-") { row.bytes(place.region.as_str().as_bytes()).build() } else { row.build() }

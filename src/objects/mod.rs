@@ -9,6 +9,8 @@ mod copy;
 mod cursor;
 mod delete;
 mod error;
+#[cfg(test)]
+mod golden;
 mod list;
 mod multipart;
 mod read;

@@ -12,6 +12,8 @@ mod cx;
 mod encoded_word;
 mod error;
 mod fields;
+#[cfg(test)]
+mod golden;
 mod keep_alive;
 mod known;
 mod listing;

@@ -4,6 +4,8 @@ mod bucket_keys;
 mod customer;
 mod envelope;
 mod error;
+#[cfg(test)]
+mod golden;
 mod mode;
 mod service;
 

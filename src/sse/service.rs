@@ -15,8 +15,8 @@ use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::policy::{Key, Value};
 use crate::sources::Sources;
 
-const KMS_LABEL: &str = "strongroom sse-kms v1";
-const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
+pub(super) const KMS_LABEL: &str = "strongroom sse-kms v1";
+pub(super) const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
 const CUSTOMER_CHECK_LABEL: &[u8] = b"strongroom sse-c check v1";
 /// How S3 uses keys.
 const SYMMETRIC: &[(Key, Value<'static>)] = &[(Key::KmsEncryptionAlgorithm, Value::Text("SYMMETRIC_DEFAULT"))];
@@ -280,12 +280,12 @@ impl Sse {
                 envelope.wrapped = self.keyring.owned_key().await?.wrap(&context, plain.expose());
             }
             How::Customer(customer) => {
-                envelope.wrapped = self.seal(customer.key(), CUSTOMER_LABEL, &context, &plain);
+                envelope.wrapped = wrap_keys(customer.key(), CUSTOMER_LABEL, &context, &plain, &self.sources);
                 envelope.customer_check = customer_check(customer, self.sources.random());
             }
             How::Kms(kms) => {
                 let (data_key, ciphertext) = self.data_key(kms, object).await?;
-                envelope.wrapped = self.seal(&data_key, KMS_LABEL, &context, &plain);
+                envelope.wrapped = wrap_keys(&data_key, KMS_LABEL, &context, &plain, &self.sources);
                 envelope.kms_ciphertext = ciphertext;
                 envelope.kms_key_arn = Some(kms.key.metadata.arn.clone());
                 envelope.kms_context = kms.context.clone().into_iter().collect();
@@ -397,11 +397,18 @@ impl Sse {
             Mode::SseS3 => Ok(()),
         }
     }
+}
 
-    fn seal(&self, key: &SecretKey, label: &str, context: &Context, plain: &SecretBytes) -> Vec<u8> {
-        let header = BoxHeader { key_id: Vec::new(), generation: [0; 16] };
-        seal_box(&SealBox { key, label, header: &header, context }, plain.expose(), &self.sources)
-    }
+/// Object keys in a Box under a key that is not the keyring's: a data key or a customer's.
+pub(super) fn wrap_keys(
+    key: &SecretKey,
+    label: &str,
+    context: &Context,
+    plain: &SecretBytes,
+    sources: &Sources,
+) -> Vec<u8> {
+    let header = BoxHeader { key_id: Vec::new(), generation: [0; 16] };
+    seal_box(&SealBox { key, label, header: &header, context }, plain.expose(), sources)
 }
 
 /// What to answer where a KMS key is named `aws/…`: `aws/s3` is how consoles show the alias `alias/aws/s3`, and no name
@@ -412,7 +419,7 @@ pub fn alias_without_prefix(asked: &str) -> Option<String> {
 }
 
 /// What a wrapping is bound to, each field by its length: never a joined path.
-fn bind(object: ObjectRef<'_>, mode: Mode) -> Context {
+pub(super) fn bind(object: ObjectRef<'_>, mode: Mode) -> Context {
     Context::new()
         .with("bucket", object.bucket.as_str())
         .with("key", object.key.as_str())
@@ -447,19 +454,19 @@ fn require_kms_transport(access: &Access) -> Result<(), SseError> {
 }
 
 /// `salt 16 | HMAC-SHA256(key, label | salt) 32`: tells whether a key is the right one, and nothing else of it.
-fn customer_check(customer: &CustomerKey, salt: [u8; SALT_BYTES]) -> Vec<u8> {
+pub(super) fn customer_check(customer: &CustomerKey, salt: [u8; SALT_BYTES]) -> Vec<u8> {
     let message = [CUSTOMER_CHECK_LABEL, &salt].concat();
     [&salt[..], &hmac_sha256(customer.key().expose(), &message)].concat()
 }
 
-fn flatten(keys: &ObjectKeys) -> SecretBytes {
+pub(super) fn flatten(keys: &ObjectKeys) -> SecretBytes {
     SecretBytes::new(match keys {
         ObjectKeys::Single(key) => key.expose().to_vec(),
         ObjectKeys::Double(inner, outer) => [inner.expose().as_slice(), outer.expose()].concat(),
     })
 }
 
-fn unflatten(suite: Suite, plain: &[u8]) -> Result<ObjectKeys, SseError> {
+pub(super) fn unflatten(suite: Suite, plain: &[u8]) -> Result<ObjectKeys, SseError> {
     let keys = match suite {
         Suite::Single => SecretKey::from_slice(plain).map(ObjectKeys::Single),
         Suite::Double => plain.split_at_checked(KEY_BYTES).and_then(|(inner, outer)| {

@@ -195,6 +195,7 @@ mod tests {
     use object_store::memory::InMemory;
 
     use super::*;
+    use crate::golden::{Golden, check};
 
     #[test]
     fn a_path_leads_back_to_its_id() {
@@ -207,6 +208,43 @@ mod tests {
         }
         let blobs = Blobs::new(Arc::new(InMemory::new()), Path::from("p"), Transfer::Chunks);
         assert_eq!(blobs.path([0xab; 16]).as_ref(), format!("p/ab/{}", "ab".repeat(16)));
+    }
+
+    /// Where blobs lie, and the object that says whose they are.
+    #[test]
+    fn golden() {
+        let empty = || Blobs::new(Arc::new(InMemory::new()), Path::from("p"), Transfer::Chunks);
+        let write_mark = |mark: &Option<String>| {
+            let blobs = empty();
+            let mark = mark.clone().expect("a mark");
+            wait(async {
+                blobs.set_mark(&mark).await.expect("marked");
+                let object = blobs.0.store.get(&Path::from("p/strongroom-store")).await.expect("it is there");
+                object.bytes().await.expect("read").to_vec()
+            })
+        };
+        let read_mark = move |bytes: &[u8]| {
+            let (blobs, bytes) = (empty(), bytes.to_vec());
+            wait(async {
+                blobs.0.store.put(&Path::from("p/strongroom-store"), bytes.into()).await.expect("written");
+                blobs.mark().await.expect("read")
+            })
+        };
+        let write_path = |id: &BlobId| empty().path(*id).as_ref().as_bytes().to_vec();
+        let read_path = |bytes: &[u8]| {
+            blob_id(&Path::from("p"), &Path::from(String::from_utf8_lossy(bytes).as_ref())).expect("a blob's path")
+        };
+        check(
+            "store",
+            &[
+                Golden::of("mark", &Some("ab".repeat(16)), write_mark, read_mark),
+                Golden::of("blob's path", b"0123456789abcdef", write_path, read_path),
+            ],
+        );
+    }
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
     }
 
     #[test]

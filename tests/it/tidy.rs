@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 14] = [
     &["config"],
     &["client"],
     &["policy", "sigv4", "wire"],
-    &["crypto", "names", "sources"],
+    &["crypto", "names", "sources", "golden"],
 ];
 
 const CRYPTO_CRATES: [&str; 14] = [

@@ -8,6 +8,8 @@ mod backing;
 mod ciphertext;
 mod connect;
 mod failure;
+#[cfg(test)]
+pub(super) mod golden;
 mod manage;
 mod new_key;
 mod proxy;

@@ -101,14 +101,14 @@ fn internal(kind: &[u8], place: &KeyPlace) -> Tuple {
 }
 
 /// All rows of a grant.
-struct GrantRows {
-    record: Vec<u8>,
-    found_by: Vec<Vec<u8>>,
-    named: Option<Vec<u8>>,
+pub(super) struct GrantRows {
+    pub(super) record: Vec<u8>,
+    pub(super) found_by: Vec<Vec<u8>>,
+    pub(super) named: Option<Vec<u8>>,
 }
 
 impl GrantRows {
-    fn of(place: &KeyPlace, id: &str, record: &GrantRecord) -> Self {
+    pub(super) fn of(place: &KeyPlace, id: &str, record: &GrantRecord) -> Self {
         let GrantTerms { grantee, retiring, .. } = &record.terms;
         let mut found_by = vec![by_grantee(place, &grantee.name()).bytes(id.as_bytes()).build()];
         if let Some(retiring) = retiring {
@@ -204,23 +204,6 @@ mod tests {
         }
     }
 
-    /// As the first version wrote it; these bytes must be read for ever.
-    #[test]
-    fn golden() {
-        let record = GrantRecord { created_ms: 5, issuing_account: "111122223333".to_owned(), terms: terms() };
-        let bytes = minicbor::to_vec(&record).unwrap();
-        assert_eq!(hex(&bytes), GRANT);
-        assert_eq!(minicbor::decode::<GrantRecord>(&bytes).unwrap(), record);
-        let equals = ContextConstraint::Equals([("k".to_owned(), "v".to_owned())].into());
-        let plain = GrantTerms { retiring: None, context: Some(equals), source_arn: None, name: None, ..terms() };
-        let bytes = minicbor::to_vec(&plain).unwrap();
-        assert_eq!(hex(&bytes), PLAIN);
-        assert_eq!(minicbor::decode::<GrantTerms>(&bytes).unwrap(), plain);
-        assert_eq!(hex(&minicbor::to_vec(CountRecord { grants: 7 }).unwrap()), "8107");
-        assert_eq!(hex(&minicbor::to_vec(FoundBy {}).unwrap()), "80");
-        assert_eq!(hex(&minicbor::to_vec(NamedRecord { grant_id: "id".to_owned() }).unwrap()), "81626964");
-    }
-
     /// The numbers of the operations are stored.
     #[test]
     fn operations_have_the_numbers_of_their_places() {
@@ -260,11 +243,4 @@ mod tests {
         assert!(read_fields::<3>(&rest).is_err());
         assert!(read_fields::<1>(&Tuple::new().bytes(&[0xff]).build()).is_err());
     }
-
-    const GRANT: &str = concat!(
-        "83056c31313131323232323333333386820081782061726e3a6177733a69616d3a3a3131313132323232333333333a757365722f61",
-        "8201817073332e616d617a6f6e6177732e636f6d820012820181a1616b61766e61726e3a6177733a73333a3a3a62616e",
-    );
-    const PLAIN: &str =
-        "84820081782061726e3a6177733a69616d3a3a3131313132323232333333333a757365722f61f6820012820081a1616b6176";
 }

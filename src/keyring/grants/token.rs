@@ -17,7 +17,7 @@ use crate::names::{AccountId, Region};
 use crate::sources::Sources;
 
 /// Frozen: tokens are good as long as their grants.
-const GRANT_TOKEN: TokenKind =
+pub(super) const GRANT_TOKEN: TokenKind =
     TokenKind { key_label: b"strongroom grant token key v1", label: "strongroom grant token v1", key_id: b"grant" };
 
 /// Makes a token for a grant.
@@ -32,13 +32,13 @@ pub(super) fn open_token(sealer: &RowSealer, token: &str) -> Result<(KeyPlace, S
     open_under(&key, &bytes)
 }
 
-fn seal_under(key: &TokenKey, place: &KeyPlace, grant_id: &str, sources: &Sources) -> String {
+pub(super) fn seal_under(key: &TokenKey, place: &KeyPlace, grant_id: &str, sources: &Sources) -> String {
     let fields = [place.region.as_str(), place.account.as_str(), &place.key_id, grant_id];
     let plain = fields.into_iter().fold(Tuple::new(), |tuple, field| tuple.bytes(field.as_bytes()));
     STANDARD.encode(key.seal(&Context::new(), &plain.build(), sources))
 }
 
-fn open_under(key: &TokenKey, token: &[u8]) -> Result<(KeyPlace, String), KeyringError> {
+pub(super) fn open_under(key: &TokenKey, token: &[u8]) -> Result<(KeyPlace, String), KeyringError> {
     let plain = key.open(&Context::new(), token).ok_or(KeyringError::InvalidGrantToken)?;
     let [region, account, key_id, grant_id] = read_fields(plain.expose())?;
     let (Ok(region), Ok(account)) = (Region::parse(&region), AccountId::parse(&account)) else {

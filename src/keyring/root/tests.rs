@@ -350,7 +350,10 @@ fn golden() {
     let store_key = parse_generations(&plain).unwrap();
     assert_eq!(hex(render_generations(&store_key).expose()), field("store-key"));
     RootList::verify(&bytes("stored"), &store_key).unwrap();
+    assert_eq!(list.render(&store_key), bytes("stored"));
     let shares = [field("share-1"), field("share-2")].map(|share| parse_share(&text(share)).unwrap());
     assert_eq!(combine(shares.into()).unwrap().id(), secret.id());
-    assert_eq!(parse_key_text(field("key-file").replace("\\n", "\n").as_bytes()).ok().unwrap().id(), secret.id());
+    let file = field("key-file").replace("\\n", "\n");
+    assert_eq!(parse_key_text(file.as_bytes()).ok().unwrap().id(), secret.id());
+    assert_eq!(make_key_text(&secret).expose(), file.as_bytes());
 }
