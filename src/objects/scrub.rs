@@ -26,7 +26,7 @@ const PAGE: usize = 512;
 
 /// Tables that no other pass reads from end to end: it is checked that their rows open. The rows of `Inline` and `Meta`
 /// are sealed otherwise.
-const OTHER_TABLES: [Table; 9] = [
+const OTHER_TABLES: [Table; 10] = [
     Table::Account,
     Table::NullVersion,
     Table::Upload,
@@ -36,6 +36,7 @@ const OTHER_TABLES: [Table; 9] = [
     Table::Audit,
     Table::BucketOwner,
     Table::Grant,
+    Table::BucketConfig,
 ];
 
 /// Something that is not as the index says.
@@ -169,6 +170,10 @@ impl Scrub<'_> {
                     self.damaged("a bucket's row", "it does not tell a valid name");
                     continue;
                 };
+                // One that is lost or is no policy allows nothing any more; one that does not open is told below too.
+                if self.objects.bucket_policy(&bucket).await.is_err() {
+                    self.damaged(&format!("bucket {}", bucket.name), "its policy is lost or cannot be read");
+                }
                 out.insert(bucket.id, bucket);
             }
         }

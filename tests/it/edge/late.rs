@@ -19,7 +19,7 @@ use super::{Edge, PATIENCE, header, settings, start};
 const BLANK: &[u8] = b" ";
 const INTERVAL: Duration = Duration::from_millis(20);
 const LATE: &str = "GET /late HTTP/1.1\r\nHost: h\r\n\r\n";
-const IN_METRICS: &str = "s3_requests_total{op=\"TestOperation\",code=\"500\",sse=\"sse-s3\"} 1";
+const IN_METRICS: &str = "s3_requests_total{op=\"TestOperation\",code=\"500\",sse=\"sse-s3\",cut_by=\"\"} 1";
 
 /// 200 and blanks until the gate opens, then an error.
 pub(super) fn answer(gate: Arc<Semaphore>) -> Response {
@@ -118,7 +118,7 @@ async fn a_client_that_goes_away_before_the_outcome_is_counted_as_gone() {
     client.send(LATE).await;
     client.until("1\r\n \r\n").await;
     drop(client);
-    until_counted(&edge, "s3_requests_total{op=\"TestOperation\",code=\"499\",sse=\"\"} 1").await;
+    until_counted(&edge, "s3_requests_total{op=\"TestOperation\",code=\"499\",sse=\"\",cut_by=\"\"} 1").await;
     assert!(edge.metrics.render().contains("http_requests_in_flight 0\n"));
 }
 

@@ -9,6 +9,7 @@ use strongroom::index::Table;
 use strongroom::keyring::{Call, GrantOperation, GrantTerms, Leave, NewGrant, NewKey, Party};
 use strongroom::names::bucket_arn;
 use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Versioning};
+use strongroom::policy::{Kind, Policy};
 
 use super::{SMALL_BLOB, assert_clean, assert_reported};
 use crate::stack::{RawRow, Stack, Way, account, key, region};
@@ -30,6 +31,9 @@ async fn furnished() -> (Stack, Contents) {
     let grant = stack.grant("s3:PutBucketVersioning", bucket_arn(&bucket.name));
     let event = stack.event("PutBucketVersioning", Value::Null);
     stack.objects.set_versioning(&grant, &bucket.name, Versioning::Enabled, &event).await.unwrap();
+    let grant = stack.grant("s3:PutBucketPolicy", bucket_arn(&bucket.name));
+    let (policy, event) = (bucket_policy(), stack.event("PutBucketPolicy", Value::Null));
+    stack.objects.put_bucket_policy(&grant, &bucket.name, &policy, &event).await.unwrap();
     let bucket = stack.bucket(BUCKET).await;
     for way in Way::ALL {
         for (name, data) in
@@ -62,6 +66,12 @@ async fn furnished() -> (Stack, Contents) {
     (stack, contents)
 }
 
+fn bucket_policy() -> Policy {
+    let text = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+        "Resource": "arn:aws:s3:::bucket/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}"#;
+    Policy::parse(text.as_bytes(), Kind::Bucket).unwrap()
+}
+
 async fn give_a_grant(stack: &Stack) {
     let new_key = stack.grant("kms:CreateKey", "*".to_owned());
     let arn = stack.keyring.create_key(&new_key, &Call::default(), NewKey::default()).await.unwrap().arn;
@@ -91,6 +101,13 @@ async fn read_all(stack: &Stack, contents: &Contents, what: &str) -> Vec<Objects
             Ok(got) => assert!(got == *data, "{what}: {name} reads as something else"),
             Err(error) => errors.push(error),
         }
+    }
+    match stack.objects.bucket_policy(&bucket).await {
+        Ok(policy) => {
+            let text = policy.as_ref().map(|policy| policy.policy.text());
+            assert_eq!(text, Some(bucket_policy().text()), "{what}: the bucket has another policy");
+        }
+        Err(error) => errors.push(error),
     }
     errors.extend(list_all(stack, &bucket, contents, what).await);
     errors
