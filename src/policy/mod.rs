@@ -116,8 +116,10 @@ mod pattern;
 mod principal;
 mod print;
 mod public_access;
+mod quota;
 mod ready_made;
 mod s3_actions;
+mod simulate;
 mod value;
 
 pub use context::{Context, NoContext};
@@ -130,7 +132,12 @@ pub use key::Key;
 pub use key_policy::{LOCKOUT_MESSAGE, keeps_key_manageable};
 pub use principal::{Subject, SubjectKind};
 pub use public_access::{Prevented, PublicAccessBlock};
-pub use ready_made::{READY_MADE, READY_MADE_PREFIX, ReadyMade};
+pub use quota::{PolicyQuota, SESSION_POLICY_ARNS_MAX, SESSION_POLICY_MAX_CHARS, counted_chars};
+pub use ready_made::{MANAGED_CREATED, MANAGED_PATH, MANAGED_VERSION, READY_MADE, READY_MADE_PREFIX, ReadyMade};
+pub use simulate::{
+    BadContextEntry, Evaluation, Matched, Position, ResourceEvaluation, SimulatedContext, SimulatedPolicy, Simulation,
+    SourceType, Verdict, context_keys, parse_resource_policy, resource_template, simulated_caller,
+};
 pub use value::Value;
 
 #[cfg(test)]
