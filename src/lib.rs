@@ -13,6 +13,8 @@ pub mod app;
 // What an object store does; knows no HTTP, no XML, no header.
 pub mod objects;
 pub mod sse;
+// Users, keys, groups, roles, policies and sessions.
+pub mod identity;
 // The key module.
 pub mod keyring;
 // Who asks and what they may do; what was done.

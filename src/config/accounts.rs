@@ -129,7 +129,7 @@ fn check_policy(number: usize, written: &str) -> Result<Attached, String> {
             .ok_or_else(|| format!("no policy is called {written:?}; there are {}", names()));
     }
     let policy = Policy::parse(written.as_bytes(), Kind::Identity).map_err(|e| format!("policy {number}: {e}"))?;
-    Ok(Attached { name: format!("inline policy {number}").into(), policy: policy.into() })
+    Ok(Attached { name: format!("inline-policy-{number}").into(), policy: policy.into() })
 }
 
 fn check_keys(raw: Vec<RawAccessKey>, seen: &mut Seen) -> Result<Vec<(String, SecretBytes)>, ConfigError> {

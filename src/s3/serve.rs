@@ -141,7 +141,7 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     if let Ok(row) = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers) {
         findings.operation(row.name);
     }
-    let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
+    let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth).await?;
     findings.access_key_id(access.caller().access_key_id());
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 14] = [
     &["s3", "kms"],
     &["app"],
     &["objects"],
-    &["sse"],
+    &["sse", "identity"],
     &["keyring"],
     &["audit"],
     &["auth"],
