@@ -296,7 +296,8 @@ impl<'a> Fields<'a> {
 
     fn behind(&self, prefix: &str) -> std::vec::IntoIter<&'a str> {
         let prefix = format!("{}{prefix}", self.prefix);
-        let names = self.params.0.range::<str, _>((std::ops::Bound::Included(prefix.as_str()), std::ops::Bound::Unbounded));
+        let names =
+            self.params.0.range::<str, _>((std::ops::Bound::Included(prefix.as_str()), std::ops::Bound::Unbounded));
         names.map_while(|(name, _)| name.strip_prefix(prefix.as_str())).collect::<Vec<_>>().into_iter()
     }
 
@@ -319,7 +320,7 @@ impl<'a> Fields<'a> {
 /// The number of an item from what comes behind `member.`: digits alone, without leading zeros.
 fn index(behind: &str) -> Option<usize> {
     let digits = behind.split('.').next().unwrap_or_default();
-    let index = digits.parse().ok()?;
+    let index: usize = digits.parse().ok()?;
     (index > 0 && index <= PARAMETERS_MAX && digits == index.to_string()).then_some(index)
 }
 
@@ -442,7 +443,12 @@ mod tests {
         }
         assert_eq!(keys("TagKeys.member.1.Key=a").unwrap_err().0, "MalformedInput");
         let required = read("", |f| f.required_texts("TagKeys", 0..=50, &TAG_KEY));
-        assert!(required.unwrap_err().1.ends_with("Value null at 'tagKeys' failed to satisfy constraint: Member must not be null"));
+        assert!(
+            required
+                .unwrap_err()
+                .1
+                .ends_with("Value null at 'tagKeys' failed to satisfy constraint: Member must not be null")
+        );
         let broken = keys("TagKeys.member.1=a&TagKeys.member.2=").unwrap_err().1;
         let rule = "1 validation error detected: Value '[a, ]' at 'tagKeys' failed to satisfy constraint: Member must \
                     satisfy constraint: [Member must have length less than or equal to 128, Member must have length \

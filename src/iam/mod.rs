@@ -5,7 +5,7 @@
 //! too.
 
 // Readers, writers and codes that no operation uses yet; goes away with the last operation.
-#![allow(dead_code, reason = "the operations that use them are being added")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "the operations that use them are being added")]
 
 mod cx;
 mod error;
@@ -19,8 +19,8 @@ mod trail;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method};
 
 use crate::app::App;
 use crate::auth::{Access, AuthSettings, Collected, authenticate_collected};
@@ -96,7 +96,9 @@ async fn call(app: &Arc<App>, service: Service, request: Request) -> Result<Byte
 /// Clients sign for the Region that they are set to, or for that of the global endpoints, whichever is served here.
 fn settings(auth: &AuthSettings) -> AuthSettings {
     let mut settings = auth.clone();
-    if let Ok(global) = Region::parse(GLOBAL_REGION) && !settings.regions.contains(&global) {
+    if let Ok(global) = Region::parse(GLOBAL_REGION)
+        && !settings.regions.contains(&global)
+    {
         settings.regions.push(global);
     }
     settings

@@ -51,9 +51,8 @@ impl Reply {
             None => (String::new(), String::new()),
         };
         let head = format!("<{name}Response xmlns=\"{namespace}\">{before}");
-        let tail = format!(
-            "{after}<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{name}Response>\n"
-        );
+        let tail =
+            format!("{after}<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{name}Response>\n");
         let result = self.result.as_ref().map(SecretBytes::expose).unwrap_or_default();
         let mut body = SecretBytes::with_capacity(head.len() + result.len() + tail.len());
         for part in [head.as_bytes(), result, tail.as_bytes()] {
@@ -134,9 +133,7 @@ mod tests {
         let row = find(Service::Iam, "ListUsers").unwrap();
         let body = |reply: Reply| String::from_utf8(reply.render(row, &id).to_vec()).unwrap();
         let begin = "<ListUsersResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">";
-        let end = format!(
-            "<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></ListUsersResponse>\n"
-        );
+        let end = format!("<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></ListUsersResponse>\n");
         assert_eq!(body(Reply::empty()), format!("{begin}{end}"));
         let reply = Reply::result(|w| {
             let users = Page { items: vec!["a&b"], marker: Some("m".to_owned()) };

@@ -111,10 +111,10 @@ impl Row {
 
 macro_rules! row {
     (Iam, $name:literal, $callers:ident, $handler:expr) => {
-        row!(@ Iam, $name, concat!("iam:", $name), $callers, $handler)
+        $crate::iam::table::row!(@ Iam, $name, concat!("iam:", $name), $callers, $handler)
     };
     (Sts, $name:literal, $callers:ident, $handler:expr) => {
-        row!(@ Sts, $name, concat!("sts:", $name), $callers, $handler)
+        $crate::iam::table::row!(@ Sts, $name, concat!("sts:", $name), $callers, $handler)
     };
     (@ $service:ident, $name:literal, $action:expr, $callers:ident, $handler:expr) => {
         $crate::iam::table::Row {
@@ -147,24 +147,34 @@ macro_rules! handler {
 /// `tells!(Iam, "GetUser", get_user)`: a served operation that changes nothing that is stored.
 macro_rules! tells {
     ($service:ident, $name:literal, $op:ident) => {
-        tells!($service, $name, $op, Signed)
+        $crate::iam::table::tells!($service, $name, $op, Signed)
     };
     ($service:ident, $name:literal, $op:ident, $callers:ident) => {
-        $crate::iam::table::row!($service, $name, $callers, $crate::iam::table::handler!(Tells, $crate::iam::reply::Reply, $op))
+        $crate::iam::table::row!(
+            $service,
+            $name,
+            $callers,
+            $crate::iam::table::handler!(Tells, $crate::iam::reply::Reply, $op)
+        )
     };
 }
 
 /// `changes!(Iam, "CreateUser", create_user)`: a served operation that changes what is stored.
 macro_rules! changes {
     ($service:ident, $name:literal, $op:ident) => {
-        $crate::iam::table::row!($service, $name, Signed, $crate::iam::table::handler!(Changes, $crate::iam::cx::Changed, $op))
+        $crate::iam::table::row!(
+            $service,
+            $name,
+            Signed,
+            $crate::iam::table::handler!(Changes, $crate::iam::cx::Changed, $op)
+        )
     };
 }
 
 /// `refused!(Iam, "CreateSAMLProvider")`: an operation that is not served.
 macro_rules! refused {
     ($service:ident, $name:literal) => {
-        refused!($service, $name, Signed)
+        $crate::iam::table::refused!($service, $name, Signed)
     };
     ($service:ident, $name:literal, $callers:ident) => {
         $crate::iam::table::row!($service, $name, $callers, None)
@@ -227,7 +237,8 @@ mod tests {
     #[test]
     fn what_only_reads_says_so() {
         for row in rows().filter(|row| row.handler.is_some()) {
-            let reads = ["Get", "List", "Simulate", "AssumeRo", "Decode"].iter().any(|start| row.name.starts_with(start));
+            let reads =
+                ["Get", "List", "Simulate", "AssumeRo", "Decode"].iter().any(|start| row.name.starts_with(start));
             assert_eq!(row.is_read_only(), reads, "{}", row.name);
         }
     }
