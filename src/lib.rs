@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod server;
 // One folder a protocol.
+pub mod iam;
 pub mod kms;
 pub mod s3;
 // The shared parts, built once from the configuration.

@@ -119,7 +119,7 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
     put("eventTime", json!(iso8601_seconds(at)));
     put("eventSource", json!(event.source));
     put("eventName", json!(event.name));
-    put("awsRegion", json!(facts.region.as_str()));
+    put("awsRegion", json!(region(event, facts)));
     put("sourceIPAddress", if internal { json!(INTERNAL) } else { json!(facts.source_ip.to_string()) });
     put("userAgent", if internal { json!(INTERNAL) } else { json!(facts.user_agent) });
     put("requestParameters", parameters);
@@ -149,6 +149,11 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
         put(name, value);
     }
     canonical::render(&Value::Object(record))
+}
+
+/// IAM is in one Region, whichever its clients sign for.
+fn region<'a>(event: &Event, facts: &'a RequestFacts) -> &'a str {
+    if event.source == "iam.amazonaws.com" { "us-east-1" } else { facts.region.as_str() }
 }
 
 fn identity(event: &Event, who: Who<'_>) -> Value {

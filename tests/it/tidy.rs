@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LAYERS: [&[&str]; 14] = [
     &["cli"],
     &["server"],
-    &["s3", "kms"],
+    &["s3", "kms", "iam"],
     &["app"],
     &["objects"],
     &["sse", "identity"],
