@@ -1,6 +1,5 @@
 //! What an operation works with: the gateway's parts, the caller, grants asked for one by one, and the end of a change.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
@@ -9,8 +8,9 @@ use super::error::{IamError, code};
 use super::reply::Reply;
 use super::table::Row;
 use crate::app::App;
-use crate::audit::{Audit, Event, EventKind, EventResource, Recorded};
+use crate::audit::{Event, EventKind, EventResource, Recorded};
 use crate::auth::{Access, Grant, Resource};
+use crate::identity::{Draft, Identities};
 use crate::names::AccountId;
 use crate::policy::{self, Context, Key, NoContext, Target};
 
@@ -43,6 +43,11 @@ impl<'a> Cx<'a> {
         self.access.caller().account().ok_or_else(missing_token)
     }
 
+    /// The identities that IAM keeps.
+    pub(super) fn identities(&self) -> &'a Identities {
+        &self.app.identities
+    }
+
     /// Leave to do the row's action on `arn`, which is the caller's account's; `*` where the action names no resource.
     pub(super) fn grant(&self, arn: &str) -> Result<Grant, IamError> {
         self.grant_for(self.row.action, arn, &NoContext)
@@ -73,20 +78,13 @@ impl<'a> Cx<'a> {
         self.recipient.get_or_init(|| account.clone());
     }
 
-    /// Ends a change: `commit` makes it durable together with the record of its success, in one commit.
-    ///
-    /// `cx.done(reply, |audit, event| draft.commit(audit, event)).await`
+    /// Ends a change: commits it together with the record of its success.
     ///
     /// A commit that lost a race gives [`IamError::lost_race`]; the shell then runs the operation again from its input,
     /// so nothing may have been done before this but reading.
-    pub(super) async fn done<C, F, E>(&self, reply: Reply, commit: C) -> Result<Changed, IamError>
-    where
-        C: FnOnce(&'a Audit, Event) -> F,
-        F: Future<Output = Result<Recorded, E>>,
-        IamError: From<E>,
-    {
+    pub(super) async fn done(&self, reply: Reply, draft: Draft<'_>) -> Result<Changed, IamError> {
         let event = self.event(reply.response.clone(), None)?;
-        let recorded = commit(&self.app.audit, event).await?;
+        let recorded = draft.commit(&event).await?;
         Ok(Changed { reply, _recorded: recorded })
     }
 
@@ -143,7 +141,7 @@ pub(super) fn missing_token() -> IamError {
 }
 
 /// Condition keys that a call tells policies of itself, for [`Cx::grant_telling`].
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Adds<'a>(Vec<(Key, &'a str, policy::Value<'a>)>);
 
 impl<'a> Adds<'a> {

@@ -3,6 +3,7 @@
 use super::table::Service;
 use crate::audit::AuditError;
 use crate::auth::{AuthError, CollectError, Denied, PayloadError};
+use crate::identity::IdentityError;
 use crate::sources::Timestamp;
 use crate::wire::{RequestId, amz_date, parse_amz_date, parse_iso8601, xml};
 
@@ -158,6 +159,10 @@ impl From<AuthError> for IamError {
             AuthError::UnknownAccessKey(_) | AuthError::InvalidToken => {
                 Self::new(code::INVALID_CLIENT_TOKEN_ID, "The security token included in the request is invalid.")
             }
+            AuthError::ExpiredToken => {
+                Self::new(code::EXPIRED_TOKEN, "The security token included in the request is expired")
+            }
+            AuthError::Unavailable(cause) => Self::internal(cause),
             AuthError::SignatureDoesNotMatch { .. } => mismatch(WRONG_SIGNATURE.to_owned()),
             AuthError::TimeTooSkewed { request_time, server_time, max_allowed_ms } => {
                 mismatch(skewed(&request_time, &server_time, max_allowed_ms))
@@ -183,6 +188,29 @@ impl From<AuthError> for IamError {
             | AuthError::ChecksumHeaders(_) => {
                 Self::new(code::MALFORMED_INPUT, "A header that describes the request's body is missing or malformed.")
             }
+        }
+    }
+}
+
+impl From<IdentityError> for IamError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::NoSuchEntity(text) => Self::new(code::NO_SUCH_ENTITY, text),
+            IdentityError::EntityAlreadyExists(text) => Self::new(code::ENTITY_ALREADY_EXISTS, text),
+            IdentityError::LimitExceeded(text) => Self::new(code::LIMIT_EXCEEDED, text),
+            IdentityError::DeleteConflict(text) => Self::new(code::DELETE_CONFLICT, text),
+            IdentityError::MalformedPolicyDocument(text) => Self::new(code::MALFORMED_POLICY_DOCUMENT, text),
+            IdentityError::InvalidInput(text) => Self::new(code::INVALID_INPUT, text),
+            IdentityError::Unmodifiable(text) => Self::new(code::UNMODIFIABLE_ENTITY, text),
+            IdentityError::PolicyNotAttachable(text) => Self::new(code::POLICY_NOT_ATTACHABLE, text),
+            IdentityError::Validation(text) => Self::validation(text),
+            IdentityError::PackedPolicyTooLarge(text) => Self::new(code::PACKED_POLICY_TOO_LARGE, text),
+            IdentityError::Contention => Self::lost_race(),
+            IdentityError::Full(cause) => {
+                let text = "There is not enough storage left to do this.";
+                Self { cause: Some(cause), ..Self::new(code::SERVICE_FAILURE, text) }
+            }
+            IdentityError::Internal(cause) => Self::internal(cause),
         }
     }
 }

@@ -14,6 +14,7 @@ mod ops;
 mod reply;
 mod shapes;
 mod table;
+mod tags;
 mod trail;
 
 use std::sync::Arc;

@@ -239,6 +239,25 @@ impl Paging {
         }
     }
 
+    /// How many items are wanted.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The key of the last item before the page.
+    pub(super) fn after(&self) -> Result<Option<String>, IamError> {
+        self.marker.as_deref().map(open_marker).transpose()
+    }
+
+    /// The page of items that follow [`Self::after`] with their keys, of which one more than [`Self::limit`] was looked
+    /// for.
+    pub(super) fn page<T>(&self, mut items: Vec<(String, T)>) -> Page<T> {
+        let more = items.len() > self.limit;
+        items.truncate(self.limit);
+        let marker = items.last().filter(|_| more).map(|(key, _)| URL_SAFE_NO_PAD.encode(key));
+        Page { items: items.into_iter().map(|(_, item)| item).collect(), marker }
+    }
+
     /// The page of a listing that is in memory, in the order of what `key` gives, which no two items share. The marker
     /// names the last item before it, so that a listing goes on where it was even if that item is gone.
     pub(super) fn cut<T>(&self, all: Vec<T>, key: impl Fn(&T) -> String) -> Result<Page<T>, IamError> {

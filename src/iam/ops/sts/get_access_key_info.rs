@@ -18,8 +18,8 @@ impl Input {
 
 pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, IamError> {
     cx.grant("*")?;
-    let identity = cx.app.directory.identity(&input.access_key_id);
-    let account = identity.and_then(|identity| identity.principal.account());
+    let owner = cx.identities().key_owner(&input.access_key_id).await?;
+    let account = owner.map(|(account, _)| account);
     // AWS reads the account off the id, and so knows one for ids that were never given out; its text for others is not
     // recorded.
     let account = account.ok_or_else(|| {
