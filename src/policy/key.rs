@@ -277,9 +277,17 @@ mod tests {
 
     #[test]
     fn what_is_no_key() {
-        for written in
-            ["", "aws:", "aws:SourceIp2", "aws:sourceıp", "aws:ResourceTag/", "s3:prefix/", "SourceIp", "x:y", "x/a.b:c"]
-        {
+        for written in [
+            "",
+            "aws:",
+            "aws:SourceIp2",
+            "aws:sourceıp",
+            "aws:ResourceTag/",
+            "s3:prefix/",
+            "SourceIp",
+            "x:y",
+            "x/a.b:c",
+        ] {
             assert_eq!(NamedKey::new(written).key(), None, "{written}");
         }
         for claim in ["Issuer.example.com/Pool:sub", "issuer.example.com:8443/a.b:aud", "localhost:8443:amr"] {

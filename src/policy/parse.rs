@@ -64,14 +64,8 @@ fn legacy() -> PolicyError {
 }
 
 /// What a trust policy may speak of.
-const ASSUME_ROLE_ACTIONS: [&str; 6] = [
-    "AssumeRole",
-    "AssumeRoleWithSAML",
-    "AssumeRoleWithWebIdentity",
-    "SetContext",
-    "SetSourceIdentity",
-    "TagSession",
-];
+const ASSUME_ROLE_ACTIONS: [&str; 6] =
+    ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "SetContext", "SetSourceIdentity", "TagSession"];
 
 /// What resources of IAM begin with, in the order of its message.
 const IAM_PATHS: [&str; 13] = [

@@ -22,7 +22,9 @@ fn each_is_a_policy_and_has_a_name_of_its_own() {
         let id = role.policy_id();
         assert!(id.len() == 21 && id.starts_with("ANPA") && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
         assert_eq!(PolicyQuota::Managed.check(counted_chars(role.document)), Ok(()));
-        assert!([role.name, role.word, &arn, &id].iter().all(|name| names.insert((*name).to_owned())) || role.name == arn);
+        assert!(
+            [role.name, role.word, &arn, &id].iter().all(|name| names.insert((*name).to_owned())) || role.name == arn
+        );
     }
     assert_eq!(ReadyMade::all().map(ReadyMade::policy_id).collect::<HashSet<_>>().len(), 7);
     for nobody in ["strongroom:keyuser", "KeyUser", "arn:aws:iam::aws:policy/keyuser", "arn:aws:iam::aws:policy/", ""] {

@@ -107,9 +107,11 @@ impl Scan<'_> {
                     self.at += 1;
                     continue;
                 }
-                _ => while !matches!(self.text.get(self.at)?, b',' | b'}' | b']') {
-                    self.at += 1;
-                },
+                _ => {
+                    while !matches!(self.text.get(self.at)?, b',' | b'}' | b']') {
+                        self.at += 1;
+                    }
+                }
             }
             if depth == 0 {
                 return Some(());

@@ -242,7 +242,8 @@ fn compare(operator: &str, value: &str, operand: &str, world: &World, variables:
         "DateGreaterThan" => date().map(|(a, b)| a > b),
         "DateGreaterThanEquals" => date().map(|(a, b)| a >= b),
         "IpAddress" => {
-            let (range, prefix) = operand.split_once('/').map_or((operand, 128), |(range, n)| (range, n.parse().unwrap()));
+            let (range, prefix) =
+                operand.split_once('/').map_or((operand, 128), |(range, n)| (range, n.parse().unwrap()));
             let (range, address) = (bits(range).unwrap(), bits(value)?);
             Some(range.len() == address.len() && range.iter().zip(&address).take(prefix).all(|(a, b)| a == b))
         }
