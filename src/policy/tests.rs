@@ -401,6 +401,55 @@ fn what_is_kept_and_named() {
 }
 
 #[test]
+fn whom_and_what_trust_policies_may_name() {
+    let provider = "arn:aws:iam::111122223333:oidc-provider/issuer.example.com/pool";
+    let session = "arn:aws:sts::111122223333:assumed-role/backup/nightly";
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[
+        {{"Effect":"Allow","Principal":{{"AWS":["*","111122223333","arn:aws:iam::444455556666:root",
+            "arn:aws:iam::111122223333:user/a/b","arn:aws:iam::111122223333:role/r","{session}"],
+            "Service":["ec2.amazonaws.com","s3.amazonaws.com"],"Federated":["accounts.google.com","{provider}"]}},
+            "Action":["sts:*","STS:assumerole","sts:AssumeRoleWith*","sts:TagSession","sts:SetSourceIdentity"]}},
+        {{"Effect":"Deny","Principal":{{"AWS":"*"}},"NotAction":"sts:TagSession"}}]}}"#
+    );
+    let policy = Policy::parse(text.as_bytes(), Kind::Trust).expect("a trust policy");
+    let named = [
+        "111122223333",
+        "arn:aws:iam::444455556666:root",
+        "arn:aws:iam::111122223333:user/a/b",
+        "arn:aws:iam::111122223333:role/r",
+        session,
+        "accounts.google.com",
+        provider,
+    ];
+    assert!(policy.named_principals().eq(named));
+    assert_eq!(Policy::parse(policy.print().as_bytes(), Kind::Trust).as_ref(), Ok(&policy));
+}
+
+#[test]
+fn what_identity_policies_may_say() {
+    for (action, resource) in [
+        ("nosuch:DoThings", "*"),
+        ("s3:NoSuchAction", "arn:aws:s3:::photos"),
+        ("s3:*", "arn:aws:s3:*:111122223333:accesspoint/a"),
+        ("iam:*", "arn:aws:iam::*:user/${aws:username}"),
+        ("iam:*", "arn:aws:iam::111122223333:*"),
+        ("iam:*", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        ("iam:*", "arn:aws:iam:*:*:*"),
+        ("iam:*", "arn:aws:iam::111122223333:u*"),
+        ("*", "arn:aws:s3:*"),
+    ] {
+        let text = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Sid":"","Effect":"Allow","Action":"{action}","Resource":"{resource}",
+            "Condition":{{"StringEquals":{{"nosuch:Key":"x"}},"Bool":{{"aws:SecureTransport":true}}}}}}}}"#
+        );
+        for kind in [Kind::Identity, Kind::Session] {
+            assert!(Policy::parse(text.as_bytes(), kind).is_ok(), "{text}");
+        }
+    }
+}
+
+#[test]
 fn sizes_are_limited() {
     for kind in [Kind::Identity, Kind::Session, Kind::Key, Kind::Bucket, Kind::Trust] {
         let (principal, resource, action) = match kind {
