@@ -158,7 +158,7 @@ pub(crate) fn policy(data: &[u8]) {
         Kind::Identity => (SubjectPolicies { identity: &attached, ..none }, Target::Account),
         Kind::Session | Kind::Trust => (none, Target::Account),
         Kind::Key => (none, Target::Key { policy: &policy, grants: &[], encryption_context: &[("a", "b")] }),
-        Kind::Bucket => (none, Target::Bucket { policy: Some(&policy) }),
+        Kind::Bucket => (none, Target::Bucket { policy: Some(&policy), acls: Acls::default() }),
     };
     let decision = evaluate(&request, &own, &target);
     assert!(decision.is_allowed() || !decision.denial(&request).is_empty());

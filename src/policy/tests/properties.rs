@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::naive::{OWNER, Verdict, World, decide};
 use super::{TextContext, Texts, subject};
-use crate::policy::{Attached, Decision, Kind, Policy, Request, SubjectPolicies, Target, evaluate};
+use crate::policy::{Acls, Attached, Decision, Kind, Policy, Request, SubjectPolicies, Target, evaluate};
 
 const SUBJECTS: &[&str] =
     &["anonymous", "root", "alice", "bob", "nightly", "federated", "other root", "carol", "s3 service"];
@@ -183,7 +183,7 @@ fn engine(world: &World) -> Verdict {
     let own = SubjectPolicies { identity: &identity, boundary: boundary.as_ref(), session: &session };
     let target = match &on {
         Some(policy) if world.key => Target::Key { policy, grants: &[], encryption_context: &[] },
-        policy => Target::Bucket { policy: policy.as_ref() },
+        policy => Target::Bucket { policy: policy.as_ref(), acls: Acls::default() },
     };
     let request = Request {
         subject: world.subject,
