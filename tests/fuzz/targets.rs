@@ -6,7 +6,7 @@ use strongroom::crypto::{
 };
 use strongroom::names::KeySpec;
 use strongroom::policy::{
-    Attached, Kind, NoContext, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, evaluate,
+    Acls, Attached, Kind, NoContext, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, evaluate,
     keeps_key_manageable,
 };
 use strongroom::server::certificate_not_after;
