@@ -9,7 +9,7 @@ use super::owner::Owner;
 use crate::auth::{Access, Directory};
 use crate::names::object_arn;
 use crate::objects::{Bucket, ObjectAccess, ObjectOwner, ObjectOwnership};
-use crate::policy::{Acl, CannedAcl, Grantee, Prevented, PublicAccessBlock};
+use crate::policy::{ANONYMOUS_ID, Acl, CannedAcl, Grantee, Prevented, PublicAccessBlock};
 
 /// Owner and ACL of the object that the request makes, as they are kept. `action` is the request's own, for a refusal.
 pub(crate) fn of_new_object(cx: &Cx, action: &str) -> Result<Option<ObjectAccess>, Error> {
@@ -111,9 +111,10 @@ pub(crate) fn check_public(
     Err(Error::with_message(Code::AccessDenied, denial))
 }
 
-/// An ACL as it is kept: not at all if it is private.
+/// An ACL as it is kept: not at all if it is private. What nobody signed belongs to all who do not sign, and has to say
+/// so: no policies of theirs let them in.
 pub(crate) fn kept(acl: Acl, owner: &str) -> Option<Acl> {
-    Some(acl).filter(|acl| *acl != Acl::private(owner))
+    Some(acl).filter(|acl| *acl != Acl::private(owner) || owner == ANONYMOUS_ID)
 }
 
 /// Who owns an object, and its ACL: as they are shown. With ACLs off both are the bucket's owner's.
@@ -164,7 +165,6 @@ pub(crate) fn record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::ANONYMOUS_ID;
     use crate::s3::acl_headers::sample_directory;
     use crate::s3::fields::sample;
 
@@ -260,5 +260,6 @@ mod tests {
         assert!(kept(asked(CANNED, "public-read").acl(&owner, &owner), &owner).is_some());
         let anonymous = asked(CANNED, "bucket-owner-full-control").acl(ANONYMOUS_ID, &owner);
         assert_eq!(anonymous.grants.len(), 2);
+        assert!(kept(Acl::private(ANONYMOUS_ID), ANONYMOUS_ID).is_some());
     }
 }

@@ -70,8 +70,8 @@ pub(crate) async fn standing(
     if bucket.acls_on() { app.objects.standing(bucket, key, version).await } else { Ok(Standing::Object(None)) }
 }
 
-/// Whether a grant to write would let the caller write or delete the object: none is there, or its own. For the
-/// bucket's own account that does not matter, and it reads nothing.
+/// Whether a grant to write would let the caller write or delete the object: none is there, or its own, or all are, as
+/// for the bucket's account. Reads nothing where no grant can help.
 pub(crate) async fn is_free(
     app: &App,
     access: &Access,
@@ -79,7 +79,7 @@ pub(crate) async fn is_free(
 ) -> Result<bool, ObjectsError> {
     let caller = access.caller().account();
     if !bucket.acls_on() || bucket.acl.is_none() || caller == Some(&bucket.owner) {
-        return Ok(false);
+        return Ok(caller == Some(&bucket.owner));
     }
     Ok(match app.objects.standing(bucket, key, None).await? {
         Standing::Absent => true,

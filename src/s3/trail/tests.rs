@@ -25,7 +25,6 @@ const POLICY_OF_CONFIGURED: &str = r#"{"Statement":{"Effect":"Deny","Principal":
 const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
     </PublicAccessBlockConfiguration>";
 
-    "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
 /// The account's canonical id, which follows from its own.
 const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4deacaf36506a36daed7513071dc80c950707</ID></Owner>\
     <AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='CanonicalUser'>\
