@@ -170,7 +170,9 @@ def test_grants_in_every_form(s3, other, third, bucket):
     third.put_object_acl(Bucket=bucket, Key="k", ACL="private")
     for who in (other, third):
         assert denied(who.get_object, Bucket=bucket, Key="k") == "Access Denied"
-    s3.put_bucket_acl(Bucket=bucket, GrantRead="emailAddress=other@example.com", GrantWriteACP=f"id={IDS[THIRD.account]}")
+    s3.put_bucket_acl(
+        Bucket=bucket, GrantRead="emailAddress=other@example.com", GrantWriteACP=f"id={IDS[THIRD.account]}"
+    )
     assert [entry["Key"] for entry in other.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
     denied(third.list_objects_v2, Bucket=bucket)
     third.put_bucket_acl(Bucket=bucket, AccessControlPolicy={"Owner": acl["Owner"], "Grants": []})
@@ -185,7 +187,7 @@ def test_what_is_refused(s3, raw_acl, bucket):
     def told(**acl):
         got = refusal(s3.put_object_acl, **object_, **acl)
         error = got.response["Error"]
-        return got.status, got.code, got.message, error.get("ArgumentName"), error.get("ArgumentValue")
+        return got.status, got.code, got.message or "", error.get("ArgumentName"), error.get("ArgumentValue")
 
     invalid = (400, "InvalidArgument")
     assert told(GrantWrite='fakekey="1234"') == (
@@ -290,7 +292,9 @@ def test_versions_have_acls_of_their_own(gateway, s3, bucket):
     s3.put_object_acl(Bucket=bucket, Key="v", ACL="public-read")
     assert nobody(gateway, f"/{bucket}/v?versionId={first}")[0] == 403
     assert nobody(gateway, f"/{bucket}/v") == (200, b"second")
-    of = {version: grants(s3.get_object_acl(Bucket=bucket, Key="v", VersionId=version))[1] for version in (first, second)}
+    of = {
+        version: grants(s3.get_object_acl(Bucket=bucket, Key="v", VersionId=version))[1] for version in (first, second)
+    }
     assert (len(of[first]), len(of[second])) == (1, 2)
     s3.delete_object(Bucket=bucket, Key="v")
     assert refusal(s3.get_object_acl, Bucket=bucket, Key="v").status == 405
@@ -442,7 +446,11 @@ def test_expected_owners(s3, other, bucket):
         (MAIN.account, s3.get_bucket_acl(Bucket=bucket, ExpectedBucketOwner=MAIN.account)),
     ]:
         assert call, expected
-    for call, args in [(other.get_object, {"Key": "k"}), (s3.get_bucket_acl, {}), (s3.put_bucket_acl, {"ACL": "private"})]:
+    for call, args in [
+        (other.get_object, {"Key": "k"}),
+        (s3.get_bucket_acl, {}),
+        (s3.put_bucket_acl, {"ACL": "private"}),
+    ]:
         denied(call, Bucket=bucket, ExpectedBucketOwner=OTHER.account, **args)
     target = new_bucket(other)
     copy = {"Bucket": target, "Key": "c", "CopySource": f"{bucket}/k", "TaggingDirective": "REPLACE"}

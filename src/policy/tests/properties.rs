@@ -6,7 +6,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::naive::{OWNER, Verdict, World, decide};
 use super::{TextContext, Texts, subject};
-use crate::policy::{Acls, Attached, Decision, Kind, Policy, Request, SubjectPolicies, Target, evaluate};
+use crate::policy::{
+    Acl, AclGrant, AclScope, Acls, Attached, Decision, Grantee, Group, Kind, Permission, Policy, Request,
+    SubjectPolicies, Target, evaluate,
+};
 
 const SUBJECTS: &[&str] =
     &["anonymous", "root", "alice", "bob", "nightly", "federated", "other root", "carol", "s3 service"];
@@ -149,8 +152,9 @@ fn world() -> impl Strategy<Value = World> {
     let boundary = prop::option::weighted(0.3, policy(false));
     let session = prop::collection::vec(policy(false), 0..=1);
     let request = (select(SUBJECTS), select(ACTIONS), select(RESOURCES), context());
-    (request, own(), boundary, session, prop::option::weighted(0.8, policy(true)), any::<bool>()).prop_map(
-        |((who, action, resource, context), identity, boundary, session, on, key)| World {
+    let acl = (prop::collection::vec(acl_grant(), 0..=2), any::<bool>());
+    (request, own(), boundary, session, prop::option::weighted(0.8, policy(true)), any::<bool>(), acl).prop_map(
+        |((who, action, resource, context), identity, boundary, session, on, key, (acl, others))| World {
             subject: subject(who),
             action: action.to_owned(),
             resource: resource.to_owned(),
@@ -160,8 +164,18 @@ fn world() -> impl Strategy<Value = World> {
             session,
             key: key && on.is_some(),
             on,
+            acl,
+            others,
         },
     )
+}
+
+/// Grantee and permission, as S3 names them.
+fn acl_grant() -> impl Strategy<Value = (String, String)> {
+    let accounts = ["root", "carol"].map(|who| subject(who).canonical_id);
+    let grantees: Vec<&str> = Group::ALL.map(|(_, uri)| uri).into_iter().chain(accounts).collect();
+    let permissions: Vec<&str> = Permission::ALL.map(|(_, name)| name).to_vec();
+    (select(grantees), select(permissions)).prop_map(|(to, permission)| (to.to_owned(), permission.to_owned()))
 }
 
 fn compile(document: &Json, kind: Kind) -> Policy {
@@ -181,9 +195,21 @@ fn engine(world: &World) -> Verdict {
     let session: Vec<_> = session.into_iter().map(attach("session")).collect();
     let boundary = boundary.map(attach("boundary"));
     let own = SubjectPolicies { identity: &identity, boundary: boundary.as_ref(), session: &session };
+    let grant = |(to, permission): &(String, String)| AclGrant {
+        grantee: Group::parse(to).map_or_else(|| Grantee::Account(to.clone()), Grantee::Group),
+        permission: Permission::parse(permission).expect("a permission"),
+    };
+    let acl = Acl { grants: world.acl.iter().map(grant).collect() };
+    let scope = match world.action.as_str() {
+        "s3:GetObject" => AclScope::Object,
+        "s3:PutObject" => AclScope::Write { free: true },
+        _ => AclScope::Bucket,
+    };
+    let other_owner = world.others.then_some(subject("carol").account);
+    let acls = Acls { acl: Some(&acl), scope, ignore_public: false, other_owner };
     let target = match &on {
         Some(policy) if world.key => Target::Key { policy, grants: &[], encryption_context: &[] },
-        policy => Target::Bucket { policy: policy.as_ref(), acls: Acls::default() },
+        policy => Target::Bucket { policy: policy.as_ref(), acls },
     };
     let request = Request {
         subject: world.subject,
