@@ -39,21 +39,26 @@ impl Asked {
         if let Some(unknown) = headers.keys().map(http::HeaderName::as_str).find(|name| is_unknown(name)) {
             return Err(Error::header_not_implemented(unknown));
         }
+        let lists = GRANTS.iter().filter_map(|(header, permission)| {
+            let list = joined(headers, header).filter(|list| !list.trim().is_empty())?;
+            Some((*header, *permission, list))
+        });
+        let lists: Vec<_> = lists.collect();
+        // Before it looks whether what they say exists, as recorded.
+        if canned.is_some() && !lists.is_empty() {
+            return Err(Error::invalid_request("Specifying both Canned ACLs and Header Grants is not allowed"));
+        }
         let mut grants = Vec::new();
-        for (header, permission) in GRANTS {
-            let Some(list) = joined(headers, header) else { continue };
+        for (header, permission, list) in &lists {
             for grantee in list.split(',').map(str::trim).filter(|grantee| !grantee.is_empty()) {
-                grants.push(AclGrant { grantee: parse_grantee(header, grantee, directory)?, permission });
+                grants.push(AclGrant { grantee: parse_grantee(header, grantee, directory)?, permission: *permission });
             }
         }
-        match (canned, grants.is_empty()) {
-            (None, true) => Ok(Self::Nothing),
-            (None, false) if grants.len() > ACL_GRANTS_MAX => Err(too_many()),
-            (None, false) => Ok(Self::Grants(Acl { grants })),
-            (Some(_), false) => {
-                Err(Error::invalid_request("Specifying both Canned ACLs and Header Grants is not allowed"))
-            }
-            (Some(name), true) => match CannedAcl::parse(name) {
+        match canned {
+            None if grants.is_empty() => Ok(Self::Nothing),
+            None if grants.len() > ACL_GRANTS_MAX => Err(too_many()),
+            None => Ok(Self::Grants(Acl { grants })),
+            Some(name) => match CannedAcl::parse(name) {
                 Some(canned) => Ok(Self::Canned(canned)),
                 None => Err(Error::invalid_argument("", CANNED, name)),
             },
@@ -174,7 +179,7 @@ mod tests {
         for (lines, expected) in [
             (vec![(CANNED, "fake-acl")], "InvalidArgument:  ArgumentName=x-amz-acl ArgumentValue=fake-acl"),
             (
-                vec![(CANNED, "private"), (header, &id)],
+                vec![(CANNED, "private"), (header, "id=x")],
                 "InvalidRequest: Specifying both Canned ACLs and Header Grants is not allowed",
             ),
             (
