@@ -105,6 +105,29 @@ impl Objects {
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketAcl", &bucket_arn(&seen.name));
+        self.replace_acl(grant, seen, acl, event).await
+    }
+
+    /// Gives a bucket of the caller's the ACL that it would be made with. `grant`: `s3:CreateBucket`; `seen` as for
+    /// [`Self::set_bucket_acl`].
+    pub async fn reset_bucket_acl(
+        &self,
+        grant: &Grant,
+        seen: &Bucket,
+        acl: Option<Acl>,
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
+        grant.assert_covers("s3:CreateBucket", &bucket_arn(&seen.name));
+        self.replace_acl(grant, seen, acl, event).await
+    }
+
+    async fn replace_acl(
+        &self,
+        grant: &Grant,
+        seen: &Bucket,
+        acl: Option<Acl>,
+        event: &Event,
+    ) -> Result<Recorded, ObjectsError> {
         self.reconfigure(grant, &seen.name, event, |record| {
             if record.ownership() != seen.ownership || record.public_access_block != seen.public_access_block {
                 return Err(ObjectsError::Contention);

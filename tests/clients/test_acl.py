@@ -410,6 +410,9 @@ def test_ownership_and_a_bucket_s_acl(s3, bucket):
     assert (got.status, got.code, got.message) == (400, "InvalidBucketAclWithBlockPublicAccessError", expected)
     granted = new_bucket(s3, GrantWrite=f"id={IDS[OTHER.account]}", GrantFullControl="emailAddress=main@example.com")
     assert grants(s3.get_bucket_acl(Bucket=granted))[1] == [("main", "FULL_CONTROL"), ("other", "WRITE")]
+    # In us-east-1 a bucket that is made again has the ACL that it is made with.
+    s3.create_bucket(Bucket=granted, ObjectOwnership=WRITER)
+    assert grants(s3.get_bucket_acl(Bucket=granted))[1] == [("main", "FULL_CONTROL")]
     s3.put_bucket_acl(Bucket=bucket, ACL="private")
     s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=rules)
 

@@ -34,20 +34,38 @@ pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded)
     }
     let public_access_block = cx.app.config.block_public_access.then_some(PublicAccessBlock::ALL);
     let acl = acl(&cx, (&owner, ownership), public_access_block, &mut event)?;
+    let of_new = acl.clone();
     let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership, public_access_block, acl };
     match cx.app.objects.create_bucket(cx.grant(), new, &event).await {
         Ok(recorded) => Ok((created(&name), recorded)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
-            let existing = cx.app.objects.bucket(&name).await?;
-            if existing.region == region {
-                // Nothing was changed, so there was no commit to put the record into.
-                Ok((created(&name), trail::append(&cx.app, &event).await?))
-            } else {
-                Err(ObjectsError::BucketAlreadyOwnedByYou.into())
-            }
+            let recorded = make_again(&cx, (&name, &region), of_new, &event).await?;
+            Ok((created(&name), recorded))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// In us-east-1 a bucket of one's own stays as it is, but for its ACL, which is set anew (API reference, CreateBucket).
+async fn make_again(
+    cx: &Cx,
+    (name, region): (&BucketName, &Region),
+    acl: Option<Acl>,
+    event: &Event,
+) -> Result<Recorded, Error> {
+    let existing = cx.app.objects.bucket(name).await?;
+    if existing.region != *region {
+        return Err(ObjectsError::BucketAlreadyOwnedByYou.into());
+    }
+    if !existing.acls_on() || existing.acl == acl {
+        // Nothing is changed, so there is no commit to put the record into.
+        return trail::append(&cx.app, event).await;
+    }
+    let block = existing.public_access_block.unwrap_or_default();
+    if block.block_public_acls && acl.as_ref().is_some_and(Acl::is_public) {
+        return Err(Error::new(Code::InvalidBucketAclWithBlockPublicAccessError));
+    }
+    Ok(cx.app.objects.reset_bucket_acl(cx.grant(), &existing, acl, event).await?)
 }
 
 /// The ACL that the headers ask for. One that grants something needs leave of its own.
