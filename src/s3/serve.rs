@@ -6,13 +6,14 @@ use bytes::Bytes;
 
 use super::address::{self, Address};
 use super::asked::RequestKeys;
-use super::before::Before;
+use super::before::{Before, View};
 use super::code::Code;
 use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
 use super::keep_alive;
 use super::known::{Asking, Known};
+use super::payer;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
@@ -212,6 +213,12 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         (_, body) => CxBody::Whole(body.whole(row).await?),
     };
     let (action, request_id) = (row.action, asked.request_id.clone());
+    let charged = match &addressed {
+        Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => {
+            payer::is_charged(row) && payer::is_requester(bucket, &access)
+        }
+        Addressed::Service | Addressed::NewBucket(_) => false,
+    };
     let cx = Cx {
         app: Arc::clone(app),
         access,
@@ -227,11 +234,11 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         body,
     };
     match handler {
-        Handler::Answer(run) => Ok((run(cx).await?, None)),
+        Handler::Answer(run) => Ok((payer::tell(charged, run(cx).await?), None)),
         Handler::Long(run) => {
             let app = Arc::clone(app);
             let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
-            Ok((keep_alive::answer(run(cx), conclude).await?, None))
+            Ok((payer::tell(charged, keep_alive::answer(run(cx), conclude).await?), None))
         }
         Handler::Change(run) => {
             let event = trail::change(row, &cx);
@@ -323,6 +330,9 @@ async fn resolve_target(
     let bucket = app.objects.bucket(&name).await?;
     check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
+    if payer::is_charged(row) {
+        payer::check(&bucket, access, &head.headers)?;
+    }
     match &address.key {
         None => Ok(Addressed::Bucket(bucket)),
         Some(key) => Ok(Addressed::Object(bucket, parse_key(key)?)),
@@ -383,12 +393,13 @@ fn authorize(
     let (resource, target) = match addressed {
         Addressed::Service => (Resource { arn: ALL_BUCKETS.to_owned(), owner: own_account()? }, Target::Account),
         Addressed::NewBucket(name) => (Resource { arn: bucket_arn(name), owner: own_account()? }, Target::Account),
-        Addressed::Bucket(bucket) => {
-            (Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() }, before.target(access, bucket))
-        }
+        Addressed::Bucket(bucket) => (
+            Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() },
+            before.target(access, bucket, View::Bucket),
+        ),
         Addressed::Object(bucket, key) => (
             Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
-            before.target(access, bucket),
+            before.target(access, bucket, keys.known.looked.view()),
         ),
     };
     Ok(Some(access.authorize(action, resource, &target, keys)?))

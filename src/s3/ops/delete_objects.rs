@@ -110,7 +110,7 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
         if_match: item.condition.if_match.clone().filter(|etag| !etag.is_empty()),
         ..OtherKeys::default()
     };
-    let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys)?;
+    let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys).await?;
     cx.check_comparable(&key, item.condition.if_match.as_deref()).await?;
     Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
 }
