@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod server;
 // One folder a protocol.
+pub mod iam;
 pub mod kms;
 pub mod s3;
 // The shared parts, built once from the configuration.
@@ -13,6 +14,8 @@ pub mod app;
 // What an object store does; knows no HTTP, no XML, no header.
 pub mod objects;
 pub mod sse;
+// Users, keys, groups, roles, policies and sessions.
+pub mod identity;
 // The key module.
 pub mod keyring;
 // Who asks and what they may do; what was done.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minicbor::{Decode, Encode};
 
 use super::{App, StartError};
-use crate::auth::{Account, Directory, Identity, Principal};
+use crate::auth::{Account, Identity, Principal, Seed};
 use crate::config::Config;
 use crate::crypto::SecretBytes;
 use crate::index::{CommitError, Direction, KeyRange, Record, Rows, Stored, Table, Tuple};
@@ -35,13 +35,13 @@ impl Record for AccountRecord {
     const TABLE: Table = Table::Account;
 }
 
-/// Fills the directory; on first start without configured accounts makes one and returns its root credentials.
+/// Fills the seed; on first start without configured accounts makes one and returns its root credentials.
 pub(super) async fn load(
     config: &Config,
     rows: &Rows,
     sources: &Sources,
-) -> Result<(Directory, Option<(String, String)>), StartError> {
-    let mut directory = Directory::default();
+) -> Result<(Seed, Option<(String, String)>), StartError> {
+    let mut seed = Seed::default();
     for account in &config.accounts {
         let listed = Account {
             id: account.id.clone(),
@@ -49,13 +49,13 @@ pub(super) async fn load(
             display_name: account.display_name.clone(),
             email: account.email.clone(),
         };
-        let root = directory.add_account(listed.clone());
-        directory.set_public_access_block(account.id.clone(), account.public_access_block);
-        add_keys(&mut directory, &account.access_keys, &root)?;
+        let root = seed.add_account(listed.clone());
+        seed.set_public_access_block(account.id.clone(), account.public_access_block);
+        add_keys(&mut seed, &account.access_keys, &root)?;
         for user in &account.users {
             let principal = Principal::user(&listed, &user.name, user.policies.clone());
-            let principal = directory.add_principal(principal);
-            add_keys(&mut directory, &user.access_keys, &principal)?;
+            let principal = seed.add_principal(principal);
+            add_keys(&mut seed, &user.access_keys, &principal)?;
         }
     }
     let mut stored = rows.list::<AccountRecord>(&everything(), ACCOUNTS_MAX, Direction::Forward).await?;
@@ -67,9 +67,9 @@ pub(super) async fn load(
     for (row, Stored { value, .. }) in stored {
         let corrupt = || StartError("an account's record is damaged".to_owned());
         let id = account_of(&row).ok_or_else(corrupt)?;
-        let root = match directory.root(&id) {
+        let root = match seed.root(&id) {
             Some(root) => Arc::clone(root),
-            None => directory.add_account(Account {
+            None => seed.add_account(Account {
                 id: id.clone(),
                 canonical_id: CanonicalId::parse(&value.canonical_id).map_err(|_| corrupt())?,
                 display_name: value.display_name,
@@ -77,23 +77,19 @@ pub(super) async fn load(
             }),
         };
         for (key, secret) in value.access_keys {
-            add_key(&mut directory, &key, &root, secret.as_bytes())?;
+            add_key(&mut seed, &key, &root, secret.as_bytes())?;
         }
     }
-    Ok((directory, new_credentials))
+    Ok((seed, new_credentials))
 }
 
-fn add_keys(
-    directory: &mut Directory,
-    keys: &[(String, SecretBytes)],
-    principal: &Arc<Principal>,
-) -> Result<(), StartError> {
-    keys.iter().try_for_each(|(id, secret)| add_key(directory, id, principal, secret.expose()))
+fn add_keys(seed: &mut Seed, keys: &[(String, SecretBytes)], principal: &Arc<Principal>) -> Result<(), StartError> {
+    keys.iter().try_for_each(|(id, secret)| add_key(seed, id, principal, secret.expose()))
 }
 
-fn add_key(directory: &mut Directory, id: &str, principal: &Arc<Principal>, secret: &[u8]) -> Result<(), StartError> {
+fn add_key(seed: &mut Seed, id: &str, principal: &Arc<Principal>, secret: &[u8]) -> Result<(), StartError> {
     let identity = Identity { principal: Arc::clone(principal), secret: SecretBytes::new(secret.to_vec()) };
-    if directory.add_key(id.to_owned(), identity) {
+    if seed.add_key(id.to_owned(), identity) {
         return Ok(());
     }
     Err(StartError(format!("the access key id {id} is listed twice; each must be unique")))

@@ -23,6 +23,9 @@ async fn wipe(app: Weak<App>) {
     while let Some(running) = app.upgrade() {
         running.keyring.wipe_expired();
         running.objects.sse().wipe_expired();
+        if let Err(error) = running.identities.write_uses().await {
+            tracing::error!(%error, "last uses of access keys could not be written down");
+        }
         drop(running);
         tokio::time::sleep(WIPE_INTERVAL).await;
     }

@@ -22,6 +22,7 @@ pub use open::{Prepared, StoreUse, unattended};
 use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};
 use crate::config::Config;
+use crate::identity::Identities;
 use crate::index::{IndexError, Rows};
 use crate::keyring::{KeyRing, RootError};
 use crate::objects::Objects;
@@ -36,6 +37,8 @@ pub struct App {
     pub sources: Sources,
     /// Accounts and access keys.
     pub directory: Directory,
+    /// Users, roles and what else IAM keeps.
+    pub identities: Identities,
     /// What authentication needs of the settings.
     pub auth: AuthSettings,
     /// The audit trail.

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::lock::DirectoryLock;
 use super::{App, StartError, Started, accounts, claim, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
-use crate::auth::AuthSettings;
+use crate::auth::{AuthSettings, Directory};
 use crate::config::{Config, Pkcs11Config};
 use crate::crypto::SecretBytes;
+use crate::identity::Identities;
 use crate::index::{Batch, FjallIndex, Index, Precondition, RowSealer, Rows, Table, Tuple, Write};
 use crate::keyring::{
     Backends, ConfiguredToken, KeyFile, KeyRing, KeyService, NewRoot, Opening, ProxyClient, RootChange, RootSecret,
@@ -139,13 +140,16 @@ impl App {
         let keyring = KeyRing::with_backends(rows.clone(), audit.clone(), store_key, sources.clone(), home, backends);
         let sse = Sse::new(keyring.clone(), sources.clone());
         let objects = Objects::new(rows.clone(), audit.clone(), blobs, sse, sources.clone());
-        let (directory, new_credentials) = accounts::load(&config, &rows, &sources).await?;
+        let (seed, new_credentials) = accounts::load(&config, &rows, &sources).await?;
+        let seed = Arc::new(seed);
+        let identities = Identities::new(rows.clone(), audit.clone(), Arc::clone(&seed), sources.clone());
+        let directory = Directory::new(seed, Arc::new(identities.clone()));
         let auth = AuthSettings {
             regions: config.regions.clone(),
             presigned_v2: config.presigned_v2,
             domains: config.domains.clone(),
         };
-        let app = Self { config, sources, directory, auth, audit, keyring, objects, rows, _lock: lock };
+        let app = Self { config, sources, directory, identities, auth, audit, keyring, objects, rows, _lock: lock };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
 }

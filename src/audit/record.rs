@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::canonical;
 use super::event::{Event, EventKind, EventResource};
-use crate::auth::{Access, CallerKind, RequestFacts};
-use crate::names::{AccountId, iam_root_arn, iam_user_arn, iam_user_id};
+use crate::auth::{Access, CallerKind, IssuerKind, Principal, RequestFacts, Session};
+use crate::names::AccountId;
 use crate::sources::{Sources, Timestamp};
 use crate::wire::iso8601_seconds;
 
@@ -61,13 +61,26 @@ const SECRETS: [&str; 26] = [
 pub(super) struct Who<'a> {
     pub(super) kind: &'a CallerKind,
     pub(super) account: Option<&'a AccountId>,
+    pub(super) arn: &'a str,
+    pub(super) user_id: &'a str,
+    pub(super) session: Option<&'a Session>,
     pub(super) access_key_id: Option<&'a str>,
 }
 
 impl<'a> Who<'a> {
     pub(super) fn of(access: &'a Access) -> Self {
-        let caller = access.caller();
-        Self { kind: caller.kind(), account: caller.account(), access_key_id: caller.access_key_id() }
+        Self { access_key_id: access.caller().access_key_id(), ..Self::principal(access.caller().principal()) }
+    }
+
+    pub(super) fn principal(principal: &'a Principal) -> Self {
+        Self {
+            kind: principal.kind(),
+            account: principal.account(),
+            arn: principal.arn(),
+            user_id: principal.user_id(),
+            session: principal.session(),
+            access_key_id: None,
+        }
     }
 }
 
@@ -106,7 +119,7 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
     put("eventTime", json!(iso8601_seconds(at)));
     put("eventSource", json!(event.source));
     put("eventName", json!(event.name));
-    put("awsRegion", json!(facts.region.as_str()));
+    put("awsRegion", json!(region(event, facts)));
     put("sourceIPAddress", if internal { json!(INTERNAL) } else { json!(facts.source_ip.to_string()) });
     put("userAgent", if internal { json!(INTERNAL) } else { json!(facts.user_agent) });
     put("requestParameters", parameters);
@@ -138,25 +151,35 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
     canonical::render(&Value::Object(record))
 }
 
+/// IAM is in one Region, whichever its clients sign for.
+fn region<'a>(event: &Event, facts: &'a RequestFacts) -> &'a str {
+    if event.source == "iam.amazonaws.com" { "us-east-1" } else { facts.region.as_str() }
+}
+
 fn identity(event: &Event, who: Who<'_>) -> Value {
     let account = who.account.map_or("", AccountId::as_str);
-    let mut identity = match (who.kind, who.account) {
-        (CallerKind::Root, Some(id)) => {
-            json!({"type": "Root", "principalId": account, "arn": iam_root_arn(id), "accountId": account})
+    let of = |kind: &str| json!({"type": kind, "principalId": who.user_id, "arn": who.arn, "accountId": account});
+    let mut identity = match who.kind {
+        CallerKind::Root => of("Root"),
+        CallerKind::User { name } => {
+            let mut identity = of("IAMUser");
+            identity["userName"] = json!(name);
+            identity
         }
-        (CallerKind::User { name }, Some(id)) => {
-            let arn = iam_user_arn(id, name);
-            let principal = iam_user_id(id, name);
-            json!({"type": "IAMUser", "principalId": principal, "arn": arn, "accountId": account, "userName": name})
-        }
-        (CallerKind::System { .. }, _) => {
+        CallerKind::Role { .. } => of("AssumedRole"),
+        CallerKind::FederatedUser { .. } => of("FederatedUser"),
+        CallerKind::WebIdentity { provider, subject } => json!({
+            "type": "WebIdentityUser", "principalId": who.user_id, "userName": subject, "identityProvider": provider
+        }),
+        CallerKind::System { .. } => {
             json!({"type": "AWSService", "accountId": event.recipient.as_str(), "invokedBy": INTERNAL})
         }
         // As S3's data events have it for requests that nobody signed.
-        (CallerKind::Anonymous | CallerKind::Root | CallerKind::User { .. }, _) => {
-            json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"})
-        }
+        CallerKind::Anonymous => json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}),
     };
+    if let Some(session) = who.session {
+        identity["sessionContext"] = session_context(session, who);
+    }
     if let Some(id) = who.access_key_id {
         identity["accessKeyId"] = json!(id);
     }
@@ -164,6 +187,35 @@ fn identity(event: &Event, who: Who<'_>) -> Value {
         identity["invokedBy"] = json!(INTERNAL);
     }
     identity
+}
+
+/// `sessionContext`. Users and roots who signed with credentials of GetSessionToken issued those themselves, so that
+/// AWS names no issuer there.
+fn session_context(session: &Session, who: Who<'_>) -> Value {
+    let account = who.account.map_or("", AccountId::as_str);
+    let mut context = json!({"attributes": {
+        "creationDate": iso8601_seconds(session.issued), "mfaAuthenticated": "false"
+    }});
+    let issuer = &session.issuer;
+    let kind = match issuer.kind {
+        IssuerKind::Root => "Root",
+        IssuerKind::User => "IAMUser",
+        IssuerKind::Role => "Role",
+    };
+    if matches!(who.kind, CallerKind::Role { .. } | CallerKind::FederatedUser { .. }) {
+        context["sessionIssuer"] =
+            json!({"type": kind, "principalId": issuer.id, "arn": issuer.arn, "accountId": account});
+        if let Some(name) = &issuer.name {
+            context["sessionIssuer"]["userName"] = json!(name);
+        }
+    }
+    if let Some(provider) = &session.federated_provider {
+        context["webIdFederationData"] = json!({"federatedProvider": provider, "attributes": {}});
+    }
+    if let Some(name) = &session.source_identity {
+        context["sourceIdentity"] = json!(name);
+    }
+    context
 }
 
 fn additional(event: &Event, who: Who<'_>, facts: &RequestFacts) -> Value {

@@ -13,7 +13,7 @@ use crate::policy::{self, Context, Decision, Policy, Target, evaluate};
 use crate::sources::Timestamp;
 use crate::wire::{Edge, TlsInfo};
 
-/// Who asks. Made by [`super::authenticate()`] and [`system`] only.
+/// Who asks. Made by [`super::authenticate()`], [`Access::as_web_identity`] and [`system`] only.
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Arc<Principal>,
@@ -128,6 +128,11 @@ impl Caller {
         Self { principal, access_key_id }
     }
 
+    /// The principal with its policies.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
     /// What kind of principal.
     pub fn kind(&self) -> &CallerKind {
         self.principal.kind()
@@ -160,9 +165,20 @@ impl Access {
         &self.0.0
     }
 
+    fn principal(&self) -> &Principal {
+        &self.0.0.principal
+    }
+
     /// With which request.
     pub fn facts(&self) -> &RequestFacts {
         &self.0.1
+    }
+
+    /// The same request, asked by the bearer of an identity provider's token: for AssumeRoleWithWebIdentity alone, which
+    /// nobody signs and which verifies the token.
+    #[must_use]
+    pub fn as_web_identity(&self, bearer: Principal) -> Self {
+        Self::new(Caller::new(Arc::new(bearer), None), self.facts().clone())
     }
 
     /// Asks the policies whether the caller may do `action` on `resource`: those that stand behind the caller, and
@@ -176,10 +192,10 @@ impl Access {
         adds: &dyn Context,
     ) -> Result<Grant, Denied> {
         let facts = self.facts();
-        let context = RequestContext::new(facts, action, adds);
+        let context = RequestContext::new(self.principal(), facts, action, adds);
         let asked = self.asked(action, &resource, &context);
         if let Some(asked) = &asked {
-            let own = self.0.0.principal.policies();
+            let own = self.principal().policies();
             let decision = evaluate(asked, &own, target);
             if !decision.is_allowed() {
                 tracing::debug!(request_id = facts.request_id, action, resource = resource.arn, ?decision, "denied");
@@ -198,10 +214,10 @@ impl Access {
         target: &Target<'_>,
         adds: &dyn Context,
     ) -> Result<(Grant, bool), Denied> {
-        let context = RequestContext::new(self.facts(), action, adds);
+        let context = RequestContext::new(self.principal(), self.facts(), action, adds);
         let mut allowed = true;
         if let Some(asked) = &self.asked(action, &resource, &context) {
-            let own = self.0.0.principal.policies();
+            let own = self.principal().policies();
             let decision = evaluate(asked, &own, target);
             if matches!(decision, Decision::ExplicitDeny(_)) {
                 return Err(Denied { message: decision.denial(asked) });
@@ -215,18 +231,18 @@ impl Access {
     /// Whether a decision on this caller can follow from `key`, as far as the caller's own policies go: see
     /// [`Policy::names_key`].
     pub fn policies_name_key(&self, key: policy::Key) -> bool {
-        self.0.0.principal.policies().name_key(key)
+        self.principal().policies().name_key(key)
     }
 
     /// Who asks, as the policy engine wants it; none for the program's own jobs.
     pub fn subject(&self) -> Option<policy::Subject<'_>> {
-        self.0.0.principal.subject()
+        self.principal().subject()
     }
 
     /// The lock-out check for a new key policy: whether the caller could still call PutKeyPolicy on `resource`.
     pub fn could_manage_key(&self, resource: &Resource, new: &Policy, adds: &dyn Context) -> bool {
-        let context = RequestContext::new(self.facts(), "kms:PutKeyPolicy", adds);
-        let own = self.0.0.principal.policies();
+        let context = RequestContext::new(self.principal(), self.facts(), "kms:PutKeyPolicy", adds);
+        let own = self.principal().policies();
         self.asked("kms:PutKeyPolicy", resource, &context)
             .is_none_or(|asked| policy::keeps_key_manageable(&asked, &own, new))
     }
@@ -238,7 +254,7 @@ impl Access {
         resource: &'a Resource,
         context: &'a dyn Context,
     ) -> Option<policy::Request<'a>> {
-        let subject = self.0.0.principal.subject()?;
+        let subject = self.principal().subject()?;
         Some(policy::Request { subject, action, resource: &resource.arn, owner: resource.owner.as_str(), context })
     }
 }

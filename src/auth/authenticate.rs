@@ -21,7 +21,9 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use super::payload::{ContentHash, Promises};
-use super::{Access, Caller, Directory, Identity, Payload, PayloadError, Principal, RequestFacts, SignatureKind};
+use super::{
+    Access, Caller, Directory, FindError, Identity, Payload, PayloadError, Principal, RequestFacts, SignatureKind,
+};
 use crate::crypto::{SecretBytes, sha256};
 use crate::names::Region;
 use crate::sigv4::{ALGORITHM, ALGORITHM_V4A, ChunkSigner, EMPTY_SHA256, Params, hex};
@@ -91,7 +93,7 @@ impl AuthSettings {
 }
 
 /// Authenticates a request for `service` whose payload hash stands in its head: `s3`. Reads nothing of the body.
-pub fn authenticate(
+pub async fn authenticate(
     request: Request,
     service: &str,
     directory: &Directory,
@@ -99,12 +101,13 @@ pub fn authenticate(
 ) -> Result<Authenticated, AuthError> {
     let Request { mut head, edge, body } = request;
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256: None };
-    let verified = context.verify()?;
+    let verified = context.verify().await?;
     let payload = Payload::new(body, Promises::parse(&head, verified.hash, verified.signer)?);
     if matches!(verified.proved.kind, SignatureKind::V4Query | SignatureKind::V2Query) {
         move_parameters_to_headers(&mut head);
     }
     let access = access(&head, &edge, verified.proved);
+    directory.used(access.caller(), service, &access.facts().region, edge.received);
     Ok(Authenticated { access, payload, head })
 }
 
@@ -129,8 +132,9 @@ pub async fn authenticate_collected(
     }
     let body_sha256 = Some(hex(&sha256(whole.expose())));
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256 };
-    let verified = context.verify().map_err(CollectError::Auth)?;
+    let verified = context.verify().await.map_err(CollectError::Auth)?;
     let access = access(&head, &edge, verified.proved);
+    directory.used(access.caller(), service, &access.facts().region, edge.received);
     Ok(Collected { access, body: whole, head })
 }
 
@@ -168,7 +172,7 @@ struct Verified {
 }
 
 impl Context<'_> {
-    fn verify(&self) -> Result<Verified, AuthError> {
+    async fn verify(&self) -> Result<Verified, AuthError> {
         let params = Params::parse(self.head.uri.query().unwrap_or_default());
         let mut headers = self.head.headers.get_all(AUTHORIZATION).iter();
         let (header, more) = (headers.next(), headers.next());
@@ -179,11 +183,11 @@ impl Context<'_> {
             return Err(authorization_argument(ONE_MECHANISM, scheme));
         }
         if let Some(header) = header {
-            self.verify_header(header)
+            self.verify_header(header).await
         } else if v4_query {
-            self.verify_v4_query(&params)
+            self.verify_v4_query(&params).await
         } else if v2_query {
-            self.verify_v2_query(&params)
+            self.verify_v2_query(&params).await
         } else {
             let hash = ContentHash::parse(self.content_sha256().as_deref())?;
             let caller = Caller::new(Principal::anonymous(), None);
@@ -193,13 +197,15 @@ impl Context<'_> {
         }
     }
 
-    fn verify_header(&self, header: &HeaderValue) -> Result<Verified, AuthError> {
+    async fn verify_header(&self, header: &HeaderValue) -> Result<Verified, AuthError> {
         match scheme_and_rest(header) {
             (scheme, None) => Err(authorization_argument(
                 "Authorization header is invalid -- one and only one ' ' (space) required",
                 scheme,
             )),
-            (scheme, Some(parameters)) if scheme.eq_ignore_ascii_case(ALGORITHM) => self.verify_v4_header(&parameters),
+            (scheme, Some(parameters)) if scheme.eq_ignore_ascii_case(ALGORITHM) => {
+                self.verify_v4_header(&parameters).await
+            }
             (scheme, _) if scheme.eq_ignore_ascii_case(ALGORITHM_V4A) => Err(AuthError::v4a()),
             (scheme, _) if scheme.eq_ignore_ascii_case("AWS") => Err(AuthError::unsupported_mechanism()),
             (scheme, _) => Err(authorization_argument("Unsupported Authorization Type", scheme)),
@@ -213,12 +219,21 @@ impl Context<'_> {
         self.body_sha256.clone().or_else(sent)
     }
 
-    /// The identity behind a key. There are no temporary credentials yet, so that no session token is right.
-    fn identity(&self, access_key_id: &str, token: Option<&str>) -> Result<&Identity, AuthError> {
-        let unknown = || AuthError::UnknownAccessKey(access_key_id.to_owned());
-        let identity = self.directory.identity(access_key_id).ok_or_else(unknown)?;
+    /// The identity behind a key. A session token stands in the form that the signature has; one that a header brings
+    /// too must be the same.
+    async fn identity(&self, access_key_id: &str, token: Option<&str>) -> Result<Arc<Identity>, AuthError> {
         let header = self.head.headers.get("x-amz-security-token");
-        if token.is_some() || header.is_some() { Err(AuthError::InvalidToken) } else { Ok(identity) }
+        let header = header.map(|value| value.to_str().map_err(|_| AuthError::InvalidToken)).transpose()?;
+        let token = match (token, header) {
+            (Some(token), Some(other)) if token != other => return Err(AuthError::InvalidToken),
+            (token, header) => token.or(header),
+        };
+        self.directory.find(access_key_id, token, self.edge.received).await.map_err(|error| match error {
+            FindError::Unknown => AuthError::UnknownAccessKey(access_key_id.to_owned()),
+            FindError::InvalidToken => AuthError::InvalidToken,
+            FindError::Expired => AuthError::ExpiredToken,
+            FindError::Unavailable(cause) => AuthError::Unavailable(cause),
+        })
     }
 
     fn caller(&self, identity: &Identity, access_key_id: &str) -> Caller {

@@ -1,10 +1,12 @@
-//! What every request tells policies of itself, whatever it asks for.
+//! What every request tells policies of itself and of its sender, whatever it asks for.
 
-use super::{RequestFacts, SignatureKind};
+use super::{Principal, RequestFacts, SignatureKind};
 use crate::policy::{Context, Key, Value};
 
-/// The condition keys that follow from how a request came, over those that its operation adds.
+/// The condition keys that follow from how a request came and with which credentials, over those that its operation
+/// adds.
 pub(super) struct RequestContext<'a> {
+    principal: &'a Principal,
     facts: &'a RequestFacts,
     /// Keys of S3 have no value in calls of other services.
     s3: bool,
@@ -12,8 +14,8 @@ pub(super) struct RequestContext<'a> {
 }
 
 impl<'a> RequestContext<'a> {
-    pub(super) fn new(facts: &'a RequestFacts, action: &str, adds: &'a dyn Context) -> Self {
-        Self { facts, s3: action.starts_with("s3"), adds }
+    pub(super) fn new(principal: &'a Principal, facts: &'a RequestFacts, action: &str, adds: &'a dyn Context) -> Self {
+        Self { principal, facts, s3: action.starts_with("s3"), adds }
     }
 
     fn signature(&self, key: Key) -> Option<Value<'_>> {
@@ -35,6 +37,27 @@ impl<'a> RequestContext<'a> {
     }
 }
 
+impl RequestContext<'_> {
+    /// Keys that temporary credentials have. What a call tells of a session that it is to make (AssumeRole) goes before
+    /// the session that it was signed with.
+    fn session(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
+        let mut told = false;
+        self.adds.each(key, parameter, &mut |value| {
+            told = true;
+            each(value);
+        });
+        let Some(session) = self.principal.session().filter(|_| !told) else { return };
+        match key {
+            Key::AwsTokenIssueTime => each(Value::Time(session.issued)),
+            // No session here was made with a second factor; credentials of users and roots have no such key at all.
+            Key::AwsMultiFactorAuthPresent => each(Value::Bool(false)),
+            Key::AwsSourceIdentity => session.source_identity.iter().for_each(|name| each(Value::Text(name))),
+            Key::AwsFederatedProvider => session.federated_provider.iter().for_each(|arn| each(Value::Text(arn))),
+            _ => {}
+        }
+    }
+}
+
 impl Context for RequestContext<'_> {
     fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
         let facts = self.facts;
@@ -46,6 +69,14 @@ impl Context for RequestContext<'_> {
             Key::AwsUserAgent if !facts.user_agent.is_empty() => each(Value::Text(&facts.user_agent)),
             Key::AwsReferer => facts.referer.iter().for_each(|referer| each(Value::Text(referer))),
             Key::AwsRequestedRegion => each(Value::Text(facts.region.as_str())),
+            Key::AwsPrincipalTag => {
+                let tags = self.principal.tags().iter().filter(|(key, _)| key.eq_ignore_ascii_case(parameter));
+                tags.for_each(|(_, value)| each(Value::Text(value)));
+            }
+            Key::AwsTokenIssueTime
+            | Key::AwsMultiFactorAuthPresent
+            | Key::AwsSourceIdentity
+            | Key::AwsFederatedProvider => self.session(key, parameter, each),
             Key::AwsViaAwsService => {
                 let mut known = false;
                 self.adds.each(key, parameter, &mut |value| {
@@ -100,7 +131,8 @@ mod tests {
     /// What is answered to `key` for `action`, and nothing twice.
     fn asked(signature: SignatureKind, action: &str, key: Key) -> String {
         let (facts, mut found) = (facts(signature), Vec::new());
-        let context = RequestContext::new(&facts, action, &NoContext);
+        let principal = Principal::anonymous();
+        let context = RequestContext::new(&principal, &facts, action, &NoContext);
         context.each(key, "", &mut |value| found.push(format!("{value:?}")));
         found.join(" and ")
     }

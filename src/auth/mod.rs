@@ -13,6 +13,6 @@ pub use authenticate::{
     AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, authenticate,
     authenticate_collected,
 };
-pub use directory::{Account, Directory, Identity};
+pub use directory::{Account, Directory, FindError, Identity, Seed, StoredIdentities};
 pub use payload::{BodyTimeout, BodyVerified, Payload, PayloadError};
-pub use principal::{CallerKind, Principal};
+pub use principal::{CallerKind, Issuer, IssuerKind, Principal, Session};

@@ -47,11 +47,15 @@ pub enum Table {
     Grant = 18,
     /// Documents of a bucket's configuration, gone with the bucket: bucket id, kind.
     BucketConfig = 19,
+    /// Users, groups, roles, policies and the like: account, kind, name.
+    Identity = 20,
+    /// Access keys of users, and the last uses of keys and roles: id.
+    AccessKey = 21,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Meta,
         Self::Account,
         Self::Bucket,
@@ -71,6 +75,8 @@ impl Table {
         Self::BucketOwner,
         Self::Grant,
         Self::BucketConfig,
+        Self::Identity,
+        Self::AccessKey,
     ];
 
     /// The number that stands for the table in the stored format.
@@ -100,6 +106,8 @@ impl Table {
             Self::BucketOwner => "bucket-owner",
             Self::Grant => "grant",
             Self::BucketConfig => "bucket-config",
+            Self::Identity => "identity",
+            Self::AccessKey => "access-key",
         }
     }
 }

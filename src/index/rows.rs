@@ -62,6 +62,11 @@ impl Rows {
         }
     }
 
+    /// The version of a row, without opening it; the default stamp where there is none.
+    pub async fn version<R: Record>(&self, key: &[u8]) -> Result<Stamp, IndexError> {
+        Ok(Stamp(self.index.get(R::TABLE, key).await?.unwrap_or_default()))
+    }
+
     /// Reads at most `limit` records of a range, with their keys.
     pub async fn list<R: Record>(
         &self,

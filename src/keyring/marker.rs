@@ -12,22 +12,22 @@ const TAG_BYTES: usize = 16;
 
 /// Makes and checks markers under a key that stays over restarts and rotations of the store key, so that no listing
 /// breaks off there.
-pub(super) struct Markers(SecretKey);
+pub(crate) struct Markers(SecretKey);
 
 impl Markers {
-    pub(super) fn new(key: SecretKey) -> Self {
+    pub(crate) fn new(key: SecretKey) -> Self {
         Self(key)
     }
 
     /// The marker behind `last` in the listing that `scope` names.
-    pub(super) fn render(&self, scope: &[&str], last: &str) -> String {
+    pub(crate) fn render(&self, scope: &[&str], last: &str) -> String {
         let mut bytes = self.tag(scope, last.as_bytes()).to_vec();
         bytes.extend_from_slice(last.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// The name behind which the listing goes on.
-    pub(super) fn parse(&self, scope: &[&str], marker: &str) -> Result<String, KeyringError> {
+    pub(crate) fn parse(&self, scope: &[&str], marker: &str) -> Result<String, KeyringError> {
         let bytes = URL_SAFE_NO_PAD.decode(marker).map_err(|_| KeyringError::InvalidMarker)?;
         let (tag, last) = bytes.split_first_chunk::<TAG_BYTES>().ok_or(KeyringError::InvalidMarker)?;
         if !constant_time_eq(tag, &self.tag(scope, last)) {

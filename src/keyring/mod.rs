@@ -34,6 +34,9 @@ mod root;
 mod rotation;
 mod service;
 mod token_key;
+
+pub(crate) use marker::Markers;
+pub(crate) use token_key::{TokenKey, TokenKind};
 mod usage;
 
 pub use algorithms::{Message, PublicKey};

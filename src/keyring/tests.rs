@@ -32,8 +32,8 @@ pub(crate) struct Fixture {
     pub(crate) audit: Audit,
     pub(crate) index: Arc<MemoryIndex>,
     pub(crate) sources: Sources,
-    rows: Rows,
-    access: Access,
+    pub(crate) rows: Rows,
+    pub(crate) access: Access,
     account: AccountId,
     region: Region,
 }

@@ -10,17 +10,17 @@ use crate::sources::Sources;
 
 /// A kind of tokens. Frozen as long as tokens of it are out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TokenKind {
+pub(crate) struct TokenKind {
     /// Parts the keys of the kinds from one another.
-    pub(super) key_label: &'static [u8],
+    pub(crate) key_label: &'static [u8],
     /// The label of the Boxes.
-    pub(super) label: &'static str,
+    pub(crate) label: &'static str,
     /// The key id in the header of the Boxes.
-    pub(super) key_id: &'static [u8],
+    pub(crate) key_id: &'static [u8],
 }
 
 /// The key of one epoch's tokens of one kind.
-pub(super) struct TokenKey {
+pub(crate) struct TokenKey {
     kind: TokenKind,
     key: SecretKey,
     epoch: u32,
@@ -28,21 +28,21 @@ pub(super) struct TokenKey {
 
 impl TokenKey {
     /// For tokens made now.
-    pub(super) fn current(sealer: &RowSealer, kind: TokenKind) -> Self {
+    pub(crate) fn current(sealer: &RowSealer, kind: TokenKind) -> Self {
         let epoch = sealer.current_epoch();
         let key = sealer.derive(epoch, kind.key_label).expect("no epoch is ever dropped");
         Self { kind, key, epoch }
     }
 
     /// For a token that was made earlier; none for what is no token or from no epoch of this store.
-    pub(super) fn of(sealer: &RowSealer, kind: TokenKind, token: &[u8]) -> Option<Self> {
+    pub(crate) fn of(sealer: &RowSealer, kind: TokenKind, token: &[u8]) -> Option<Self> {
         let header = parse_box(token).ok()?;
         let (epoch, _) = header.generation.split_first_chunk().expect("a generation is longer than an epoch");
         let epoch = u32::from_be_bytes(*epoch);
         Some(Self { kind, key: sealer.derive(epoch, kind.key_label)?, epoch })
     }
 
-    pub(super) fn seal(&self, context: &Context, plain: &[u8], sources: &Sources) -> Vec<u8> {
+    pub(crate) fn seal(&self, context: &Context, plain: &[u8], sources: &Sources) -> Vec<u8> {
         // The epoch stands in the header, which authenticates it.
         let mut generation = Generation::default();
         generation[..size_of::<u32>()].copy_from_slice(&self.epoch.to_be_bytes());
@@ -51,12 +51,12 @@ impl TokenKey {
         seal_box(&seal, plain, sources)
     }
 
-    pub(super) fn open(&self, context: &Context, token: &[u8]) -> Option<SecretBytes> {
+    pub(crate) fn open(&self, context: &Context, token: &[u8]) -> Option<SecretBytes> {
         open_box(&self.key, self.kind.label, context, token).ok()
     }
 
     #[cfg(test)]
-    pub(super) fn for_tests(kind: TokenKind, epoch: u32, sources: &Sources) -> Self {
+    pub(crate) fn for_tests(kind: TokenKind, epoch: u32, sources: &Sources) -> Self {
         Self { kind, key: SecretKey::generate(sources), epoch }
     }
 }

@@ -128,6 +128,14 @@ impl<'a> Cx<'a> {
         Ok(Granted { grant: self.grant(self.row.action, &key, &told).await?, key })
     }
 
+    /// The first of these principals that there is not.
+    pub(super) async fn first_unknown<'n>(
+        &self,
+        named: impl IntoIterator<Item = &'n str> + Send,
+    ) -> Result<Option<String>, KmsError> {
+        self.directory.first_unknown(named).await.map_err(|cause| KmsError::from(KeyringError::Internal(cause)))
+    }
+
     /// Refuses a call with a token that this store never gave out. Grants are in force without: see
     /// [`KeyRing::grant_of_token`].
     pub(super) fn check_grant_tokens(&self, tokens: &[String]) -> Result<(), KmsError> {

@@ -117,6 +117,10 @@ impl From<AuthError> for KmsError {
             AuthError::UnknownAccessKey(_) | AuthError::InvalidToken => {
                 Self::new("UnrecognizedClientException", "The security token included in the request is invalid.")
             }
+            AuthError::ExpiredToken => {
+                Self::new("ExpiredTokenException", "The security token included in the request is expired")
+            }
+            AuthError::Unavailable(cause) => Self { cause: Some(cause), ..Self::bare("KMSInternalException", 500) },
             AuthError::SignatureDoesNotMatch { .. } => invalid(WRONG_SIGNATURE.to_owned()),
             AuthError::TimeTooSkewed { request_time, server_time, max_allowed_ms } => {
                 let minutes = max_allowed_ms / 60_000;

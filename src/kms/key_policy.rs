@@ -44,7 +44,12 @@ impl NewPolicy {
     }
 
     /// The document, if it may become the policy of `of`; none was given: the default one, which always may.
-    pub(super) fn check(self, cx: &Cx<'_>, of: PolicyOf<'_>, told: &Told<'_>) -> Result<Option<String>, KmsError> {
+    pub(super) async fn check(
+        self,
+        cx: &Cx<'_>,
+        of: PolicyOf<'_>,
+        told: &Told<'_>,
+    ) -> Result<Option<String>, KmsError> {
         let Some(document) = self.document else { return Ok(None) };
         let policy = Policy::parse(document.as_bytes(), Kind::Key).map_err(|error| match error {
             PolicyError::TooLarge { limit_bytes } => {
@@ -52,7 +57,7 @@ impl NewPolicy {
             }
             PolicyError::Malformed(text) => malformed(text),
         })?;
-        if !policy.named_principals().all(|named| cx.directory.knows(named)) {
+        if cx.first_unknown(policy.named_principals()).await?.is_some() {
             return Err(malformed("Policy contains a statement with one or more invalid principals."));
         }
         if !self.bypass_lockout_check && !of.keeps_manageable(cx, &policy, told) {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::Service;
-use crate::auth::{Account, AuthSettings, Directory, Identity, Principal};
+use crate::auth::{Account, AuthSettings, Directory, Identity, Principal, Seed};
 use crate::crypto::{SecretBytes, sha256, wrap_for_tests};
 use crate::index::Faults;
 use crate::keyring::tests::{ACCOUNT, Fixture};
@@ -31,7 +31,7 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 struct World {
     fixture: Fixture,
-    directory: Directory,
+    seed: Arc<Seed>,
     auth: AuthSettings,
     /// Values that earlier answers gave, by name.
     known: BTreeMap<String, String>,
@@ -73,19 +73,24 @@ fn identity(principal: Arc<Principal>) -> Identity {
 }
 
 impl World {
-    async fn new(seed: u64) -> Self {
-        let mut directory = Directory::default();
+    async fn new(number: u64) -> Self {
+        let mut seed = Seed::default();
         for (account, key) in [(ACCOUNT, "AKIAROOT"), (OTHER_ACCOUNT, "AKIAOTHER")] {
             let id = AccountId::parse(account).unwrap();
             let canonical_id = CanonicalId::of_account(&id);
-            let root =
-                directory.add_account(Account { id, canonical_id, display_name: account.to_owned(), email: None });
-            assert!(directory.add_key(key.to_owned(), identity(root)));
+            let root = seed.add_account(Account { id, canonical_id, display_name: account.to_owned(), email: None });
+            assert!(seed.add_key(key.to_owned(), identity(root)));
         }
         let region = |name: &str| Region::parse(name).unwrap();
         let regions = vec![region("us-east-1"), region("eu-west-1")];
         let auth = AuthSettings { regions, presigned_v2: true, domains: Vec::new() };
-        Self { fixture: Fixture::new(seed).await, directory, auth, known: BTreeMap::new(), secrets: BTreeSet::new() }
+        Self {
+            fixture: Fixture::new(number).await,
+            seed: Arc::new(seed),
+            auth,
+            known: BTreeMap::new(),
+            secrets: BTreeSet::new(),
+        }
     }
 
     /// The users of a story; unless it names some, alice, who has no policies.
@@ -101,7 +106,8 @@ impl World {
     /// with the program. A name with a `/` before it is of the other account: `other/bob`.
     fn add_user(&mut self, name: &str, policies: &Value) {
         let (account, name) = name.split_once('/').map_or((ACCOUNT, name), |(_, name)| (OTHER_ACCOUNT, name));
-        let account = self.directory.account(&AccountId::parse(account).unwrap()).unwrap();
+        let seed = Arc::get_mut(&mut self.seed).expect("no request runs");
+        let account = seed.account(&AccountId::parse(account).unwrap()).unwrap();
         let attached = |policy: &Value| match policy {
             Value::String(name) => ReadyMade::find(name).unwrap_or_else(|| panic!("no role {name}")).attached(),
             document => {
@@ -110,13 +116,15 @@ impl World {
             }
         };
         let policies = policies.as_array().expect("a list of policies").iter().map(attached).collect();
-        let principal = self.directory.add_principal(Principal::user(account, name, policies));
-        assert!(self.directory.add_key(format!("AKIA{}", name.to_uppercase()), identity(principal)));
+        let principal = Principal::user(account, name, policies);
+        let principal = seed.add_principal(principal);
+        assert!(seed.add_key(format!("AKIA{}", name.to_uppercase()), identity(principal)));
     }
 
     /// Status, headers and body of the answer to one request.
     async fn send(&self, sent: &Sent) -> (u16, http::HeaderMap, Vec<u8>) {
-        let service = Service { keyring: &self.fixture.keyring, directory: &self.directory, auth: &self.auth };
+        let directory = Directory::from(Arc::clone(&self.seed));
+        let service = Service { keyring: &self.fixture.keyring, directory: &directory, auth: &self.auth };
         let response = service.answer(self.request(sent)).await;
         let (head, body) = response.into_parts();
         let ResponseBody::Full(body) = body else { panic!("KMS never streams") };

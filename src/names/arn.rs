@@ -25,6 +25,21 @@ pub fn iam_user_arn(account: &AccountId, user: &str) -> String {
     format!("arn:aws:iam::{account}:user/{user}")
 }
 
+/// `arn:aws:iam::ACCOUNT:KIND/PATH/NAME`, e.g. of a `role`. `path` begins and ends with `/`.
+pub fn iam_arn(account: &AccountId, kind: &str, path: &str, name: &str) -> String {
+    format!("arn:aws:iam::{account}:{kind}{path}{name}")
+}
+
+/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`; the role without its path.
+pub fn assumed_role_arn(account: &AccountId, role: &str, session: &str) -> String {
+    format!("arn:aws:sts::{account}:assumed-role/{role}/{session}")
+}
+
+/// `arn:aws:sts::ACCOUNT:federated-user/NAME`
+pub fn federated_user_arn(account: &AccountId, name: &str) -> String {
+    format!("arn:aws:sts::{account}:federated-user/{name}")
+}
+
 /// The unique id of a user that has none of its own: `AIDA` and 17 characters, as AWS's look. It follows from the ARN, so
 /// that the same user has the same id in policies and in every record.
 pub fn iam_user_id(account: &AccountId, user: &str) -> String {

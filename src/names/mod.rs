@@ -13,7 +13,8 @@ mod store_url;
 
 pub use account::{AccountId, CanonicalId, InvalidAccount};
 pub use arn::{
-    ALL_BUCKETS, bucket_arn, iam_root_arn, iam_user_arn, iam_user_id, kms_alias_arn, kms_key_arn, object_arn,
+    ALL_BUCKETS, assumed_role_arn, bucket_arn, federated_user_arn, iam_arn, iam_root_arn, iam_user_arn, iam_user_id,
+    kms_alias_arn, kms_key_arn, object_arn,
 };
 pub use bucket::{BucketName, InvalidBucketName};
 pub use cluster::is_cluster_id;

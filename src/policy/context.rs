@@ -19,6 +19,13 @@ pub trait Context {
     /// `kms:CallerAccount`, `aws:ResourceAccount`, …) are answered by the engine and never asked for here; see
     /// [`Subject`].
     fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>));
+
+    /// Whether this context's answer stands in place of what follows from who asks or whose resource it is. Of real
+    /// requests it never does: only who simulates one may say what its caller's ARN is to be.
+    fn overrides(&self, key: Key) -> bool {
+        let _ = key;
+        false
+    }
 }
 
 /// A context without any key.
@@ -46,15 +53,13 @@ impl<'a> Facts<'a> {
     /// Calls `each` with every value of `key`.
     pub(super) fn each(&self, named: &NamedKey, each: &mut dyn FnMut(Value<'_>)) {
         let Some(key) = named.key() else { return };
-        match key {
-            Key::AwsResourceAccount | Key::S3ResourceAccount => each(Value::Text(self.owner)),
-            key if Subject::answers(key) => {
-                if let Some(value) = self.subject.value(key) {
-                    each(value);
-                }
-            }
-            key => self.context.each(key, named.parameter(), each),
+        let owners = matches!(key, Key::AwsResourceAccount | Key::S3ResourceAccount);
+        let follows = owners || Subject::answers(key);
+        if !follows || self.context.overrides(key) {
+            return self.context.each(key, named.parameter(), each);
         }
+        let value = if owners { Some(Value::Text(self.owner)) } else { self.subject.value(key) };
+        value.into_iter().for_each(each);
     }
 
     /// Calls `f` with the template's pattern, its variables replaced; none if one of them has no value.

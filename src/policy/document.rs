@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::context::Facts;
-use super::key::{Key, KeySet};
+use super::key::{Key, KeySet, NamedKey};
 use super::pattern::{ArnPattern, Variables, matches_ignoring_case};
 use super::principal::{Named, Principal, excepts};
 
@@ -112,16 +112,16 @@ impl Policy {
         self.keys.contains(key)
     }
 
-    /// The users, roles, sessions and accounts that `Principal` and `NotPrincipal` name, as written (account ids,
-    /// ARNs, canonical ids). A policy that names one that does not exist is refused where it is stored; only there is
-    /// it known who exists.
+    /// The users, roles, sessions, accounts and identity providers that `Principal` and `NotPrincipal` name, as written
+    /// (account ids, ARNs, canonical ids, a provider's ARN or host name). A policy that names one that does not exist
+    /// is refused where it is stored; only there is it known who exists. Services are not among them.
     pub fn named_principals(&self) -> impl Iterator<Item = &str> {
         let clauses = self.statements.iter().filter_map(|statement| statement.principal.as_ref());
         clauses.flat_map(|clause| &clause.items).filter_map(|principal| match principal {
-            Principal::Account { .. } | Principal::Arn(_) | Principal::Canonical(_) => {
+            Principal::Account { .. } | Principal::Arn(_) | Principal::Canonical(_) | Principal::Federated(_) => {
                 principal.written().map(|(_, text)| text)
             }
-            Principal::Everyone { .. } | Principal::Service(_) | Principal::Federated(_) => None,
+            Principal::Everyone { .. } | Principal::Service(_) => None,
         })
     }
 }
@@ -159,12 +159,16 @@ impl Version {
 }
 
 impl Statement {
-    /// The condition keys that it names, in conditions and variables.
-    fn keys(&self) -> impl Iterator<Item = Key> {
+    /// The condition keys that it names, in variables and conditions.
+    pub(super) fn named_keys(&self) -> impl Iterator<Item = &NamedKey> {
         let resources = self.resource.iter().flat_map(|clause| &clause.items);
         let variables = resources.flat_map(|pattern| pattern.template().variables());
-        let named = self.conditions.iter().flat_map(|condition| condition.keys()).chain(variables);
-        named.filter_map(|named| named.key())
+        variables.chain(self.conditions.iter().flat_map(|condition| condition.keys()))
+    }
+
+    /// As [`Self::named_keys`], without those that no request has.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        self.named_keys().filter_map(|named| named.key())
     }
 
     /// Whether the statement applies to a request, and how it names who asks. An identity policy names whom it is
@@ -188,19 +192,23 @@ impl Statement {
                 (bounded || !excepts(items, facts.subject)).then_some(Named::Directly)?
             }
             Some(Clause { negated: false, items }) => {
-                items.iter().filter_map(|principal| principal.names(facts.subject)).max()?
+                // Who comes with a token is let in by its provider's name alone: an Allow for everyone speaks of
+                // principals of AWS. It is not documented, and narrower than the other reading.
+                let by_token = self.effect == Effect::Allow && facts.subject.brings_token();
+                let counts = |principal: &&Principal| !by_token || matches!(principal, Principal::Federated(_));
+                items.iter().filter(counts).filter_map(|principal| principal.names(facts.subject)).max()?
             }
         };
         let holds = self.covers(resource, facts) && self.conditions.iter().all(|c| c.holds(facts, self.effect));
         holds.then_some(named)
     }
 
-    fn acts(&self, action: Action<'_>) -> bool {
+    pub(super) fn acts(&self, action: Action<'_>) -> bool {
         let Clause { negated, items } = &self.action;
         items.iter().any(|pattern| pattern.matches(action)) != *negated
     }
 
-    fn covers(&self, resource: &str, facts: &Facts<'_>) -> bool {
+    pub(super) fn covers(&self, resource: &str, facts: &Facts<'_>) -> bool {
         let Some(Clause { negated, items }) = &self.resource else { return true };
         let mut unknown = false;
         for pattern in items {

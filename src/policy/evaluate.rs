@@ -48,7 +48,8 @@ pub struct SubjectPolicies<'a> {
     pub identity: &'a [Attached],
     /// The permissions boundary of the user or role.
     pub boundary: Option<&'a Attached>,
-    /// Handed over when the session was made; none if it was made without.
+    /// Handed over when the session was made; none if it was made without. A federated user's session without one
+    /// has only what resources' policies give it.
     pub session: &'a [Attached],
 }
 
@@ -120,7 +121,9 @@ fn decide<'a>(
             Some(boundary) => scan(Layer::Boundary, std::slice::from_ref(boundary))?.map(Some),
             None => Some(None),
         };
-        let session = if own.session.is_empty() { Some(None) } else { scan(Layer::Session, own.session)?.map(Some) };
+        // GetFederationToken without a policy makes a session that its user's policies do not reach.
+        let unlimited = own.session.is_empty() && request.subject.kind != SubjectKind::FederatedUser;
+        let session = if unlimited { Some(None) } else { scan(Layer::Session, own.session)?.map(Some) };
         (identity, boundary, session)
     };
     let resource = resource_side(request, &facts, target, bounded)?;

@@ -26,10 +26,13 @@ macro_rules! keys {
 }
 
 keys! {
+    AwsAssumedRoot Whole "aws:AssumedRoot"
     AwsCalledVia Whole "aws:CalledVia"
     AwsCalledViaFirst Whole "aws:CalledViaFirst"
     AwsCalledViaLast Whole "aws:CalledViaLast"
     AwsCurrentTime Whole "aws:CurrentTime"
+    AwsEc2InstanceSourcePrivateIPv4 Whole "aws:Ec2InstanceSourcePrivateIPv4"
+    AwsEc2InstanceSourceVpc Whole "aws:Ec2InstanceSourceVpc"
     AwsEpochTime Whole "aws:EpochTime"
     AwsFederatedProvider Whole "aws:FederatedProvider"
     AwsMultiFactorAuthAge Whole "aws:MultiFactorAuthAge"
@@ -40,6 +43,7 @@ keys! {
     AwsPrincipalOrgId Whole "aws:PrincipalOrgID"
     AwsPrincipalOrgPaths Whole "aws:PrincipalOrgPaths"
     AwsPrincipalServiceName Whole "aws:PrincipalServiceName"
+    AwsPrincipalServiceNamesList Whole "aws:PrincipalServiceNamesList"
     AwsPrincipalTag With "aws:PrincipalTag/"
     AwsPrincipalType Whole "aws:PrincipalType"
     AwsReferer Whole "aws:Referer"
@@ -47,13 +51,17 @@ keys! {
     AwsRequestTag With "aws:RequestTag/"
     AwsResourceAccount Whole "aws:ResourceAccount"
     AwsResourceOrgId Whole "aws:ResourceOrgID"
+    AwsResourceOrgPaths Whole "aws:ResourceOrgPaths"
     AwsResourceTag With "aws:ResourceTag/"
     AwsSecureTransport Whole "aws:SecureTransport"
     AwsSourceAccount Whole "aws:SourceAccount"
     AwsSourceArn Whole "aws:SourceArn"
     AwsSourceIdentity Whole "aws:SourceIdentity"
     AwsSourceIp Whole "aws:SourceIp"
+    AwsSourceOrgId Whole "aws:SourceOrgID"
+    AwsSourceOrgPaths Whole "aws:SourceOrgPaths"
     AwsSourceVpc Whole "aws:SourceVpc"
+    AwsSourceVpcArn Whole "aws:SourceVpcArn"
     AwsSourceVpce Whole "aws:SourceVpce"
     AwsTagKeys Whole "aws:TagKeys"
     AwsTokenIssueTime Whole "aws:TokenIssueTime"
@@ -142,12 +150,15 @@ keys! {
     S3XAmzServerSideEncryptionCustomerAlgorithm Whole "s3:x-amz-server-side-encryption-customer-algorithm"
     S3XAmzStorageClass Whole "s3:x-amz-storage-class"
     S3XAmzWebsiteRedirectLocation Whole "s3:x-amz-website-redirect-location"
+    StsAwsServiceName Whole "sts:AWSServiceName"
     StsDurationSeconds Whole "sts:DurationSeconds"
     StsExternalId Whole "sts:ExternalId"
     StsRoleSessionName Whole "sts:RoleSessionName"
     StsSourceIdentity Whole "sts:SourceIdentity"
     StsTransitiveTagKeys Whole "sts:TransitiveTagKeys"
+    IamAssociatedResourceArn Whole "iam:AssociatedResourceArn"
     IamAwsServiceName Whole "iam:AWSServiceName"
+    IamOrganizationsPolicyId Whole "iam:OrganizationsPolicyId"
     IamPassedToService Whole "iam:PassedToService"
     IamPermissionsBoundary Whole "iam:PermissionsBoundary"
     IamPolicyArn Whole "iam:PolicyARN"
@@ -169,9 +180,11 @@ impl Key {
                 return Some((key, name.len()));
             }
         }
-        // An issuer is a host name and perhaps a path, so that no service's prefix looks like it.
+        // An issuer is a host name and perhaps a port and a path, so that no service's prefix looks like it.
         let (issuer, claim) = written.rsplit_once(':')?;
-        (issuer.contains('.') && !claim.is_empty()).then_some((Self::WebIdentityClaim, 0))
+        let host = issuer.split(['/', ':']).next().unwrap_or_default();
+        let issuer = host.contains('.') || host.eq_ignore_ascii_case("localhost");
+        (issuer && !claim.is_empty()).then_some((Self::WebIdentityClaim, 0))
     }
 }
 
@@ -264,12 +277,23 @@ mod tests {
 
     #[test]
     fn what_is_no_key() {
-        for written in
-            ["", "aws:", "aws:SourceIp2", "aws:sourceıp", "aws:ResourceTag/", "s3:prefix/", "SourceIp", "x:y"]
-        {
+        for written in [
+            "",
+            "aws:",
+            "aws:SourceIp2",
+            "aws:sourceıp",
+            "aws:ResourceTag/",
+            "s3:prefix/",
+            "SourceIp",
+            "x:y",
+            "x/a.b:c",
+        ] {
             assert_eq!(NamedKey::new(written).key(), None, "{written}");
         }
-        let claim = NamedKey::new("Issuer.example.com/Pool:sub");
-        assert_eq!((claim.key(), claim.parameter()), (Some(Key::WebIdentityClaim), "issuer.example.com/pool:sub"));
+        for claim in ["Issuer.example.com/Pool:sub", "issuer.example.com:8443/a.b:aud", "localhost:8443:amr"] {
+            let named = NamedKey::new(claim);
+            let lower = claim.to_lowercase();
+            assert_eq!((named.key(), named.parameter()), (Some(Key::WebIdentityClaim), lower.as_str()));
+        }
     }
 }

@@ -88,6 +88,10 @@
 //! that caller, the action the one of KMS, and the context answers [`Key::KmsViaService`] and the encryption context.
 //! Calls that name no resource use `*`, their own account as owner and [`Target::Account`].
 //!
+//! What a request would get that nobody made, with every statement that speaks about it, a [`Simulation`] says, by the
+//! same matching: SimulatePrincipalPolicy and SimulateCustomPolicy. [`ReadyMade`] are the policies that come with the
+//! program, [`PolicyQuota`] says how long IAM lets documents be.
+//!
 //! # What is not known never widens access
 //!
 //! A key that the request does not have fails a positive condition and satisfies a negated one, as in AWS. Beyond that
@@ -117,8 +121,10 @@ mod pattern;
 mod principal;
 mod print;
 mod public_access;
+mod quota;
 mod ready_made;
 mod s3_actions;
+mod simulate;
 mod value;
 
 pub use acl::{
@@ -134,7 +140,12 @@ pub use key::Key;
 pub use key_policy::{LOCKOUT_MESSAGE, keeps_key_manageable};
 pub use principal::{Subject, SubjectKind};
 pub use public_access::{Prevented, PublicAccessBlock};
-pub use ready_made::{READY_MADE, READY_MADE_PREFIX, ReadyMade};
+pub use quota::{PolicyQuota, SESSION_POLICY_ARNS_MAX, SESSION_POLICY_MAX_CHARS, counted_chars};
+pub use ready_made::{MANAGED_CREATED, MANAGED_PATH, MANAGED_VERSION, READY_MADE, READY_MADE_PREFIX, ReadyMade};
+pub use simulate::{
+    BadContextEntry, Evaluation, Matched, Position, ResourceEvaluation, SimulatedContext, SimulatedPolicy, Simulation,
+    SourceType, Verdict, context_keys, parse_resource_policy, resource_template, simulated_caller,
+};
 pub use value::Value;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::condition::{Condition, parse_operator};
-use super::document::{ActionPattern, Clause, Effect, Kind, Policy, Statement, Version, keys_of};
+use super::document::{Action, ActionPattern, Clause, Effect, Kind, Policy, Statement, Version, keys_of};
 use super::error::PolicyError;
 use super::key::NamedKey;
 use super::pattern::{ArnPattern, Template, Variables, Wildcards};
@@ -56,6 +56,47 @@ impl Policy {
 
 fn malformed(message: impl Into<String>) -> PolicyError {
     PolicyError::Malformed(message.into())
+}
+
+/// What IAM says where an older parser of its own fails, without more.
+fn legacy() -> PolicyError {
+    malformed("The policy failed legacy parsing")
+}
+
+/// What a trust policy may speak of.
+const ASSUME_ROLE_ACTIONS: [&str; 6] =
+    ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "SetContext", "SetSourceIdentity", "TagSession"];
+
+/// What resources of IAM begin with, in the order of its message.
+const IAM_PATHS: [&str; 13] = [
+    "user/",
+    "federated-user/",
+    "role/",
+    "group/",
+    "instance-profile/",
+    "mfa/",
+    "server-certificate/",
+    "policy/",
+    "sms-mfa/",
+    "saml-provider/",
+    "oidc-provider/",
+    "report/",
+    "access-report/",
+];
+
+/// What IAM checks of its own resources. `name` is the last segment of the ARN `text`. A beginning that a wildcard or a
+/// variable leaves open passes: whether AWS refuses it is not recorded.
+fn iam_resource(text: &str, name: Option<&str>) -> Result<(), PolicyError> {
+    if text.split(':').nth(3).is_some_and(|region| !region.is_empty() && region != "*") {
+        return Err(malformed(format!("IAM resource {text} cannot contain region information.")));
+    }
+    let Some(name) = name else { return Ok(()) };
+    let known = IAM_PATHS.iter().any(|path| name.starts_with(path));
+    let kind = name.split_once('/').map_or(name, |(kind, _)| kind);
+    if known || kind.contains(['*', '?', '$']) {
+        return Ok(());
+    }
+    Err(malformed(format!("IAM resource path must either be \"*\" or start with {}.", IAM_PATHS.join(", "))))
 }
 
 #[derive(Clone, Copy)]
@@ -112,9 +153,15 @@ impl Parser {
             let Value::Object(members) = statement else { return Err(self.syntax()) };
             let statement = self.statement(members, variables)?;
             if let Some(sid) = statement.sid.as_deref().filter(|sid| !sid.is_empty()) {
-                // Bucket and key policies are not known to demand it.
-                if !matches!(self.kind, Kind::Bucket | Kind::Key) && sids.contains(&sid.to_owned()) {
-                    return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
+                if sids.contains(&sid.to_owned()) {
+                    match self.kind {
+                        // They are not known to demand it.
+                        Kind::Bucket | Kind::Key => {}
+                        Kind::Trust => return Err(malformed("The Statement Ids in the policy are not unique")),
+                        Kind::Identity | Kind::Session => {
+                            return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
+                        }
+                    }
                 }
                 sids.push(sid.to_owned());
             }
@@ -167,6 +214,9 @@ impl Parser {
             Some(Value::String(text)) => match text.as_str() {
                 "Allow" => Ok(Effect::Allow),
                 "Deny" => Ok(Effect::Deny),
+                other if self.kind.is_identity() && ["allow", "deny"].contains(&&*other.to_ascii_lowercase()) => {
+                    Err(legacy())
+                }
                 other => Err(self.fault(format!("Invalid effect: {other}"))),
             },
             Some(_) => Err(self.syntax()),
@@ -214,7 +264,14 @@ impl Parser {
         if negated && effect == Effect::Allow {
             return Err(malformed("Allow with NotPrincipal is not allowed."));
         }
+        if negated && self.kind == Kind::Trust {
+            return Err(malformed("AssumeRole policy must not contain NotPrincipal field."));
+        }
         let items = match value {
+            // Recorded of CreateRole, which takes {"AWS": "*"}.
+            Value::String(text) if text == "*" && self.kind == Kind::Trust => {
+                return Err(malformed("AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\"."));
+            }
             Value::String(text) if text == "*" => vec![Principal::Everyone { alone: true }],
             Value::String(text) => return Err(self.bad_principal("AWS", text)),
             Value::Object(types) => self.principals(types)?,
@@ -249,7 +306,7 @@ impl Parser {
     fn bad_principal(self, kind: &str, text: &str) -> PolicyError {
         malformed(match self.kind {
             Kind::Key => "Policy contains a statement with one or more invalid principals.".to_owned(),
-            Kind::Trust => format!("Invalid principal in policy: \"{kind}\":\"{text}\""),
+            Kind::Trust => format!("Invalid principal in policy: \"{}\":\"{text}\"", kind.to_ascii_uppercase()),
             Kind::Bucket | Kind::Identity | Kind::Session => "Invalid principal in policy".to_owned(),
         })
     }
@@ -292,12 +349,14 @@ impl Parser {
         if name.is_empty() || (newer && service != "*" && !service.eq_ignore_ascii_case("s3")) {
             return Err(fault(format!("Action {text} is not valid")));
         }
-        if self.kind == Kind::Trust && !service.eq_ignore_ascii_case("sts") {
-            return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
-        }
         // No variables in actions, so that the pattern is fixed.
         let template = Template::parse(name, Wildcards::Yes, Variables::No).map_err(|_| self.syntax())?;
-        Ok(ActionPattern::new(text, service, template.beginning()))
+        let pattern = ActionPattern::new(text, service, template.beginning());
+        let assumes = |name| pattern.matches(Action { service: "sts", name });
+        if self.kind == Kind::Trust && (service == "*" || !ASSUME_ROLE_ACTIONS.into_iter().any(assumes)) {
+            return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
+        }
+        Ok(pattern)
     }
 
     fn resources(
@@ -340,7 +399,10 @@ impl Parser {
             }
             let (partition, service) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
             if !is_partition(partition) && partition != "*" {
-                return Err(fault(format!("Partition \"{partition}\" is not valid for resource \"{text}\".")));
+                // AWS shows a short ARN as what it stands for.
+                let rest: Vec<&str> = [service].into_iter().chain(segments).chain(["*"; 4]).take(4).collect();
+                let shown = format!("arn:{partition}:{}", rest.join(":"));
+                return Err(fault(format!("Partition \"{partition}\" is not valid for resource \"{shown}\".")));
             }
             let vendor = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
             if service.is_empty() || !service.bytes().all(vendor) {
@@ -352,8 +414,12 @@ impl Parser {
                 return Err(not_arn());
             }
             // A short ARN stands for all that it begins, and says so with a star.
-            if segments.next().is_none() && !text.ends_with('*') {
+            let name = segments.next();
+            if name.is_none() && !text.ends_with('*') {
                 return Err(fault("The policy failed legacy parsing".to_owned()));
+            }
+            if self.kind.is_identity() && service == "iam" {
+                iam_resource(text, name)?;
             }
         }
         Ok(ArnPattern::new(template))
@@ -400,7 +466,7 @@ impl Parser {
     fn bad_operand(self, operator: &str, key: &str) -> PolicyError {
         match operator {
             _ if operator.contains("IpAddress") => self.fault("Invalid IP address in Conditions"),
-            _ if operator.contains("Date") && self.kind.is_identity() => malformed("The policy failed legacy parsing"),
+            _ if operator.contains("Date") && self.kind.is_identity() => legacy(),
             _ => self.fault(format!("Invalid value for {operator} on {key}")),
         }
     }

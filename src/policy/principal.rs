@@ -123,6 +123,11 @@ impl<'a> Subject<'a> {
         (!text.is_empty()).then_some(Value::Text(text))
     }
 
+    /// Whether it is known by a token of an identity provider only.
+    pub(super) fn brings_token(&self) -> bool {
+        matches!(self.kind, SubjectKind::WebIdentity { .. })
+    }
+
     /// Whether identity policies can be attached to it. Others get what a resource's policy gives them.
     pub(super) fn has_identity(&self) -> bool {
         match self.kind {
@@ -274,7 +279,7 @@ pub(super) fn is_partition(text: &str) -> bool {
     matches!(text, "aws" | "aws-cn" | "aws-us-gov")
 }
 
-fn is_account_id(text: &str) -> bool {
+pub(super) fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 

@@ -117,23 +117,23 @@ pub(crate) fn by_email(email: &str, directory: &Directory) -> Result<Grantee, Er
 /// Two accounts, `a1…` and `b2…`, and two more that share an e-mail address.
 #[cfg(test)]
 pub(crate) fn sample_directory() -> Directory {
-    use crate::auth::Account;
+    use crate::auth::{Account, Seed};
     use crate::names::{AccountId, CanonicalId};
-    let mut directory = Directory::default();
+    let mut seed = Seed::default();
     for (id, byte, email) in [
         ("111122223333", "a1", Some("one@example.com")),
         ("444455556666", "b2", None),
         ("777788889999", "c3", Some("shared@example.com")),
         ("777788880000", "d4", Some("Shared@example.com")),
     ] {
-        directory.add_account(Account {
+        seed.add_account(Account {
             id: AccountId::parse(id).expect("an id"),
             canonical_id: CanonicalId::parse(&byte.repeat(32)).expect("an id"),
             display_name: String::new(),
             email: email.map(str::to_owned),
         });
     }
-    directory
+    Directory::from(std::sync::Arc::new(seed))
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ codes! {
     ConditionalRequestConflict 409 "The conditional request cannot succeed due to a conflicting operation against this resource.",
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size",
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size",
+    ExpiredToken 400 "The provided token has expired.",
     IllegalLocationConstraintException 400 "The location constraint is incompatible for the region specific endpoint this request was sent to.",
     IllegalVersioningConfigurationException 400 "The Versioning element must be specified",
     IncompleteBody 400 "The request body terminated unexpectedly",

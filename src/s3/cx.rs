@@ -11,7 +11,7 @@ use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
 use super::standing::{self, Looked};
-use super::table::Action;
+use super::table::{Action, Row};
 
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
@@ -57,6 +57,8 @@ pub(crate) enum CxBody {
 pub(crate) struct Cx {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
+    /// The operation.
+    pub(crate) row: &'static Row,
     /// The row's action, for rows whose handler asks for each object.
     pub(crate) action: Action,
     /// The row's action on the target, allowed; none where it is asked for object by object.

@@ -26,6 +26,8 @@ impl From<AuthError> for Error {
         match error {
             AuthError::UnknownAccessKey(id) => as_code(Code::InvalidAccessKeyId).and("AWSAccessKeyId", id),
             AuthError::InvalidToken => as_code(Code::InvalidToken),
+            AuthError::ExpiredToken => as_code(Code::ExpiredToken),
+            AuthError::Unavailable(cause) => Self::internal(cause),
             AuthError::SignatureDoesNotMatch {
                 access_key_id,
                 string_to_sign,

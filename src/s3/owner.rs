@@ -68,19 +68,20 @@ impl<'a> Owner<'a> {
 #[cfg(test)]
 mod tests {
     use super::{ANONYMOUS_ID, AccountId, Directory, ObjectOwner, Owner, Writer};
-    use crate::auth::Account;
+    use crate::auth::{Account, Seed};
     use crate::names::CanonicalId;
 
     #[test]
     fn known_and_forgotten_accounts() {
         let [known, forgotten] = ["111122223333", "444455556666"].map(|id| AccountId::parse(id).unwrap());
-        let mut directory = Directory::default();
-        directory.add_account(Account {
+        let mut seed = Seed::default();
+        seed.add_account(Account {
             id: known.clone(),
             canonical_id: CanonicalId::parse(&"a1".repeat(32)).unwrap(),
             display_name: "main & more".to_owned(),
             email: None,
         });
+        let directory = Directory::from(std::sync::Arc::new(seed));
         let shown = |account: &AccountId| {
             let mut w = Writer::default();
             Owner::of(&directory, account).write(&mut w, "Owner");

@@ -142,14 +142,22 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     if let Ok(row) = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers) {
         findings.operation(row.name);
     }
-    let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth)?;
+    let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth).await?;
     findings.access_key_id(access.caller().access_key_id());
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        return perform(app, row, signed).await.map(|(answer, _)| answer);
+        let (access, named) = (signed.access.clone(), (signed.address.bucket.clone(), signed.address.key.clone()));
+        let outcome = perform(app, row, signed).await;
+        if let Err(error) = &outcome
+            && error.code() == Code::AccessDenied
+        {
+            let named = (named.0.as_deref(), named.1.as_deref());
+            trail::record_denied(app, row, &access, named, error).await?;
+        }
+        return outcome.map(|(answer, _)| answer);
     }
     // A task of its own: a management call that has begun comes to its end and to its record even if its caller hangs
     // up and this future is dropped. DeleteBucket would leave its mark on the bucket else.
@@ -211,8 +219,20 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         }
         Addressed::Service | Addressed::NewBucket(_) => false,
     };
-    let cx =
-        Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, before, known, body };
+    let cx = Cx {
+        app: Arc::clone(app),
+        access,
+        row,
+        action,
+        grant,
+        head,
+        query,
+        request_id,
+        addressed,
+        before,
+        known,
+        body,
+    };
     match handler {
         Handler::Answer(run) => Ok((payer::tell(charged, run(cx).await?), None)),
         Handler::Long(run) => {

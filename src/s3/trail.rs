@@ -41,6 +41,31 @@ pub(super) async fn record(
     Ok(())
 }
 
+/// Writes the record of a data call that was refused for want of permission, before its answer goes out: who tried in
+/// vain is part of the trail, though who succeeded is not. (CloudTrail has data events where they are turned on.)
+pub(super) async fn record_denied(
+    app: &App,
+    row: &'static Row,
+    access: &Access,
+    (bucket, key): (Option<&str>, Option<&str>),
+    error: &Error,
+) -> Result<(), Error> {
+    let owner = owner_of(app, bucket).await;
+    let Some(recipient) = access.caller().account().or(owner.as_ref()) else { return Ok(()) };
+    let owner = owner.as_ref().unwrap_or(recipient);
+    let mut event = event(row, access, bucket, owner, recipient);
+    event.management = false;
+    event.error = Some((error.code().name().to_owned(), error.message().to_owned()));
+    if let (Some(key), Some(bucket)) = (key, event.resources.first()) {
+        event.request["key"] = json!(key);
+        let arn = format!("{}/{key}", bucket.arn);
+        let object = EventResource { account: owner.clone(), kind: "AWS::S3::Object", arn };
+        event.resources.insert(0, object);
+    }
+    append(app, &event).await?;
+    Ok(())
+}
+
 async fn owner_of(app: &App, bucket: Option<&str>) -> Option<AccountId> {
     let name = BucketName::parse(bucket?).ok()?;
     app.objects.bucket(&name).await.ok().map(|bucket| bucket.owner)

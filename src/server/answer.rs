@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::HEADER_MAX_BYTES;
 use super::protocol::Protocol;
+use crate::iam::render_error;
 use crate::wire::{ErrorCode, RequestId, Response, ResponseBody};
 
 /// Why the edge answers instead of a protocol.
@@ -43,6 +44,11 @@ pub(super) fn refuse(protocol: Protocol, refusal: Refusal, request_id: &RequestI
             let error = s3_error(refusal);
             let body = xml(&error, request_id);
             (error, "application/xml", body)
+        }
+        Protocol::Iam(service) => {
+            let error = query_error(refusal);
+            let body = render_error(service, error.status.as_u16(), error.code, error.message, request_id);
+            (error, "text/xml", body)
         }
         Protocol::Kms | Protocol::UnknownTarget => {
             let error = json_error(refusal);
@@ -126,6 +132,33 @@ fn json_error(refusal: Refusal) -> Error {
         Refusal::Sealed => (
             StatusCode::SERVICE_UNAVAILABLE,
             "ServiceUnavailableException",
+            "The request has failed due to a temporary failure of the server.",
+        ),
+    };
+    Error { status, code, message, more: String::new() }
+}
+
+/// As the API references of IAM and STS list the errors common to all actions.
+fn query_error(refusal: Refusal) -> Error {
+    let (status, code, message) = match refusal {
+        Refusal::SlowDown => (StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
+        Refusal::HeaderTooLarge => {
+            (StatusCode::BAD_REQUEST, "RequestEntityTooLarge", "The request's header section is too large.")
+        }
+        Refusal::Unparsable | Refusal::BadHost => {
+            (StatusCode::BAD_REQUEST, "ValidationError", "An error occurred when parsing the HTTP request.")
+        }
+        Refusal::Internal => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalFailure",
+            "The request processing has failed because of an unknown error, exception or failure.",
+        ),
+        Refusal::UnknownTarget => {
+            (StatusCode::BAD_REQUEST, "InvalidAction", "X-Amz-Target names a service that is not served here.")
+        }
+        Refusal::Sealed => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
             "The request has failed due to a temporary failure of the server.",
         ),
     };

@@ -46,6 +46,8 @@ pub struct Metrics {
     s3_sent_bytes: Counter,
     kms_requests: Family<KmsLabels, Counter>,
     kms_durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    iam_requests: Family<IamLabels, Counter>,
+    iam_durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
     connections: Gauge,
     certificate_expiry: Family<CertificateLabels, Gauge>,
@@ -61,6 +63,13 @@ struct S3Labels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KmsLabels {
+    op: &'static str,
+    result: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IamLabels {
+    service: &'static str,
     op: &'static str,
     result: String,
 }
@@ -91,6 +100,8 @@ impl Metrics {
             s3_sent_bytes: Counter::default(),
             kms_requests: Family::default(),
             kms_durations: Family::new_with_constructor(durations),
+            iam_requests: Family::default(),
+            iam_durations: Family::new_with_constructor(durations),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             certificate_expiry: Family::default(),
@@ -109,6 +120,9 @@ impl Metrics {
             registry.register("kms_requests", "KMS requests answered", metrics.kms_requests.clone());
             let text = "Time from a KMS request's header to the end of its answer";
             registry.register("kms_request_duration_seconds", text, metrics.kms_durations.clone());
+            registry.register("iam_requests", "IAM and STS requests answered", metrics.iam_requests.clone());
+            let text = "Time from an IAM or STS request's header to the end of its answer";
+            registry.register("iam_request_duration_seconds", text, metrics.iam_durations.clone());
             registry.register("http_requests_in_flight", "Requests being answered", metrics.in_flight.clone());
             registry.register("http_connections", "Open connections", metrics.connections.clone());
             let text = "When a certificate expires, seconds since 1970";
@@ -153,11 +167,20 @@ impl Metrics {
     pub(super) fn observe(&self, measured: &Measured) {
         let op = measured.operation;
         let labels = OperationLabels { op };
-        if measured.protocol == Protocol::Kms {
-            let result = measured.error.map_or_else(|| measured.status.to_string(), str::to_owned);
-            self.kms_requests.get_or_create(&KmsLabels { op, result }).inc();
-            self.kms_durations.get_or_create(&labels).observe(measured.duration.as_secs_f64());
-            return;
+        let result = || measured.error.map_or_else(|| measured.status.to_string(), str::to_owned);
+        match measured.protocol {
+            Protocol::Kms => {
+                self.kms_requests.get_or_create(&KmsLabels { op, result: result() }).inc();
+                self.kms_durations.get_or_create(&labels).observe(measured.duration.as_secs_f64());
+                return;
+            }
+            Protocol::Iam(service) => {
+                let service = service.name();
+                self.iam_requests.get_or_create(&IamLabels { service, op, result: result() }).inc();
+                self.iam_durations.get_or_create(&labels).observe(measured.duration.as_secs_f64());
+                return;
+            }
+            Protocol::S3 | Protocol::UnknownTarget => {}
         }
         let (code, sse, cut_by) = (measured.status, measured.encryption, measured.cut_by.unwrap_or_default());
         self.s3_requests.get_or_create(&S3Labels { op, code, sse, cut_by }).inc();
@@ -183,6 +206,7 @@ impl Drop for Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::iam::Service;
 
     /// With at least one sample of each metric: those without are left out of the text.
     fn filled() -> Arc<Metrics> {
@@ -201,6 +225,7 @@ mod tests {
         };
         metrics.observe(&measured(Protocol::S3, "GetObject", None));
         metrics.observe(&measured(Protocol::Kms, "Decrypt", Some("DisabledException")));
+        metrics.observe(&measured(Protocol::Iam(Service::Sts), "GetCallerIdentity", None));
         metrics.certificate("cert.pem".to_owned(), Timestamp(1_795_608_000_000));
         metrics
     }
@@ -239,6 +264,8 @@ mod tests {
             "s3_bytes_sent_total 20",
             "kms_requests_total{op=\"Decrypt\",result=\"DisabledException\"} 1",
             "kms_request_duration_seconds_count{op=\"Decrypt\"} 1",
+            "iam_requests_total{service=\"sts\",op=\"GetCallerIdentity\",result=\"200\"} 1",
+            "iam_request_duration_seconds_count{op=\"GetCallerIdentity\"} 1",
             "http_requests_in_flight 0",
             "http_connections 1",
             "tls_certificate_expiry_seconds{file=\"cert.pem\"} 1795608000",

@@ -128,7 +128,7 @@ pub(super) fn refuse_unparsed(shared: &Shared, peer: IpAddr, status: StatusCode)
         StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Refusal::HeaderTooLarge,
         _ => Refusal::Unparsable,
     };
-    // What protocol it was to be stands in a header.
+    // What protocol it was to be stands in its header.
     let mut answer = refuse(Protocol::S3, refusal, &request_id);
     mark(answer.headers_mut(), &request_id, &shared.sources);
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

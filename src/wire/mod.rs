@@ -2,6 +2,7 @@
 
 mod body;
 mod dates;
+mod form;
 mod json;
 mod member;
 mod percent;
@@ -12,6 +13,7 @@ pub use body::{RequestBody, ResponseBody};
 pub use dates::{
     amz_date, http_date, iso8601_ms, iso8601_ms_into, iso8601_seconds, parse_amz_date, parse_http_date, parse_iso8601,
 };
+pub use form::{FormPair, MalformedForm, parse_form};
 pub use json::parse_strict_json;
 pub use member::lower_camel;
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};

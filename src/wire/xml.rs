@@ -53,6 +53,12 @@ impl Writer {
         Self(out)
     }
 
+    /// Without the XML declaration, with room for `bytes` bytes: a part of a document, or an answer of the Query
+    /// protocol, which has none.
+    pub fn bare(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
     /// `<name>text</name>`
     pub fn leaf(&mut self, name: &str, text: &str) -> &mut Self {
         self.open(name);
@@ -110,10 +116,15 @@ impl Writer {
 
     /// The root element with S3's namespace.
     pub fn root(&mut self, name: &str, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        self.root_in(S3_NAMESPACE, name, inner)
+    }
+
+    /// The root element with another namespace.
+    pub fn root_in(&mut self, namespace: &str, name: &str, inner: impl FnOnce(&mut Self)) -> &mut Self {
         self.0.push('<');
         self.0.push_str(name);
         self.0.push_str(" xmlns=\"");
-        self.0.push_str(S3_NAMESPACE);
+        self.0.push_str(namespace);
         self.0.push_str("\">");
         inner(self);
         self.close(name)

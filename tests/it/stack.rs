@@ -10,6 +10,7 @@ use serde_json::Value;
 use strongroom::audit::{Audit, ChainSequencer, Event, EventKind};
 use strongroom::auth::{Access, Grant, Payload, Resource, system};
 use strongroom::crypto::{PlainRange, SecretKey};
+use strongroom::identity::Identities;
 use strongroom::index::{
     Batch, CommitError, Direction, Index, IndexError, KeyRange, MemoryIndex, RowSealer, Rows, Table, Write,
 };
@@ -194,6 +195,10 @@ impl Stack {
     }
 
     /// Every row of every table.
+    pub(crate) fn identities(&self) -> Identities {
+        Identities::new(self.rows.clone(), self.audit.clone(), Arc::default(), self.sources.clone())
+    }
+
     pub(crate) async fn rows(&self) -> Vec<RawRow> {
         let all = KeyRange { start: Vec::new(), end: None };
         let mut out = Vec::new();

@@ -11,10 +11,10 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LAYERS: [&[&str]; 14] = [
     &["cli"],
     &["server"],
-    &["s3", "kms"],
+    &["s3", "kms", "iam"],
     &["app"],
     &["objects"],
-    &["sse"],
+    &["sse", "identity"],
     &["keyring"],
     &["audit"],
     &["auth"],

@@ -4,8 +4,8 @@ use std::time::Duration;
 use super::*;
 use crate::audit::chain::{Link, Writer};
 use crate::audit::export;
-use crate::auth::{SignatureKind, system};
-use crate::names::Region;
+use crate::auth::{Account, SignatureKind, system};
+use crate::names::{CanonicalId, Region};
 use crate::wire::TlsInfo;
 
 const ACCOUNT: &str = "111122223333";
@@ -15,10 +15,6 @@ const START: Timestamp = Timestamp(1_795_572_000_000);
 
 fn account() -> AccountId {
     AccountId::parse(ACCOUNT).unwrap()
-}
-
-fn alice() -> CallerKind {
-    CallerKind::User { name: "alice".to_owned() }
 }
 
 fn facts(source_ip: &str, user_agent: &str) -> RequestFacts {
@@ -57,18 +53,32 @@ fn event(name: &'static str) -> Event {
     }
 }
 
-fn who<'a>(kind: &'a CallerKind, account: Option<&'a AccountId>, access_key_id: Option<&'a str>) -> Who<'a> {
-    Who { kind, account, access_key_id }
+fn listed() -> Account {
+    let id = account();
+    Account { canonical_id: CanonicalId::of_account(&id), id, display_name: String::new(), email: None }
+}
+
+fn alice() -> Principal {
+    Principal::user(&listed(), "alice", Vec::new())
+}
+
+fn who<'a>(principal: &'a Principal, access_key_id: Option<&'a str>) -> Who<'a> {
+    Who { access_key_id, ..Who::principal(principal) }
+}
+
+/// Who the program's own jobs and those are who did not sign: they have neither account nor ARN.
+fn nobody(kind: &CallerKind) -> Who<'_> {
+    Who { kind, account: None, arn: "", user_id: "", session: None, access_key_id: None }
 }
 
 fn rendered(event: &Event) -> Value {
-    let (kind, account) = (alice(), account());
+    let alice = alice();
     let stamp = Stamp::new(&Sources::seeded(1, START));
-    let text = render(event, who(&kind, Some(&account), None), &facts("203.0.113.7", "aws-cli/2"), &stamp);
+    let text = render(event, who(&alice, None), &facts("203.0.113.7", "aws-cli/2"), &stamp);
     serde_json::from_str(&text).unwrap()
 }
 
-fn create_key(account: &AccountId, stamp: &Stamp) -> String {
+fn create_key(root: &Principal, stamp: &Stamp) -> String {
     let event = Event {
         request: json!({"description": "schlüssel \"1\"", "multiRegion": false}),
         response: json!({"keyMetadata": {"keyId": KEY_ARN, "arn": KEY_ARN}}),
@@ -76,10 +86,10 @@ fn create_key(account: &AccountId, stamp: &Stamp) -> String {
     };
     let tls = TlsInfo { version: "TLSv1.3", cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned() };
     let facts = RequestFacts { tls: Some(tls), ..facts("203.0.113.7", "aws-cli/2") };
-    render(&event, who(&CallerKind::Root, Some(account), Some("MAINACCESSKEY0000000")), &facts, stamp)
+    render(&event, who(root, Some("MAINACCESSKEY0000000")), &facts, stamp)
 }
 
-fn generate_data_key_by_s3(account: &AccountId, stamp: &Stamp) -> String {
+fn generate_data_key_by_s3(alice: &Principal, stamp: &Stamp) -> String {
     let context = json!({"aws:s3:arn": "arn:aws:s3:::bucket/key"});
     let event = Event {
         request: json!({"keyId": KEY_ARN, "keySpec": "AES_256", "encryptionContext": context}),
@@ -90,13 +100,13 @@ fn generate_data_key_by_s3(account: &AccountId, stamp: &Stamp) -> String {
     };
     let tls = TlsInfo { version: "TLSv1.2", cipher_suite: "not the key module's".to_owned() };
     let facts = RequestFacts { tls: Some(tls), ..facts("203.0.113.7", "aws-cli/2") };
-    render(&event, who(&alice(), Some(account), Some("ALICEACCESSKEY000000")), &facts, stamp)
+    render(&event, who(alice, Some("ALICEACCESSKEY000000")), &facts, stamp)
 }
 
 fn rotate_key(stamp: &Stamp) -> String {
     let event = Event { request: json!({"keyId": KEY_ARN}), kind: EventKind::ServiceEvent, ..event("RotateKey") };
     let facts = RequestFacts { request_id: String::new(), ..facts("127.0.0.1", "") };
-    render(&event, who(&CallerKind::System { job: "rotation" }, None, None), &facts, stamp)
+    render(&event, nobody(&CallerKind::System { job: "rotation" }), &facts, stamp)
 }
 
 fn get_object_denied(stamp: &Stamp) -> String {
@@ -112,16 +122,16 @@ fn get_object_denied(stamp: &Stamp) -> String {
         resources: vec![object, bucket],
         ..event("GetObject")
     };
-    render(&event, who(&CallerKind::Anonymous, None, None), &facts("2001:db8::1", "curl/8"), stamp)
+    render(&event, nobody(&CallerKind::Anonymous), &facts("2001:db8::1", "curl/8"), stamp)
 }
 
 /// The same trail as `fixtures/audit/golden.py` describes.
 #[test]
 fn golden_trail() {
     let sources = Sources::seeded(11, START);
-    let account = account();
+    let (root, alice) = (Principal::root(&listed()), alice());
     let mut records =
-        vec![create_key(&account, &Stamp::new(&sources)), generate_data_key_by_s3(&account, &Stamp::new(&sources))];
+        vec![create_key(&root, &Stamp::new(&sources)), generate_data_key_by_s3(&alice, &Stamp::new(&sources))];
     sources.advance(Duration::from_secs(3600));
     records.push(rotate_key(&Stamp::new(&sources)));
     records.push(get_object_denied(&Stamp::new(&sources)));

@@ -16,6 +16,10 @@ pub enum AuthError {
     UnknownAccessKey(String),
     /// A session token came with a key that has none: `InvalidToken` (KMS: `UnrecognizedClientException`).
     InvalidToken,
+    /// The temporary credentials have expired: `ExpiredToken` (KMS: `ExpiredTokenException`).
+    ExpiredToken,
+    /// Access keys could not be looked up: `InternalError`. The text is for the log.
+    Unavailable(String),
     /// `SignatureDoesNotMatch` (KMS: `InvalidSignatureException`), with what AWS shows of the computation:
     /// `AWSAccessKeyId`, `StringToSign`, `SignatureProvided`, `StringToSignBytes` (hexadecimal, blanks between),
     /// `CanonicalRequest`, `CanonicalRequestBytes`.
@@ -138,6 +142,8 @@ impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::UnknownAccessKey(_) => "The AWS Access Key Id you provided does not exist in our records.",
+            Self::ExpiredToken => "The provided token has expired.",
+            Self::Unavailable(_) => "We encountered an internal error. Please try again.",
             Self::InvalidToken => "The provided token is malformed or otherwise invalid.",
             Self::SignatureDoesNotMatch { .. } => SIGNATURE_MISMATCH,
             Self::TimeTooSkewed { .. } => "The difference between the request time and the current time is too large.",

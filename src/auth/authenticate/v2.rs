@@ -9,7 +9,7 @@ use crate::wire::{iso8601_seconds, virtual_bucket};
 
 impl Context<'_> {
     /// Unlike Version 4 there is no skew and no longest life: `Expires` is a moment.
-    pub(super) fn verify_v2_query(&self, params: &Params) -> Result<Verified, AuthError> {
+    pub(super) async fn verify_v2_query(&self, params: &Params) -> Result<Verified, AuthError> {
         if !self.settings.presigned_v2 || self.service != "s3" {
             return Err(AuthError::unsupported_mechanism());
         }
@@ -22,7 +22,7 @@ impl Context<'_> {
         };
         self.check_v2_expires(expires)?;
         let token = params.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"));
-        let identity = self.identity(access_key_id, token.map(|(_, token)| token))?;
+        let identity = self.identity(access_key_id, token.map(|(_, token)| token)).await?;
         let text = string_to_sign_v2(&V2Request {
             method: self.head.method.as_str(),
             host_bucket: virtual_bucket(&self.edge.host, &self.settings.domains),
@@ -42,7 +42,7 @@ impl Context<'_> {
         }
         Ok(Verified {
             proved: Proved {
-                caller: self.caller(identity, access_key_id),
+                caller: self.caller(&identity, access_key_id),
                 kind: SignatureKind::V2Query,
                 signed: None,
                 region: self.settings.home().clone(),

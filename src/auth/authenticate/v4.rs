@@ -38,7 +38,7 @@ struct Claim<'a> {
 }
 
 impl Context<'_> {
-    pub(super) fn verify_v4_header(&self, parameters: &str) -> Result<Verified, AuthError> {
+    pub(super) async fn verify_v4_header(&self, parameters: &str) -> Result<Verified, AuthError> {
         let (request_time, sent) = self.request_time()?;
         self.check_skew(request_time, &sent)?;
         let claimed =
@@ -58,7 +58,7 @@ impl Context<'_> {
         let (access_key_id, scope, region) = self.check_credential(Form::Header, &claimed.credential, &amz_date)?;
         let content = self.content_sha256();
         let payload_hash = self.payload_hash(Form::Header, content.as_deref())?;
-        self.verify_claim(Claim {
+        let claim = Claim {
             form: Form::Header,
             access_key_id,
             scope,
@@ -69,10 +69,11 @@ impl Context<'_> {
             token: None,
             hash: ContentHash::parse(content.as_deref())?,
             payload_hash,
-        })
+        };
+        self.verify_claim(claim).await
     }
 
-    pub(super) fn verify_v4_query(&self, params: &Params) -> Result<Verified, AuthError> {
+    pub(super) async fn verify_v4_query(&self, params: &Params) -> Result<Verified, AuthError> {
         match params.first("X-Amz-Algorithm") {
             Some(ALGORITHM) => {}
             Some(ALGORITHM_V4A) => return Err(AuthError::v4a()),
@@ -92,7 +93,7 @@ impl Context<'_> {
         let moved = || params.first("X-Amz-Content-Sha256").map(str::to_owned);
         let content = self.content_sha256().or_else(moved);
         let payload_hash = self.payload_hash(Form::Query, content.as_deref())?;
-        self.verify_claim(Claim {
+        let claim = Claim {
             form: Form::Query,
             access_key_id,
             scope,
@@ -103,11 +104,12 @@ impl Context<'_> {
             token: params.first("X-Amz-Security-Token"),
             hash: ContentHash::parse(content.as_deref())?,
             payload_hash,
-        })
+        };
+        self.verify_claim(claim).await
     }
 
-    fn verify_claim(&self, claim: Claim<'_>) -> Result<Verified, AuthError> {
-        let identity = self.identity(&claim.access_key_id, claim.token)?;
+    async fn verify_claim(&self, claim: Claim<'_>) -> Result<Verified, AuthError> {
+        let identity = self.identity(&claim.access_key_id, claim.token).await?;
         self.check_signed_headers(claim.signed_headers)?;
         let uri = &self.head.uri;
         let parts = SignedParts {
@@ -132,7 +134,7 @@ impl Context<'_> {
         }
         Ok(Verified {
             proved: Proved {
-                caller: self.caller(identity, &claim.access_key_id),
+                caller: self.caller(&identity, &claim.access_key_id),
                 kind: if claim.form == Form::Header { SignatureKind::V4Header } else { SignatureKind::V4Query },
                 signed: parse_amz_date(&claim.amz_date),
                 region: claim.region,

@@ -295,11 +295,17 @@ impl NewGrant {
         self.terms.context.as_ref().map(ContextConstraint::pairs)
     }
 
-    /// Whether the principals that it names are there; `knows` says it of an ARN. Services are not asked for.
-    pub fn check_principals(&self, knows: impl Fn(&str) -> bool) -> Result<(), KeyringError> {
+    /// The ARNs of the principals that it names, who have to exist. Services are not among them.
+    pub fn principals(&self) -> Vec<String> {
         let parties = std::iter::once(&self.terms.grantee).chain(&self.terms.retiring);
-        let mut principals = parties.filter(|party| matches!(party, Party::Principal(_)));
-        principals.find(|party| !knows(&party.name())).map_or(Ok(()), |unknown| Err(unknown.is_nobody()))
+        parties.filter(|party| matches!(party, Party::Principal(_))).map(Party::name).collect()
+    }
+
+    /// The refusal of a grant for a principal that there is not, as it is written there.
+    pub fn is_nobody(&self, arn: &str) -> KeyringError {
+        let parties = std::iter::once(&self.terms.grantee).chain(&self.terms.retiring);
+        let mut named = parties.filter(|party| party.name() == arn);
+        named.next().map_or(KeyringError::InvalidArn(String::new()), Party::is_nobody)
     }
 
     pub(super) fn terms(&self) -> &GrantTerms {

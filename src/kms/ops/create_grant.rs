@@ -168,7 +168,10 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let told = Told { encryption_context: new.encryption_context(), ..Told::of(&keys) };
     let (grant, leave) = cx.keyring.authorize_new_grant(cx.access, &key, &told).await.map_err(KmsError::from)?;
     // Behind the authorization: who may not make grants does not learn who exists.
-    new.check_principals(|arn| cx.directory.knows(arn)).map_err(KmsError::from)?;
+    let principals = new.principals();
+    if let Some(unknown) = cx.first_unknown(principals.iter().map(String::as_str)).await? {
+        return Err(KmsError::from(new.is_nobody(&unknown)).into());
+    }
     let made = cx.keyring.create_grant(&grant, &cx.call, &key, &new, &leave, dry_run).await;
     let made = made.map_err(Refusal::recorded)?;
     Ok(Reply::of([("GrantId", made.id.into()), ("GrantToken", made.token.into())]))

@@ -57,7 +57,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     if !input.tags.is_empty() {
         cx.grant_on_telling("kms:TagResource", "*", &told)?;
     }
-    let policy = input.policy.check(cx, PolicyOf::NewKey(cx.region), &told)?;
+    let policy = input.policy.check(cx, PolicyOf::NewKey(cx.region), &told).await?;
     if origin == KeyOrigin::External && !kind.spec().abilities().importable {
         // AWS's text is not recorded.
         let text = format!("Origin EXTERNAL is not supported with KeySpec {}.", kind.spec());

@@ -29,7 +29,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     let keys = [name, input.policy.lockout_key()];
     let told = Told::of(&keys);
     let found = cx.managed_telling(&input.key.key_id, told).await?;
-    let policy = input.policy.check(cx, PolicyOf::Key(&found.key), &told)?.unwrap_or_default();
+    let policy = input.policy.check(cx, PolicyOf::Key(&found.key), &told).await?.unwrap_or_default();
     let put = cx.keyring.put_key_policy(&found.grant, &cx.call, &found.key, &policy).await;
     put.map_err(Refusal::recorded)?;
     Ok(Reply::empty())

@@ -64,7 +64,7 @@ pub(in crate::kms) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, Refu
     if !input.tags.is_empty() {
         cx.grant_on_telling("kms:TagResource", "*", &told)?;
     }
-    let policy = input.policy.check(cx, PolicyOf::NewKey(&region), &told)?;
+    let policy = input.policy.check(cx, PolicyOf::NewKey(&region), &told).await?;
     let new = NewReplica { region, description: input.description, policy, tags: input.tags.clone() };
     let made = cx.keyring.replicate_key(&found.grant, &create_grant, &cx.call, &found.key, new).await;
     let made = made.map_err(Refusal::recorded)?;

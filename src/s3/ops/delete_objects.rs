@@ -13,6 +13,7 @@ use crate::s3::error::Error;
 use crate::s3::listing::page_writer;
 use crate::s3::object_answer::Answer;
 use crate::s3::serve::parse_key;
+use crate::s3::trail;
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
 
@@ -45,6 +46,12 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         if let Some(detail) = error.detail() {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
         }
+    }
+    let denied = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    if let Some(error) = denied.filter(|error| error.code() == Code::AccessDenied).next() {
+        // One record, whatever the number of keys.
+        let bucket = Some(cx.bucket().name.as_str());
+        trail::record_denied(&cx.app, cx.row, &cx.access, (bucket, None), error).await?;
     }
     Ok(Answer::new().xml(render(&input, &outcomes)))
 }

@@ -19,7 +19,7 @@ const ACTION: &str = "s3:PutBucketPolicy";
 pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded), Error> {
     check_own(&cx)?;
     let arn = bucket_arn(&cx.bucket().name);
-    let policy = parse(cx.whole(), &arn, &cx.app.directory)?;
+    let policy = parse(cx.whole(), &arn, &cx.app.directory).await?;
     if cx.before.block.block_public_policy && policy.is_public() {
         let denial = Prevented::Policy.denial(cx.access.caller().arn(), ACTION, &arn);
         return Err(Error::with_message(Code::AccessDenied, denial));
@@ -42,12 +42,12 @@ pub(super) fn check_own(cx: &Cx) -> Result<(), Error> {
 }
 
 /// The policy, if it may stand before the bucket with the ARN `arn`.
-fn parse(body: &[u8], arn: &str, directory: &Directory) -> Result<Policy, Error> {
+async fn parse(body: &[u8], arn: &str, directory: &Directory) -> Result<Policy, Error> {
     if body.is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
     let policy = Policy::parse(body, Kind::Bucket)?;
-    if !policy.named_principals().all(|named| directory.knows(named)) {
+    if directory.first_unknown(policy.named_principals()).await.map_err(Error::internal)?.is_some() {
         return Err(Error::with_message(Code::MalformedPolicy, "Invalid principal in policy"));
     }
     policy.check_for_bucket(arn)?;
@@ -91,17 +91,20 @@ fn check_keeps_access(cx: &Cx, new: &Policy) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Directory, parse};
-    use crate::auth::Account;
+    use crate::auth::{Account, Seed};
     use crate::names::{AccountId, CanonicalId};
 
-    #[test]
-    fn what_is_no_policy_for_the_bucket() {
+    #[tokio::test]
+    async fn what_is_no_policy_for_the_bucket() {
         let id = AccountId::parse("111122223333").unwrap();
         let canonical_id = CanonicalId::of_account(&id);
-        let mut directory = Directory::default();
-        directory.add_account(Account { id, canonical_id, display_name: String::new(), email: None });
-        let check = |body: &str| match parse(body.as_bytes(), "arn:aws:s3:::b", &directory) {
+        let mut seed = Seed::default();
+        seed.add_account(Account { id, canonical_id, display_name: String::new(), email: None });
+        let directory = Directory::from(Arc::new(seed));
+        let check = async |body: &str| match parse(body.as_bytes(), "arn:aws:s3:::b", &directory).await {
             Ok(policy) => policy.text().to_owned(),
             Err(error) => format!("{}: {}", error.code().name(), error.message()),
         };
@@ -112,9 +115,9 @@ mod tests {
             )
         };
         let good = policy("111122223333", "");
-        assert_eq!(check(&good), good);
+        assert_eq!(check(&good).await, good);
         let limit = "x".repeat(20_480 - good.len());
-        assert!(check(&policy("111122223333", &limit)).starts_with('{'));
+        assert!(check(&policy("111122223333", &limit)).await.starts_with('{'));
         for (body, expected) in [
             (String::new(), "MissingRequestBodyError: Request Body is empty"),
             (format!(" {good}"), "MalformedPolicy: Policies must be valid JSON and the first byte must be '{'"),
@@ -128,7 +131,7 @@ mod tests {
                 "MalformedPolicy: Policy exceeds the maximum allowed document size of 20480 bytes.",
             ),
         ] {
-            assert_eq!(check(&body), expected, "{body}");
+            assert_eq!(check(&body).await, expected, "{body}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use serde_json::Value;
 use strongroom::audit::Link;
+use strongroom::identity::NewUser;
 use strongroom::index::Table;
 use strongroom::keyring::{Call, GrantOperation, GrantTerms, Leave, NewGrant, NewKey, Party};
 use strongroom::names::bucket_arn;
@@ -19,7 +20,7 @@ const BUCKET: &str = "bucket";
 /// What a store holds: key → content and how it is sealed.
 type Contents = BTreeMap<String, (Vec<u8>, Way)>;
 
-/// A store with rows in every table that objects and keys have: all modes inline, as blob and as multipart object,
+/// A store with rows in every table that objects, keys and users have: all modes inline, as blob and as multipart object,
 /// overwritten and deleted versions, a null version, a shared content, an upload under way, a blob announced and
 /// never finished, and the trail of it all.
 async fn furnished() -> (Stack, Contents) {
@@ -63,7 +64,20 @@ async fn furnished() -> (Stack, Contents) {
     let failed = stack.put(&bucket, &key("failed"), &[0; SMALL_BLOB], Way::Owned.requested()).await;
     assert!(failed.is_err());
     give_a_grant(&stack).await;
+    make_a_user(&stack).await;
     (stack, contents)
+}
+
+async fn make_a_user(stack: &Stack) {
+    let identities = stack.identities();
+    let arn = "arn:aws:iam::111122223333:user/alice".to_owned();
+    let new = NewUser { name: "alice".to_owned(), path: "/".to_owned(), boundary: None, tags: Vec::new() };
+    let grant = stack.grant("iam:CreateUser", arn.clone());
+    let (_, draft) = identities.create_user(&grant, &new).await.unwrap_or_else(|error| panic!("{error}"));
+    draft.commit(&stack.event("CreateUser", Value::Null)).await.unwrap();
+    let grant = stack.grant("iam:CreateAccessKey", arn);
+    let (_, draft) = identities.create_access_key(&grant, "alice").await.unwrap_or_else(|error| panic!("{error}"));
+    draft.commit(&stack.event("CreateAccessKey", Value::Null)).await.unwrap();
 }
 
 fn bucket_policy() -> Policy {

@@ -34,9 +34,9 @@ fn taken_while_the_setting_is_on() {
     assert_eq!(access.facts().signature, SignatureKind::V2Query);
     assert_eq!((access.caller().kind(), access.facts().region.as_str()), (&CallerKind::Root, "us-east-1"));
     let off = AuthSettings { presigned_v2: false, ..settings() };
-    let error = authenticate(get().request(), "s3", &directory(), &off).err();
+    let error = at_once(authenticate(get().request(), "s3", &directory(), &off)).err();
     assert_eq!(error, Some(AuthError::unsupported_mechanism()));
-    let error = authenticate(get().request(), "kms", &directory(), &settings()).err();
+    let error = at_once(authenticate(get().request(), "kms", &directory(), &settings())).err();
     assert_eq!(error, Some(AuthError::unsupported_mechanism()));
 }
 
