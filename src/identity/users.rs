@@ -39,17 +39,19 @@ impl Identities {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, UserRecord)>, IdentityError> {
-        let mut users = self.entities::<UserRecord>(account, &[], after, limit).await?;
         let seed = self.seed().principals().filter(|principal| principal.account() == Some(account));
         let seed = seed.filter_map(|principal| shown(principal)).map(|user| (user.name.to_ascii_lowercase(), user));
-        users.extend(seed.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after)));
+        let mut users: Vec<_> = seed.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after)).collect();
+        users.extend(self.entities::<UserRecord>(account, &[], after, limit).await?);
+        // Stable: of a name that the settings have too, the user of the settings stays.
         users.sort_by(|(a, _), (b, _)| a.cmp(b));
+        users.dedup_by(|(b, _), (a, _)| a == b);
         users.truncate(limit);
         Ok(users)
     }
 
     /// A user of the settings, as IAM shows it: without a path, made at the beginning of 1970.
-    fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
+    pub(super) fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
         let mut of = self.seed().principals().filter(|principal| principal.account() == Some(account));
         let user = of.find(
             |principal| matches!(principal.kind(), CallerKind::User { name: own } if own.eq_ignore_ascii_case(name)),
@@ -96,11 +98,11 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let old = draft.user(user).await?;
-        grant.assert_covers("iam:UpdateUser", &old.arn(draft.account()));
+        Draft::check_covered(grant, "iam:UpdateUser", &old.arn(draft.account()))?;
         let mut user = old.clone();
         name.unwrap_or(&old.name).clone_into(&mut user.name);
         path.unwrap_or(&old.path).clone_into(&mut user.path);
-        new_grant.assert_covers("iam:UpdateUser", &user.arn(draft.account()));
+        Draft::check_covered(new_grant, "iam:UpdateUser", &user.arn(draft.account()))?;
         if user.name == old.name {
             draft.put(&[&user.name], &user);
             return Ok(draft);
@@ -121,7 +123,7 @@ impl Identities {
     pub async fn delete_user(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let user = draft.user(name).await?;
-        grant.assert_covers("iam:DeleteUser", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteUser", &user.arn(draft.account()))?;
         for (left, what) in [
             (!user.keys.is_empty(), "delete access keys"),
             (!user.inline.is_empty(), "delete policies"),
@@ -184,7 +186,7 @@ impl Draft<'_> {
     async fn count_policy(&mut self, arn: &str, using: PolicyUse, more: bool) -> Result<(), IdentityError> {
         let found = self.identities().managed_policy(self.account(), arn).await?;
         match found {
-            None => Err(IdentityError::NoSuchEntity(format!("Policy {arn} does not exist or is not attachable."))),
+            None => Err(not_attachable(arn, using)),
             // Those that come with the program have no row; they are counted where they are asked for.
             Some(ManagedPolicy::ReadyMade(_)) => Ok(()),
             Some(ManagedPolicy::Own(policy)) => {
@@ -224,6 +226,18 @@ impl Draft<'_> {
         }
         Ok(())
     }
+}
+
+/// That there is no such managed policy, in AWS's words.
+fn not_attachable(arn: &str, using: PolicyUse) -> IdentityError {
+    let of_policy = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(':'));
+    if !of_policy.is_some_and(|(_, resource)| resource.starts_with("policy/")) {
+        return IdentityError::InvalidInput(format!("ARN {arn} is not valid."));
+    }
+    IdentityError::NoSuchEntity(match using {
+        PolicyUse::Permissions => format!("Policy {arn} does not exist or is not attachable."),
+        PolicyUse::Boundary => format!("Scope ARN: {arn} does not exist or is not attachable."),
+    })
 }
 
 /// A user of the settings as a record: ready-made policies are attached, documents are inline.
