@@ -18,7 +18,7 @@ impl Input {
 }
 
 pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, IamError> {
-    let user = named_or_own(cx, input.name, &Adds::new()).await?.user;
+    let user = named_or_own(cx, input.name, &Adds::new()).await?.holder;
     let account = cx.account()?;
     Ok(Reply::result(|w| {
         w.node("User", |w| write_user(w, account, &user));
