@@ -8,13 +8,13 @@ use crate::iam::input::Fields;
 use crate::iam::reply::{Reply, members, optional};
 use crate::iam::shapes::{ARN, PATH, Page, Paging};
 use crate::identity::{AttachedTo, GroupRecord, PolicyUse, RoleRecord, UserRecord};
-use crate::names::{AccountId, from_hex, hex};
+use crate::names::AccountId;
 
 /// `EntityFilter`. By the last two nothing is found: policies are attached to none.
 const KINDS: [&str; 5] = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
 /// What the keys of users of the settings in markers begin with.
 const SEED: &str = "a/";
-/// The same of stored entities, with their place in hexadecimal.
+/// The same of stored entities, with their place: names of entities are ASCII, and a marker has no room for more.
 const STORED: &str = "b/";
 
 pub(in crate::iam) struct Input {
@@ -71,7 +71,7 @@ pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, IamE
         found.extend(seed.filter(|(key, user)| *key > after && user.path.starts_with(&input.path_prefix)));
         found.sort_by(|a, b| a.0.cmp(&b.0));
     }
-    let mut place = after.strip_prefix(STORED).and_then(from_hex);
+    let mut place = after.strip_prefix(STORED).map(|place| place.as_bytes().to_vec());
     while found.len() <= input.paging.limit() {
         let limit = input.paging.limit() + 1;
         let read = cx.identities().attachments(account, &input.arn, place.as_deref(), limit).await?;
@@ -82,7 +82,7 @@ pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, IamE
             // What has it as policy and as boundary is listed once.
             let again = using == PolicyUse::Boundary && input.usage.is_none() && entity.attached;
             if !again && entity.path.starts_with(&input.path_prefix) {
-                found.push((format!("{STORED}{}", hex(&at)), entity));
+                found.push((format!("{STORED}{}", String::from_utf8_lossy(&at)), entity));
             }
         }
     }
