@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::load::{account_in, name_in, parse};
-use super::record::{GroupRecord, InlinePolicy, RoleRecord};
+use super::record::{GroupRecord, InlinePolicy, RoleRecord, Tag};
 use super::{Identities, IdentityError, ManagedPolicy};
 use crate::names::AccountId;
 use crate::policy::{Attached, Policy, SimulatedPolicy, SourceType};
@@ -38,6 +38,8 @@ pub struct SourcedPolicies {
     pub identity: Vec<SourcedPolicy>,
     /// The permissions boundary.
     pub boundary: Option<SourcedPolicy>,
+    /// The tags of the user or role.
+    pub tags: Vec<Tag>,
 }
 
 impl Identities {
@@ -60,6 +62,7 @@ impl Identities {
                     self.add(account, (SourceType::Group, &group.name), (&group.inline, &group.attached), out).await?;
                 }
             }
+            found.tags = user.tags;
             user.boundary
         } else if let Some(name) = name_in(arn, account, "group") {
             let group = self.group(account, name).await?;
@@ -70,6 +73,7 @@ impl Identities {
             let role: RoleRecord = self.role(account, name).await?;
             check_same("role", name, arn, &role.arn(account))?;
             self.add(account, (SourceType::Role, &role.name), (&role.inline, &role.attached), out).await?;
+            found.tags = role.tags;
             role.boundary
         } else {
             return Ok(None);
