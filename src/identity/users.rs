@@ -109,11 +109,11 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let old = draft.user(user).await?;
-        grant.assert_covers("iam:UpdateUser", &old.arn(draft.account()));
+        Draft::check_covered(grant, "iam:UpdateUser", &old.arn(draft.account()))?;
         let mut user = old.clone();
         name.unwrap_or(&old.name).clone_into(&mut user.name);
         path.unwrap_or(&old.path).clone_into(&mut user.path);
-        new_grant.assert_covers("iam:UpdateUser", &user.arn(draft.account()));
+        Draft::check_covered(new_grant, "iam:UpdateUser", &user.arn(draft.account()))?;
         if user.name == old.name {
             draft.put(&[&user.name], &user);
             return Ok(draft);
@@ -134,7 +134,7 @@ impl Identities {
     pub async fn delete_user(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let user = draft.user(name).await?;
-        grant.assert_covers("iam:DeleteUser", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteUser", &user.arn(draft.account()))?;
         for (left, what) in [
             (!user.keys.is_empty(), "delete access keys"),
             (!user.inline.is_empty(), "delete policies"),

@@ -2,7 +2,7 @@
 
 use super::{Granted, Holder, NameOf};
 use crate::iam::cx::{Adds, Changed, Cx};
-use crate::iam::error::{IamError, code};
+use crate::iam::error::IamError;
 use crate::iam::input::Fields;
 use crate::iam::reply::{Reply, page};
 use crate::iam::shapes::{ARN, POLICY_PATH, Paging};
@@ -20,9 +20,7 @@ impl<H: Holder> One<H> {
     }
 
     async fn granted(&self, cx: &Cx<'_>) -> Result<Granted<H>, IamError> {
-        let granted = self.holder.granted_bounded(cx, &Adds::new().text(Key::IamPolicyArn, &self.arn)).await?;
-        check_policy_arn(&self.arn)?;
-        Ok(granted)
+        self.holder.granted_bounded(cx, &Adds::new().text(Key::IamPolicyArn, &self.arn)).await
     }
 }
 
@@ -67,14 +65,6 @@ pub(in crate::iam) async fn list<H: Holder>(cx: &Cx<'_>, input: List<H>) -> Resu
             w.leaf("PolicyName", name).leaf("PolicyArn", &arn);
         });
     }))
-}
-
-/// `InvalidInput` if it is not the ARN of a policy, whether there is one or not.
-pub(in crate::iam) fn check_policy_arn(arn: &str) -> Result<(), IamError> {
-    match path_and_name(arn) {
-        Some(_) => Ok(()),
-        None => Err(IamError::new(code::INVALID_INPUT, format!("ARN {arn} is not valid."))),
-    }
 }
 
 /// Path and name in `arn:aws:iam::ACCOUNT:policy/PATH/NAME`; the account of AWS's own policies is `aws`.

@@ -1,6 +1,5 @@
 //! Permissions boundaries: PutUserPermissionsBoundary, DeleteUserPermissionsBoundary, and the same of roles.
 
-use super::attached::check_policy_arn;
 use super::{Granted, Holder, NameOf};
 use crate::iam::cx::{Adds, Changed, Cx};
 use crate::iam::error::IamError;
@@ -25,7 +24,6 @@ pub(in crate::iam) async fn put<H: Holder + Bounded>(cx: &Cx<'_>, input: Put<H>)
     // Of this action the key tells the boundary that is to be.
     let adds = Adds::new().text(Key::IamPermissionsBoundary, &input.arn);
     let Granted { grant, holder } = input.holder.granted(cx, &adds).await?;
-    check_policy_arn(&input.arn)?;
     match cx.identities().set_boundary::<H>(&grant, holder.name(), Some(&input.arn)).await? {
         Some(draft) => cx.done(Reply::empty(), draft).await,
         None => cx.unchanged(Reply::empty()).await,

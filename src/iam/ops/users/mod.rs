@@ -2,6 +2,7 @@
 
 mod attach_user_policy;
 mod create_user;
+mod delete_user;
 mod delete_user_permissions_boundary;
 mod delete_user_policy;
 mod detach_user_policy;
@@ -15,6 +16,7 @@ mod put_user_permissions_boundary;
 mod put_user_policy;
 mod tag_user;
 mod untag_user;
+mod update_user;
 
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ use crate::iam::cx::{Adds, Cx};
 use crate::iam::error::{IamError, code};
 use crate::iam::ops::holder::{Granted, granted};
 use crate::iam::reply::{Writer, tags};
-use crate::iam::table::{Row, changes, refused, tells};
+use crate::iam::table::{Row, changes, tells};
 use crate::iam::tags::pairs;
 use crate::identity::UserRecord;
 use crate::names::AccountId;
@@ -33,7 +35,7 @@ use crate::wire::iso8601_seconds;
 pub(in crate::iam) static ROWS: &[Row] = &[
     changes!(Iam, "AttachUserPolicy", attach_user_policy),
     changes!(Iam, "CreateUser", create_user),
-    refused!(Iam, "DeleteUser"),
+    changes!(Iam, "DeleteUser", delete_user),
     changes!(Iam, "DeleteUserPermissionsBoundary", delete_user_permissions_boundary),
     changes!(Iam, "DeleteUserPolicy", delete_user_policy),
     changes!(Iam, "DetachUserPolicy", detach_user_policy),
@@ -47,7 +49,7 @@ pub(in crate::iam) static ROWS: &[Row] = &[
     changes!(Iam, "PutUserPolicy", put_user_policy),
     changes!(Iam, "TagUser", tag_user),
     changes!(Iam, "UntagUser", untag_user),
-    refused!(Iam, "UpdateUser"),
+    changes!(Iam, "UpdateUser", update_user),
 ];
 
 /// The user of this name with leave to do the row's action on it; without a name the caller itself, if that is a user.
