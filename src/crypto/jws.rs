@@ -145,3 +145,6 @@ impl TestIssuerKey {
         self.0.sign(&aws_lc_rs::rand::SystemRandom::new(), signed).unwrap().as_ref().to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests;

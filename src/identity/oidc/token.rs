@@ -213,3 +213,6 @@ impl Claims {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
