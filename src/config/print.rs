@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::values::Span;
 use super::{AccountConfig, Config, Ownership, Pkcs11Config};
 use crate::crypto::SecretBytes;
-use crate::policy::{Attached, PublicAccessBlock, READY_MADE_PREFIX};
+use crate::policy::{Attached, PublicAccessBlock, ReadyMade};
 
 const HIDDEN: &str = "(hidden)";
 
@@ -144,7 +144,7 @@ fn switches(block: PublicAccessBlock) -> Value {
 
 /// As it was written: a document, or the name of one that comes with the program.
 fn policy(attached: &Attached) -> Value {
-    let named = attached.name.starts_with(READY_MADE_PREFIX);
+    let named = ReadyMade::is_named(&attached.name);
     if named { (*attached.name).into() } else { attached.policy.text().into() }
 }
 

@@ -19,6 +19,7 @@
 //!
 //! Accounts and users of the settings are the [`Seed`](crate::auth::Seed): shown, and never changed here.
 
+mod aliases;
 mod cache;
 mod draft;
 mod error;
@@ -36,6 +37,7 @@ mod providers;
 mod record;
 mod roles;
 mod session;
+mod sourced;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -58,6 +60,7 @@ pub use record::{
 };
 pub use roles::{NewRole, RoleChange};
 pub use session::{NewSession, SessionOf, TemporaryCredentials};
+pub use sourced::{Origin, SourcedPolicies, SourcedPolicy};
 pub use users::NewUser;
 pub use uses::LastUse;
 

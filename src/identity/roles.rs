@@ -51,6 +51,16 @@ impl Identities {
         Ok(self.entity::<RoleRecord>(account, &[name]).await?.filter(|role| role.arn(account) == arn))
     }
 
+    /// Roles of an account in the order of their names, behind `after`, which is a name in lower case.
+    pub async fn roles(
+        &self,
+        account: &AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, RoleRecord)>, IdentityError> {
+        self.entities(account, &[], after, limit).await
+    }
+
     /// CreateRole. `grant`: `iam:CreateRole` on the new role's ARN.
     pub async fn create_role(&self, grant: &Grant, new: &NewRole) -> Result<(RoleRecord, Draft<'_>), IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
@@ -101,7 +111,7 @@ impl Identities {
     pub async fn delete_role(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let role: RoleRecord = draft.get(name).await?;
-        grant.assert_covers("iam:DeleteRole", &role.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteRole", &role.arn(draft.account()))?;
         for (left, what) in
             [(!role.inline.is_empty(), "delete policies"), (!role.attached.is_empty(), "detach all policies")]
         {

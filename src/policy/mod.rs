@@ -88,6 +88,10 @@
 //! that caller, the action the one of KMS, and the context answers [`Key::KmsViaService`] and the encryption context.
 //! Calls that name no resource use `*`, their own account as owner and [`Target::Account`].
 //!
+//! What a request would get that nobody made, with every statement that speaks about it, a [`Simulation`] says, by the
+//! same matching: SimulatePrincipalPolicy and SimulateCustomPolicy. [`ReadyMade`] are the policies that come with the
+//! program, [`PolicyQuota`] says how long IAM lets documents be.
+//!
 //! # What is not known never widens access
 //!
 //! A key that the request does not have fails a positive condition and satisfies a negated one, as in AWS. Beyond that

@@ -256,7 +256,7 @@ impl Simulation<'_> {
 
     /// Who owns a resource.
     fn owner<'b>(&'b self, resource: &'b str) -> &'b str {
-        let named = resource.splitn(6, ':').nth(4).filter(|account| is_account_id(account));
+        let named = resource.split(':').nth(4).filter(|account| is_account_id(account));
         let given = || self.resource_owner.map(|owner| Arn::split(owner).map_or(owner, |arn| arn.account));
         named.or_else(given).unwrap_or(self.subject.account)
     }

@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn odd_texts() {
         let odd = "{ \"Id\" : \"}{][\\\"é\" ,\r\n\"\\u0053tatement\":[ {\"Effect\":[1,true , null]} ,\n{}],\"Statement2\":[{}]}";
-        assert_eq!(places(odd), [[2, 17, 2, 46], [2, 46, 3, 3]]);
-        assert_eq!(places("{\"Version\": 2012, \"Statement\": {} }"), [[1, 32, 1, 33]]);
+        assert_eq!(places(odd), [[2, 19, 2, 46], [2, 46, 3, 3]]);
+        assert_eq!(places("{\"Version\": 2012, \"Statement\": {} }"), [[1, 33, 1, 34]]);
         assert!(places("{}").is_empty());
         assert!(places("").is_empty());
     }
