@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+pub use tokio_rustls::TlsConnector as Connector;
 use tokio_rustls::TlsConnector;
 
 use crate::crypto::SecretBytes;
@@ -105,8 +106,25 @@ impl Endpoint {
         body: Bytes,
         limit: Duration,
     ) -> Result<Answer, ExchangeError> {
+        self.send(Method::POST, path, headers, body, limit).await
+    }
+
+    /// Gets `path`, all of it within `limit`, the connection included. No redirect is followed.
+    pub async fn get(&self, path: &str, headers: HeaderMap, limit: Duration) -> Result<Answer, ExchangeError> {
+        self.send(Method::GET, path, headers, Bytes::new(), limit).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError> {
         let other = |error: http::Error| ExchangeError::Broken(error.to_string());
-        let mut request = http::Request::post(path).body(Full::new(body)).map_err(other)?;
+        let built = http::Request::builder().method(method).uri(path).body(Full::new(body));
+        let mut request = built.map_err(other)?;
         *request.headers_mut() = headers;
         let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
