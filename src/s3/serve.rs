@@ -148,7 +148,12 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        return perform(app, row, signed).await.map(|(answer, _)| answer);
+        let (access, address) = (signed.access.clone(), signed.address.clone());
+        let outcome = perform(app, row, signed).await;
+        if let Err(error) = &outcome {
+            trail::record_denial(app, row, &access, &address, error).await?;
+        }
+        return outcome.map(|(answer, _)| answer);
     }
     // A task of its own: a management call that has begun comes to its end and to its record even if its caller hangs
     // up and this future is dropped. DeleteBucket would leave its mark on the bucket else.
@@ -161,13 +166,13 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
 
 /// A management call: when this returns its one record is durable.
 async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
-    let (access, bucket) = (signed.access.clone(), signed.address.bucket.clone());
+    let (access, address) = (signed.access.clone(), signed.address.clone());
     let outcome = match perform(&app, row, signed).await {
         Ok((answer, Some(_recorded))) => return Ok(answer),
         Ok((answer, None)) => Ok(answer),
         Err(error) => Err(error),
     };
-    trail::record(&app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
+    trail::record(&app, row, &access, &address, outcome.as_ref().err()).await?;
     outcome
 }
 
