@@ -152,6 +152,16 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
     canonical::render(&Value::Object(record))
 }
 
+/// Whether a record tells of this request, or of a call that S3 made for it.
+pub(super) fn is_of_request(record: &str, request_id: &str) -> bool {
+    if request_id.is_empty() || !record.contains(request_id) {
+        return false;
+    }
+    let record: Value = serde_json::from_str(record).unwrap_or_default();
+    let places = ["/requestID", "/additionalEventData/parentRequestID"];
+    places.iter().any(|place| record.pointer(place).is_some_and(|id| id == request_id))
+}
+
 /// IAM is in one Region, whichever its clients sign for.
 fn region<'a>(event: &Event, facts: &'a RequestFacts) -> &'a str {
     if event.source == "iam.amazonaws.com" { "us-east-1" } else { facts.region.as_str() }

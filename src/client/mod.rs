@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -105,8 +105,20 @@ impl Endpoint {
         body: Bytes,
         limit: Duration,
     ) -> Result<Answer, ExchangeError> {
+        self.send(Method::POST, path, headers, body, limit).await
+    }
+
+    /// Sends a request for `target`, path and query, all of it within `limit`, the connection included.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError> {
         let other = |error: http::Error| ExchangeError::Broken(error.to_string());
-        let mut request = http::Request::post(path).body(Full::new(body)).map_err(other)?;
+        let mut request = http::Request::builder().method(method).uri(target).body(Full::new(body)).map_err(other)?;
         *request.headers_mut() = headers;
         let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
