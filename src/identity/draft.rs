@@ -88,6 +88,16 @@ impl<'a> Draft<'a> {
         self.batch.put(row, record);
     }
 
+    /// That `grant` is for the entity that is found now. One whose ARN is another than when leave was asked for was moved
+    /// or replaced in the meantime: as after any lost race, the call has to ask anew.
+    pub(super) fn check_covered(grant: &Grant, action: &str, arn: &str) -> Result<(), IdentityError> {
+        if grant.resource().arn != arn {
+            return Err(IdentityError::Contention);
+        }
+        grant.assert_covers(action, arn);
+        Ok(())
+    }
+
     /// Removes a row of [`Table::AccessKey`].
     pub(super) fn delete_key_row(&mut self, row: Vec<u8>) {
         self.note_written(&row);

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::ids::{IdOf, new_id};
 use super::limits::{GROUPS_MAX, GROUPS_PER_USER_MAX};
-use super::record::{AttachedTo, GroupRecord, MemberRecord};
+use super::record::{AttachedTo, GroupRecord, MemberRecord, UserRecord};
 use super::{Identities, IdentityError, PolicyUse};
 use crate::auth::Grant;
 use crate::names::{AccountId, iam_arn};
@@ -12,6 +12,27 @@ impl Identities {
     /// A group of an account.
     pub async fn group(&self, account: &AccountId, name: &str) -> Result<GroupRecord, IdentityError> {
         self.entity(account, &[name]).await?.ok_or_else(|| IdentityError::absent("group", name))
+    }
+
+    /// Users of a group in the order of their names, behind `after`, which is a name in lower case.
+    pub async fn group_members(
+        &self,
+        account: &AccountId,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, UserRecord)>, IdentityError> {
+        let (mut after, mut users) = (after.map(str::to_owned), Vec::new());
+        while users.len() < limit {
+            let read = self.entities::<MemberRecord>(account, &[group], after.as_deref(), limit - users.len()).await?;
+            let Some((last, _)) = read.last() else { break };
+            after = Some(last.clone());
+            for (name, _) in read {
+                // One that is missing left the group after its members were read.
+                users.extend(self.entity::<UserRecord>(account, &[&name]).await?.map(|user| (name, user)));
+            }
+        }
+        Ok(users)
     }
 
     /// CreateGroup. `grant`: `iam:CreateGroup` on the new group's ARN.
@@ -45,7 +66,7 @@ impl Identities {
     pub async fn delete_group(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let group: GroupRecord = draft.get(name).await?;
-        grant.assert_covers("iam:DeleteGroup", &group.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteGroup", &group.arn(draft.account()))?;
         for (left, what) in [
             (group.members > 0, "remove users from group"),
             (!group.inline.is_empty(), "delete policies"),
@@ -71,11 +92,11 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let old: GroupRecord = draft.get(group).await?;
-        grant.assert_covers("iam:UpdateGroup", &old.arn(draft.account()));
+        Draft::check_covered(grant, "iam:UpdateGroup", &old.arn(draft.account()))?;
         let mut group = old.clone();
         name.unwrap_or(&old.name).clone_into(&mut group.name);
         path.unwrap_or(&old.path).clone_into(&mut group.path);
-        new_grant.assert_covers("iam:UpdateGroup", &group.arn(draft.account()));
+        Draft::check_covered(new_grant, "iam:UpdateGroup", &group.arn(draft.account()))?;
         if group.name != old.name {
             let same_key = group.name.eq_ignore_ascii_case(&old.name);
             if !same_key {
@@ -117,7 +138,7 @@ impl Identities {
     ) -> Result<Option<Draft<'_>>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let mut group: GroupRecord = draft.get(group).await?;
-        grant.assert_covers("iam:AddUserToGroup", &group.arn(draft.account()));
+        Draft::check_covered(grant, "iam:AddUserToGroup", &group.arn(draft.account()))?;
         let mut user = draft.user(user).await?;
         if user.groups.iter().any(|name| name.eq_ignore_ascii_case(&group.name)) {
             return Ok(None);
@@ -142,7 +163,7 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let mut group: GroupRecord = draft.get(group).await?;
-        grant.assert_covers("iam:RemoveUserFromGroup", &group.arn(draft.account()));
+        Draft::check_covered(grant, "iam:RemoveUserFromGroup", &group.arn(draft.account()))?;
         let mut user = draft.user(user).await?;
         let before = user.groups.len();
         user.groups.retain(|name| !name.eq_ignore_ascii_case(&group.name));

@@ -105,7 +105,7 @@ impl Draft<'_> {
             self.refuse_seed_user(name)?;
         }
         let entity: E = self.get(name).await?;
-        grant.assert_covers(grant.action(), &entity.arn(self.account()));
+        Self::check_covered(grant, grant.action(), &entity.arn(self.account()))?;
         Ok(entity)
     }
 }

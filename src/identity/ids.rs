@@ -25,6 +25,11 @@ pub(super) enum IdOf {
 }
 
 impl IdOf {
+    /// Whether an id is of this kind, by what it begins with.
+    pub(super) fn fits(self, id: &str) -> bool {
+        id.starts_with(self.prefix())
+    }
+
     fn prefix(self) -> &'static str {
         match self {
             Self::User => "AIDA",

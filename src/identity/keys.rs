@@ -29,7 +29,7 @@ impl Identities {
     ) -> Result<(NewAccessKey, Draft<'_>), IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let mut user = draft.user(user).await?;
-        grant.assert_covers("iam:CreateAccessKey", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:CreateAccessKey", &user.arn(draft.account()))?;
         if user.keys.len() >= KEYS_PER_USER_MAX {
             return Err(IdentityError::quota("AccessKeysPerUser", KEYS_PER_USER_MAX));
         }
@@ -57,11 +57,12 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let mut user = draft.user(user).await?;
-        grant.assert_covers("iam:UpdateAccessKey", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:UpdateAccessKey", &user.arn(draft.account()))?;
         let entry = user.keys.iter_mut().find(|entry| entry.id == id).ok_or_else(|| key_absent(id))?;
         entry.active = active;
         let key = self.rows().load::<AccessKeyRecord>(&key_row(id)).await?;
-        let mut key = key.ok_or_else(|| IdentityError::Internal(format!("the access key {id} has no row")))?.value;
+        // Somebody else deletes it, if it is gone by now.
+        let mut key = key.ok_or_else(|| key_absent(id))?.value;
         key.active = active;
         draft.put_row(key_row(id), &key);
         draft.put(&[&user.name], &user);
@@ -72,7 +73,7 @@ impl Identities {
     pub async fn delete_access_key(&self, grant: &Grant, (user, id): (&str, &str)) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let mut user = draft.user(user).await?;
-        grant.assert_covers("iam:DeleteAccessKey", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteAccessKey", &user.arn(draft.account()))?;
         let before = user.keys.len();
         user.keys.retain(|entry| entry.id != id);
         if user.keys.len() == before {
@@ -82,6 +83,12 @@ impl Identities {
         draft.delete_key_row(use_row(id));
         draft.put(&[&user.name], &user);
         Ok(draft)
+    }
+
+    /// The access keys of a user or root of the settings, all active, made at the beginning of 1970. Of others none.
+    pub fn seed_keys(&self, arn: &str) -> Vec<AccessKeyEntry> {
+        let entry = |id: &str| AccessKeyEntry { id: id.to_owned(), active: true, created_ms: 0 };
+        self.seed().key_ids(arn).into_iter().map(entry).collect()
     }
 
     /// Account and user name of an access key: of the settings or stored. A root has no name.

@@ -16,6 +16,9 @@ use crate::names::{AccountId, iam_root_arn};
 use crate::policy::{Attached, Kind, Policy, ReadyMade};
 use crate::sources::Timestamp;
 
+/// How often an identity is loaded that changes meanwhile, the first time included.
+const LOADS_MAX: usize = 10;
+
 /// A managed policy: a customer's, or one that comes with the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManagedPolicy {
@@ -96,11 +99,12 @@ impl Identities {
     }
 
     /// How many entities of an account the policy with this ARN is attached to, and of how many it is the boundary: of
-    /// policies that come with the program, which have no row of their own. Goes through all of them.
+    /// policies that come with the program, which have no row of their own. Goes through all of them. Users of the
+    /// settings count.
     pub async fn count_attachments(&self, account: &AccountId, arn: &str) -> Result<(usize, usize), IdentityError> {
         let all = self.attachments(account, arn, None, usize::MAX).await?;
         let boundaries = all.iter().filter(|(_, _, using, _)| *using == PolicyUse::Boundary).count();
-        Ok((all.len() - boundaries, boundaries))
+        Ok((all.len() - boundaries + self.seed_users_with(account, arn).len(), boundaries))
     }
 
     /// A managed policy that `account` may attach.
@@ -266,13 +270,34 @@ impl Identities {
         {
             return held.identity_at(now);
         }
-        let held = match token {
-            Some(token) => self.open_session(access_key_id, token, now).await?,
-            None => self.load_key(access_key_id).await.map_err(failed)?.ok_or(FindError::Unknown)?,
-        };
-        let identity = held.identity_at(now);
-        self.0.cache.keep_identity(access_key_id, token, held);
-        identity
+        let mut last = "the identity changed whenever it was loaded".to_owned();
+        for _ in 0..LOADS_MAX {
+            let loaded = match token {
+                Some(token) => self.open_session(access_key_id, token, now).await,
+                None => match self.load_key(access_key_id).await {
+                    Ok(held) => held.ok_or(FindError::Unknown),
+                    Err(error) => Err(failed(error)),
+                },
+            };
+            let held = match loaded {
+                Ok(held) => held,
+                // A policy may have gone with what it was attached to while this was read.
+                Err(FindError::Unavailable(cause)) => {
+                    tracing::debug!(access_key_id, cause, "an identity could not be loaded; it is tried again");
+                    last = cause;
+                    continue;
+                }
+                Err(refused) => return Err(refused),
+            };
+            // Rows that were read before and after a change make an identity that there never was: a user who is out of
+            // a group by now, with the policy that the group was given since.
+            if self.version(&held.account).await.map_err(failed)? == held.version {
+                let identity = held.identity_at(now);
+                self.0.cache.keep_identity(access_key_id, token, held);
+                return identity;
+            }
+        }
+        Err(FindError::Unavailable(last))
     }
 
     /// The user of an access key that is active.

@@ -19,6 +19,7 @@
 //!
 //! Accounts and users of the settings are the [`Seed`](crate::auth::Seed): shown, and never changed here.
 
+mod aliases;
 mod cache;
 mod draft;
 mod error;
@@ -34,6 +35,7 @@ mod policies;
 mod record;
 mod roles;
 mod session;
+mod sourced;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -55,6 +57,7 @@ pub use record::{
 };
 pub use roles::{NewRole, RoleChange};
 pub use session::{NewSession, SessionOf, TemporaryCredentials};
+pub use sourced::{Origin, SourcedPolicies, SourcedPolicy};
 pub use users::NewUser;
 pub use uses::LastUse;
 

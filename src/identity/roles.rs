@@ -44,6 +44,16 @@ impl Identities {
         self.entity(account, &[name]).await?.ok_or_else(|| IdentityError::absent("role", name))
     }
 
+    /// Roles of an account in the order of their names, behind `after`, which is a name in lower case.
+    pub async fn roles(
+        &self,
+        account: &AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, RoleRecord)>, IdentityError> {
+        self.entities(account, &[], after, limit).await
+    }
+
     /// CreateRole. `grant`: `iam:CreateRole` on the new role's ARN.
     pub async fn create_role(&self, grant: &Grant, new: &NewRole) -> Result<(RoleRecord, Draft<'_>), IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
@@ -94,7 +104,7 @@ impl Identities {
     pub async fn delete_role(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let role: RoleRecord = draft.get(name).await?;
-        grant.assert_covers("iam:DeleteRole", &role.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteRole", &role.arn(draft.account()))?;
         for (left, what) in
             [(!role.inline.is_empty(), "delete policies"), (!role.attached.is_empty(), "detach all policies")]
         {

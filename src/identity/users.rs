@@ -48,6 +48,19 @@ impl Identities {
         Ok(users)
     }
 
+    /// Users of the settings to whom a policy with this ARN is attached.
+    pub fn seed_users_with(&self, account: &AccountId, arn: &str) -> Vec<UserRecord> {
+        let of = self.seed().principals().filter(|principal| principal.account() == Some(account));
+        let users = of.filter_map(|principal| shown(principal));
+        users.filter(|user| user.attached.iter().any(|attached| attached == arn)).collect()
+    }
+
+    /// How many users of an account stand in the settings.
+    pub fn seed_user_count(&self, account: &AccountId) -> usize {
+        let of = self.seed().principals().filter(|principal| principal.account() == Some(account));
+        of.filter(|principal| matches!(principal.kind(), CallerKind::User { .. })).count()
+    }
+
     /// A user of the settings, as IAM shows it: without a path, made at the beginning of 1970.
     fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
         let mut of = self.seed().principals().filter(|principal| principal.account() == Some(account));
@@ -96,11 +109,11 @@ impl Identities {
     ) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let old = draft.user(user).await?;
-        grant.assert_covers("iam:UpdateUser", &old.arn(draft.account()));
+        Draft::check_covered(grant, "iam:UpdateUser", &old.arn(draft.account()))?;
         let mut user = old.clone();
         name.unwrap_or(&old.name).clone_into(&mut user.name);
         path.unwrap_or(&old.path).clone_into(&mut user.path);
-        new_grant.assert_covers("iam:UpdateUser", &user.arn(draft.account()));
+        Draft::check_covered(new_grant, "iam:UpdateUser", &user.arn(draft.account()))?;
         if user.name == old.name {
             draft.put(&[&user.name], &user);
             return Ok(draft);
@@ -121,7 +134,7 @@ impl Identities {
     pub async fn delete_user(&self, grant: &Grant, name: &str) -> Result<Draft<'_>, IdentityError> {
         let mut draft = Draft::begin(self, grant).await?;
         let user = draft.user(name).await?;
-        grant.assert_covers("iam:DeleteUser", &user.arn(draft.account()));
+        Draft::check_covered(grant, "iam:DeleteUser", &user.arn(draft.account()))?;
         for (left, what) in [
             (!user.keys.is_empty(), "delete access keys"),
             (!user.inline.is_empty(), "delete policies"),
@@ -184,7 +197,7 @@ impl Draft<'_> {
     async fn count_policy(&mut self, arn: &str, using: PolicyUse, more: bool) -> Result<(), IdentityError> {
         let found = self.identities().managed_policy(self.account(), arn).await?;
         match found {
-            None => Err(IdentityError::NoSuchEntity(format!("Policy {arn} does not exist or is not attachable."))),
+            None => Err(not_attachable(arn, using)),
             // Those that come with the program have no row; they are counted where they are asked for.
             Some(ManagedPolicy::ReadyMade(_)) => Ok(()),
             Some(ManagedPolicy::Own(policy)) => {
@@ -224,6 +237,18 @@ impl Draft<'_> {
         }
         Ok(())
     }
+}
+
+/// That there is no such managed policy, in AWS's words.
+fn not_attachable(arn: &str, using: PolicyUse) -> IdentityError {
+    let of_policy = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(':'));
+    if !of_policy.is_some_and(|(_, resource)| resource.starts_with("policy/")) {
+        return IdentityError::InvalidInput(format!("ARN {arn} is not valid."));
+    }
+    IdentityError::NoSuchEntity(match using {
+        PolicyUse::Permissions => format!("Policy {arn} does not exist or is not attachable."),
+        PolicyUse::Boundary => format!("Scope ARN: {arn} does not exist or is not attachable."),
+    })
 }
 
 /// A user of the settings as a record: ready-made policies are attached, documents are inline.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::record::{UseRecord, use_row};
+use super::ids::IdOf;
+use super::record::{AccessKeyRecord, UseRecord, key_row, use_row};
 use super::{Identities, IdentityError};
 use crate::auth::{Caller, IssuerKind};
 use crate::names::Region;
@@ -39,6 +40,10 @@ impl Uses {
                 None => return,
             },
         };
+        self.note_id(id, service, region, now);
+    }
+
+    pub(super) fn note_id(&self, id: &str, service: &str, region: &Region, now: Timestamp) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = noted.get_mut(id) {
             last.at = now;
@@ -58,8 +63,14 @@ impl Uses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn take(&self) -> HashMap<String, LastUse> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn all(&self) -> HashMap<String, LastUse> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets what is `written`, but for what was used again meanwhile.
+    fn forget(&self, written: &HashMap<String, LastUse>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|id, last| written.get(id) != Some(last));
     }
 }
 
@@ -76,19 +87,31 @@ impl Identities {
         }))
     }
 
-    /// Writes the uses down that were noted since the last time. Returns how many. What is lost with the process is at
-    /// most what was noted since.
+    /// Writes the uses down that were noted since the last time. Returns how many. They stay noted until that has
+    /// succeeded, so what is lost with the process is at most what was noted since.
     pub async fn write_uses(&self) -> Result<usize, IdentityError> {
-        let noted = self.0.uses.take();
-        if noted.is_empty() {
-            return Ok(0);
-        }
-        let mut batch = self.rows().batch();
+        let noted = self.0.uses.all();
+        let (mut batch, mut written) = (self.rows().batch(), 0);
         for (id, last) in &noted {
+            if self.is_gone(id).await? {
+                continue;
+            }
             let record = UseRecord { at_ms: last.at.0, service: last.service.clone(), region: last.region.clone() };
             batch.put(use_row(id), &record);
+            written += 1;
         }
-        self.rows().commit(batch).await?;
-        Ok(noted.len())
+        if written > 0 {
+            self.rows().commit(batch).await?;
+        }
+        self.0.uses.forget(&noted);
+        Ok(written)
+    }
+
+    /// Whether there was an access key of this id that is deleted: nothing would ever delete the row of its last use.
+    async fn is_gone(&self, id: &str) -> Result<bool, IdentityError> {
+        if !IdOf::AccessKey.fits(id) || self.seed().identity(id).is_some() {
+            return Ok(false);
+        }
+        Ok(self.rows().load::<AccessKeyRecord>(&key_row(id)).await?.is_none())
     }
 }

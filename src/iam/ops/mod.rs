@@ -3,6 +3,7 @@
 pub(super) mod access_keys;
 pub(super) mod account;
 pub(super) mod groups;
+pub(super) mod holder;
 pub(super) mod policies;
 pub(super) mod providers;
 pub(super) mod roles;

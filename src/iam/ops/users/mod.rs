@@ -1,76 +1,66 @@
 //! Of IAM: users, what is attached to them, their inline policies, boundaries and tags.
 
+mod attach_user_policy;
 mod create_user;
+mod delete_user;
+mod delete_user_permissions_boundary;
+mod delete_user_policy;
+mod detach_user_policy;
 mod get_user;
+mod get_user_policy;
+mod list_attached_user_policies;
+mod list_user_policies;
+mod list_user_tags;
 mod list_users;
+mod put_user_permissions_boundary;
+mod put_user_policy;
+mod tag_user;
+mod untag_user;
+mod update_user;
 
 use serde_json::{Value, json};
 
-use crate::auth::{CallerKind, Grant};
+use crate::auth::CallerKind;
 use crate::iam::cx::{Adds, Cx};
 use crate::iam::error::{IamError, code};
+use crate::iam::ops::holder::{Granted, granted};
 use crate::iam::reply::{Writer, tags};
-use crate::iam::table::{Row, changes, refused, tells};
+use crate::iam::table::{Row, changes, tells};
 use crate::iam::tags::pairs;
 use crate::identity::UserRecord;
-use crate::names::{AccountId, iam_arn};
+use crate::names::AccountId;
 use crate::sources::Timestamp;
 use crate::wire::iso8601_seconds;
 
 pub(in crate::iam) static ROWS: &[Row] = &[
-    refused!(Iam, "AttachUserPolicy"),
+    changes!(Iam, "AttachUserPolicy", attach_user_policy),
     changes!(Iam, "CreateUser", create_user),
-    refused!(Iam, "DeleteUser"),
-    refused!(Iam, "DeleteUserPermissionsBoundary"),
-    refused!(Iam, "DeleteUserPolicy"),
-    refused!(Iam, "DetachUserPolicy"),
+    changes!(Iam, "DeleteUser", delete_user),
+    changes!(Iam, "DeleteUserPermissionsBoundary", delete_user_permissions_boundary),
+    changes!(Iam, "DeleteUserPolicy", delete_user_policy),
+    changes!(Iam, "DetachUserPolicy", detach_user_policy),
     tells!(Iam, "GetUser", get_user),
-    refused!(Iam, "GetUserPolicy"),
-    refused!(Iam, "ListAttachedUserPolicies"),
-    refused!(Iam, "ListUserPolicies"),
-    refused!(Iam, "ListUserTags"),
+    tells!(Iam, "GetUserPolicy", get_user_policy),
+    tells!(Iam, "ListAttachedUserPolicies", list_attached_user_policies),
+    tells!(Iam, "ListUserPolicies", list_user_policies),
+    tells!(Iam, "ListUserTags", list_user_tags),
     tells!(Iam, "ListUsers", list_users),
-    refused!(Iam, "PutUserPermissionsBoundary"),
-    refused!(Iam, "PutUserPolicy"),
-    refused!(Iam, "TagUser"),
-    refused!(Iam, "UntagUser"),
-    refused!(Iam, "UpdateUser"),
+    changes!(Iam, "PutUserPermissionsBoundary", put_user_permissions_boundary),
+    changes!(Iam, "PutUserPolicy", put_user_policy),
+    changes!(Iam, "TagUser", tag_user),
+    changes!(Iam, "UntagUser", untag_user),
+    changes!(Iam, "UpdateUser", update_user),
 ];
 
-/// A user with leave to do the row's action on it.
-pub(in crate::iam) struct GrantedUser {
-    pub(in crate::iam) user: UserRecord,
-    pub(in crate::iam) grant: Grant,
-}
-
-/// The user of this name, with leave to do the row's action on it. `adds` gets the user's tags.
-///
-/// Leave comes before existence: of a name that nobody has, it is asked for on the ARN that it would have without a
-/// path, so that who may not ask does not learn who there is.
-pub(in crate::iam) async fn named(cx: &Cx<'_>, name: &str, adds: &Adds<'_>) -> Result<GrantedUser, IamError> {
-    let account = cx.account()?;
-    match cx.identities().user(account, name).await {
-        Ok(user) => {
-            let adds = adds.clone().resource_tags(pairs(&user.tags));
-            let grant = cx.grant_telling(&user.arn(account), &adds)?;
-            Ok(GrantedUser { grant, user })
-        }
-        Err(error) => {
-            cx.grant_telling(&iam_arn(account, "user", "/", name), adds)?;
-            Err(error.into())
-        }
-    }
-}
-
-/// As [`named`]; without a name the caller itself, if that is a user.
+/// The user of this name with leave to do the row's action on it; without a name the caller itself, if that is a user.
 pub(in crate::iam) async fn named_or_own(
     cx: &Cx<'_>,
     name: Option<String>,
     adds: &Adds<'_>,
-) -> Result<GrantedUser, IamError> {
+) -> Result<Granted<UserRecord>, IamError> {
     match (name, cx.access.caller().kind()) {
-        (Some(name), _) => named(cx, &name, adds).await,
-        (None, CallerKind::User { name }) => named(cx, name, adds).await,
+        (Some(name), _) => granted(cx, &name, adds).await,
+        (None, CallerKind::User { name }) => granted(cx, name, adds).await,
         (None, _) => {
             Err(IamError::new(code::VALIDATION_ERROR, "Must specify userName when calling with non-User credentials"))
         }

@@ -1,0 +1,24 @@
+//! DeleteUser.
+
+use crate::iam::cx::{Adds, Changed, Cx};
+use crate::iam::error::IamError;
+use crate::iam::input::Fields;
+use crate::iam::ops::holder::{Granted, NameOf};
+use crate::iam::reply::Reply;
+use crate::identity::UserRecord;
+
+pub(in crate::iam) struct Input {
+    user: NameOf<UserRecord>,
+}
+
+impl Input {
+    pub(in crate::iam) fn read(fields: &mut Fields<'_>) -> Self {
+        Self { user: NameOf::read(fields) }
+    }
+}
+
+pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Changed, IamError> {
+    let Granted { grant, holder: user } = input.user.granted(cx, &Adds::new()).await?;
+    let draft = cx.identities().delete_user(&grant, &user.name).await?;
+    cx.done(Reply::empty(), draft).await
+}

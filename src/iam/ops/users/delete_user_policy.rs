@@ -1,0 +1,7 @@
+//! DeleteUserPolicy.
+
+use crate::iam::ops::holder::inline;
+use crate::identity::UserRecord;
+
+pub(in crate::iam) type Input = inline::One<UserRecord>;
+pub(in crate::iam) use inline::delete as run;
