@@ -50,8 +50,7 @@ impl Refusal {
             Decision::Allow(_) => return None,
             Decision::ExplicitDeny(by) => {
                 let policy = by.policy.to_owned();
-                let statement =
-                    DenyingStatement { policy, statement: by.statement, sid: by.sid.map(str::to_owned) };
+                let statement = DenyingStatement { policy, statement: by.statement, sid: by.sid.map(str::to_owned) };
                 (by.layer, Some(statement))
             }
             Decision::ImplicitDeny(layer) => (*layer, None),

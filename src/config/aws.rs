@@ -54,7 +54,9 @@ impl AwsSettings {
         let name = named.map(str::to_owned).or_else(|| by_variable.clone());
         let profile = Profile::read(name.as_deref().unwrap_or(DEFAULT_PROFILE), variable, read)?;
         let from_environment = if named.is_none() { of_environment(variable)? } else { None };
-        if profile.is_empty() && let (Some(name), None) = (&name, &from_environment) {
+        if profile.is_empty()
+            && let (Some(name), None) = (&name, &from_environment)
+        {
             let files = profile.files.join(" and ");
             return Err(ConfigError(format!("there is no profile {name:?} in {files}")));
         }
@@ -116,10 +118,13 @@ impl Profile {
         let prefixed = format!("profile {name}");
         let files = [
             (path("AWS_SHARED_CREDENTIALS_FILE", "credentials"), vec![name]),
-            (path("AWS_CONFIG_FILE", "config"), match name {
-                DEFAULT_PROFILE => vec![name, &prefixed],
-                _ => vec![&prefixed],
-            }),
+            (
+                path("AWS_CONFIG_FILE", "config"),
+                match name {
+                    DEFAULT_PROFILE => vec![name, &prefixed],
+                    _ => vec![&prefixed],
+                },
+            ),
         ];
         for (path, sections) in files {
             let Some(path) = path else { continue };
@@ -157,7 +162,10 @@ impl Profile {
             )));
         }
         if was_named {
-            return Err(ConfigError(format!("profile {} has no aws_access_key_id and aws_secret_access_key", self.name)));
+            return Err(ConfigError(format!(
+                "profile {} has no aws_access_key_id and aws_secret_access_key",
+                self.name
+            )));
         }
         Err(ConfigError(
             "there are no credentials to sign with: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile \
@@ -265,7 +273,11 @@ region = us-east-1
         for (named, variables, said) in [
             (None, &[("HOME", "/nowhere")][..], "there are no credentials to sign with"),
             (None, &[("AWS_ACCESS_KEY_ID", "x")][..], "AWS_SECRET_ACCESS_KEY is not"),
-            (Some("nobody"), &[][..], "there is no profile \"nobody\" in /home/x/.aws/credentials and /home/x/.aws/config"),
+            (
+                Some("nobody"),
+                &[][..],
+                "there is no profile \"nobody\" in /home/x/.aws/credentials and /home/x/.aws/config",
+            ),
             (Some("two words"), &[][..], "by role_arn"),
             (Some("regional"), &[][..], "profile regional has no aws_access_key_id"),
         ] {

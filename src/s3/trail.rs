@@ -69,8 +69,11 @@ fn on_object(mut event: Event, address: &Address) -> Event {
     if let (Ok(bucket), Ok(key), Some(of_bucket)) =
         (BucketName::parse(bucket), ObjectKey::parse(key), event.resources.first())
     {
-        let object =
-            EventResource { account: of_bucket.account.clone(), kind: "AWS::S3::Object", arn: object_arn(&bucket, &key) };
+        let object = EventResource {
+            account: of_bucket.account.clone(),
+            kind: "AWS::S3::Object",
+            arn: object_arn(&bucket, &key),
+        };
         event.resources.insert(0, object);
     }
     event

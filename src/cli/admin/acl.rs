@@ -76,6 +76,11 @@ impl Before {
         })
     }
 
+    /// Of something that is no bucket.
+    pub(super) fn of_policy(policy: Option<String>) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
     /// Who may do `action` by the bucket's ACL, but for its owner, and by which permission.
     pub(super) fn by_acl(&self, action: &str) -> Vec<(String, String)> {
         let permission = match action.to_ascii_lowercase().as_str() {
@@ -85,7 +90,8 @@ impl Before {
             "s3:putbucketacl" => "WRITE_ACP",
             _ => return Vec::new(),
         };
-        let gives = self.grants.iter().filter(|grant| [permission, "FULL_CONTROL"].contains(&grant.permission.as_str()));
+        let gives =
+            self.grants.iter().filter(|grant| [permission, "FULL_CONTROL"].contains(&grant.permission.as_str()));
         let counts = gives.filter(|grant| !(self.ignores_public_acls && grant.is_public()));
         counts.map(|grant| (grant.who(), grant.permission.clone())).collect()
     }

@@ -108,7 +108,8 @@ impl Api {
             params.push(("MaxItems", PAGE_ITEMS));
             params.extend(marker.as_deref().map(|marker| ("Marker", marker)));
             let mut page = self.iam(action, &params).await?;
-            marker = page.child_text("Marker").filter(|_| page.child_text("IsTruncated") == Some("true")).map(str::to_owned);
+            marker =
+                page.child_text("Marker").filter(|_| page.child_text("IsTruncated") == Some("true")).map(str::to_owned);
             for (list, found) in lists.iter().zip(&mut found) {
                 let items = page.children.iter_mut().filter(|child| child.name == *list);
                 items.for_each(|list| found.append(&mut list.children));
@@ -124,7 +125,15 @@ impl Api {
         let path = format!("/{}", encode_uri(bucket));
         // As it is signed: a name without a value has an equals sign.
         let query = format!("{query}=");
-        let sent = Sent { service: "s3", call, method: Method::GET, path: &path, query: &query, headers: HeaderMap::new(), body: Vec::new() };
+        let sent = Sent {
+            service: "s3",
+            call,
+            method: Method::GET,
+            path: &path,
+            query: &query,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+        };
         self.send(sent).await.map(|body| body.expose().to_vec())
     }
 

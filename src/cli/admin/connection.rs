@@ -13,6 +13,8 @@ use crate::sources::Sources;
 
 /// Settings that the help of these commands shows: the others matter to the server alone.
 const SHOWN_SETTINGS: [&str; 3] = ["config", "data_dir", "listen"];
+/// Longest answer that is read, in bytes: a page of an account's policies with all their versions.
+const ANSWER_MAX_BYTES: usize = 64 * 1024 * 1024;
 const HEADING: &str = "Connection (flag, else variable, else profile of the AWS files, else settings)";
 
 /// How results are printed.
@@ -27,9 +29,17 @@ pub(super) enum Output {
 /// Options of every command that calls a server. They may stand before or behind the command's own word.
 #[derive(Args)]
 pub(super) struct Connection {
+    #[command(flatten)]
+    options: Options,
+    #[command(flatten)]
+    settings: Box<Settings>,
+}
+
+#[derive(Args)]
+struct Options {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM")]
-    pub(super) output: Output,
+    output: Output,
     /// Sign with this profile of ~/.aws/credentials; unless given, AWS_ACCESS_KEY_ID, else AWS_PROFILE, else default
     #[arg(long, global = true, value_name = "NAME", help_heading = HEADING)]
     profile: Option<String>,
@@ -42,8 +52,6 @@ pub(super) struct Connection {
     /// Certificates to believe, PEM; AWS_CA_BUNDLE; unless given, those that the system believes
     #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     ca_file: Option<PathBuf>,
-    #[command(flatten)]
-    settings: Box<Settings>,
 }
 
 /// The settings of a server on this machine, hidden from help but for [`SHOWN_SETTINGS`].
@@ -56,54 +64,67 @@ pub(super) struct Connected {
     /// For profiles that are printed.
     pub(super) endpoint_url: String,
     pub(super) ca_file: Option<PathBuf>,
-    settings: Known,
 }
 
-/// The settings of the server on this machine.
-enum Known {
-    Loaded(Box<Config>),
-    /// They were not needed.
-    Unread(Box<SettingsArgs>),
-}
-
-impl Connected {
-    /// The settings, for what is asked of a server's directory.
-    pub(super) fn config(self) -> Result<Config, Failure> {
-        match self.settings {
-            Known::Loaded(config) => Ok(*config),
-            Known::Unread(settings) => Ok(settings.load()?),
-        }
-    }
+/// How the server of the settings is reached.
+struct Local {
+    url: String,
+    region: Option<String>,
+    /// A certificate of the site's own, as the server's first start has it believed.
+    certificate: Option<PathBuf>,
 }
 
 impl Connection {
-    /// Finds out whom to call and who signs. Sends nothing.
+    /// Finds out whom to call and who signs. Sends nothing, and reads no settings where the server is named.
     pub(super) fn connect(self) -> Result<Connected, Failure> {
-        let aws = AwsSettings::load(self.profile.as_deref())?;
+        let aws = AwsSettings::load(self.options.profile.as_deref())?;
+        if self.options.endpoint_url.is_some() || aws.endpoint_url.is_some() {
+            return self.options.build(aws, None);
+        }
+        let config = self.settings.0.load().map_err(|error| {
+            Failure::Usage(format!(
+                "{}\nThe settings are read to find the server: name it with --endpoint-url or AWS_ENDPOINT_URL",
+                error.0
+            ))
+        })?;
+        self.options.build(aws, Some(Local::of(&config)))
+    }
+
+    /// The settings of the server on this machine, and the connection, if there can be one.
+    pub(super) fn on_this_machine(self) -> Result<(Config, Output, Result<Connected, Failure>), Failure> {
+        let (options, config) = (self.options, self.settings.0.load()?);
+        let output = options.output;
+        let aws = AwsSettings::load(options.profile.as_deref());
+        let connected = aws.map_err(Failure::from).and_then(|aws| options.build(aws, Some(Local::of(&config))));
+        Ok((config, output, connected))
+    }
+}
+
+impl Options {
+    fn build(self, aws: AwsSettings, local: Option<Local>) -> Result<Connected, Failure> {
         let given = self.endpoint_url.or(aws.endpoint_url);
-        let region = self.region.or(aws.region);
-        let ca_file = self.ca_file.or(aws.ca_bundle);
-        let (endpoint_url, region, ca_file, settings) = match (given, region) {
-            (Some(url), region) => {
-                (url, region.unwrap_or_else(|| "us-east-1".to_owned()), ca_file, Known::Unread(Box::new(self.settings.0)))
-            }
-            (None, region) => {
-                let config = self.settings.0.load().map_err(|error| {
-                    Failure::Usage(format!(
-                        "{}\nThe settings are read to find the server: name it with --endpoint-url or AWS_ENDPOINT_URL",
-                        error.0
-                    ))
-                })?;
-                let region = region.or_else(|| config.regions.first().map(ToString::to_string));
-                // A certificate of the site's own, as the server's first start has it believed.
-                let own = config.tls.first().map(|files| files.cert.clone());
-                (local_url(&config), region.unwrap_or_default(), ca_file.or(own), Known::Loaded(Box::new(config)))
-            }
-        };
+        // Another server's certificate is none of this one's.
+        let certificate = local.as_ref().filter(|_| given.is_none()).and_then(|local| local.certificate.clone());
+        let ca_file = self.ca_file.or(aws.ca_bundle).or(certificate);
+        let (url, region) = local.map_or((None, None), |local| (Some(local.url), local.region));
+        let region = self.region.or(aws.region).or(region).unwrap_or_else(|| "us-east-1".to_owned());
+        let no_server = || Failure::Usage("name the server with --endpoint-url or AWS_ENDPOINT_URL".to_owned());
+        let endpoint_url = given.or(url).ok_or_else(no_server)?;
         let endpoint = Endpoint::parse(&endpoint_url, ca_file.as_deref()).map_err(Failure::Usage)?;
+        let endpoint = endpoint.with_answers_up_to(ANSWER_MAX_BYTES);
         let url = endpoint_url.clone();
         let api = Api { endpoint, url, credentials: aws.credentials, region, sources: Sources::system() };
-        Ok(Connected { api, output: self.output, endpoint_url, ca_file, settings })
+        Ok(Connected { api, output: self.output, endpoint_url, ca_file })
+    }
+}
+
+impl Local {
+    fn of(config: &Config) -> Self {
+        Self {
+            url: local_url(config),
+            region: config.regions.first().map(ToString::to_string),
+            certificate: config.tls.first().map(|files| files.cert.clone()),
+        }
     }
 }
 

@@ -144,7 +144,9 @@ mod tests {
         let with_id = parsed(&["111122223333", user], Some("x")).unwrap();
         assert_eq!(with_id["Principal"]["AWS"], json!([root, user]));
         assert_eq!(with_id["Condition"], json!({"StringEquals": {"sts:ExternalId": "x"}}));
-        for wrong in ["*", "1111", "alice", "arn:aws:iam::111122223333:group/g", "arn:aws:s3:::b", "accounts.example.com"] {
+        for wrong in
+            ["*", "1111", "alice", "arn:aws:iam::111122223333:group/g", "arn:aws:s3:::b", "accounts.example.com"]
+        {
             assert!(parsed(&[wrong], None).is_err(), "{wrong}");
         }
     }

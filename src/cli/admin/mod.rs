@@ -15,6 +15,7 @@ mod print;
 mod profile;
 mod role;
 mod simulation;
+mod strangers;
 mod user;
 mod who_can;
 

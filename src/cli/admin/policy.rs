@@ -137,16 +137,16 @@ struct Holder {
 }
 
 pub(in crate::cli) async fn run(command: PolicyCommand) -> Result<(), Failure> {
-    let connected = command.connection.connect()?;
+    let connection = command.connection;
     match command.command {
-        Command::List(command) => list(&connected, &command).await,
-        Command::Show(command) => show(&connected, &command).await,
-        Command::Create(command) => create(&connected, &command).await,
-        Command::Update(command) => update(&connected, &command).await,
-        Command::Attach(command) => attach(&connected.api, &command, true).await,
-        Command::Detach(command) => attach(&connected.api, &command, false).await,
-        Command::WhoCan(command) => who_can::run(&connected, &command).await,
-        Command::Explain(command) => explain::run(connected, command).await,
+        Command::List(command) => list(&connection.connect()?, &command).await,
+        Command::Show(command) => show(&connection.connect()?, &command).await,
+        Command::Create(command) => create(&connection.connect()?, &command).await,
+        Command::Update(command) => update(&connection.connect()?, &command).await,
+        Command::Attach(command) => attach(&connection.connect()?.api, &command, true).await,
+        Command::Detach(command) => attach(&connection.connect()?.api, &command, false).await,
+        Command::WhoCan(command) => who_can::run(&connection.connect()?, &command).await,
+        Command::Explain(command) => explain::run(connection, &command).await,
     }
 }
 
@@ -193,7 +193,8 @@ async fn show(connected: &Connected, command: &Show) -> Result<(), Failure> {
         result[*kind] = holders.iter().map(print::json).collect::<Value>();
     }
     let (shown, mut held) = (text(&version, "VersionId").to_owned(), Vec::new());
-    for (holders, (word, name)) in holders.iter().zip([("user", "UserName"), ("group", "GroupName"), ("role", "RoleName")])
+    for (holders, (word, name)) in
+        holders.iter().zip([("user", "UserName"), ("group", "GroupName"), ("role", "RoleName")])
     {
         held.extend(holders.iter().map(|holder| format!("{word} {}", text(holder, name))));
     }
@@ -269,7 +270,9 @@ async fn attach(api: &Api, command: &Attachment, attaches: bool) -> Result<(), F
         Ok(_) => say(format_args!("{name} no longer has {arn}")),
         Err(error) if attaches && error.is("NoSuchEntity") && command.policy.starts_with("arn:") => {
             let account = own_account(api).await.unwrap_or_default();
-            Err(Failure::Failed(format!("{error}\nThis is account {account}: strongroom policy list shows its policies")))
+            Err(Failure::Failed(format!(
+                "{error}\nThis is account {account}: strongroom policy list shows its policies"
+            )))
         }
         Err(error) => Err(error.into()),
     }
@@ -284,9 +287,8 @@ mod tests {
     fn the_oldest_version_that_is_not_in_force_goes() {
         let versions = ["v9:false", "v10:true", "v2:true", "v11:false"].map(|version| {
             let (id, default) = version.split_once(':').unwrap();
-            let xml = format!(
-                "<member><VersionId>{id}</VersionId><IsDefaultVersion>{default}</IsDefaultVersion></member>"
-            );
+            let xml =
+                format!("<member><VersionId>{id}</VersionId><IsDefaultVersion>{default}</IsDefaultVersion></member>");
             parse(xml.as_bytes()).unwrap()
         });
         assert_eq!(oldest(&versions).map(|version| text(version, "VersionId")), Some("v9"));

@@ -61,10 +61,14 @@ pub(super) fn json(element: &Element) -> Value {
         "false" => return false.into(),
         _ => {}
     }
-    if NUMBERS.contains(&name) && let Ok(number) = text.parse::<u64>() {
+    if NUMBERS.contains(&name)
+        && let Ok(number) = text.parse::<u64>()
+    {
         return number.into();
     }
-    if DOCUMENTS.contains(&name) && let Some(document) = document(text) {
+    if DOCUMENTS.contains(&name)
+        && let Some(document) = document(text)
+    {
         return document;
     }
     text.into()

@@ -50,10 +50,7 @@ pub(super) struct Asked<'a> {
 
 /// Asks IAM about a user or a role of the own account.
 pub(super) async fn of_principal(api: &Api, arn: &str, asked: Asked<'_>) -> Result<Vec<Outcome>, CallError> {
-    let mut params = vec![
-        ("PolicySourceArn".to_owned(), arn),
-        ("ActionNames.member.1".to_owned(), asked.action),
-    ];
+    let mut params = vec![("PolicySourceArn".to_owned(), arn), ("ActionNames.member.1".to_owned(), asked.action)];
     for (at, resource) in (1..).zip(asked.resources) {
         params.push((format!("ResourceArns.member.{at}"), resource));
     }
@@ -124,20 +121,24 @@ pub(super) fn of_stranger(subject: Subject<'_>, asked: Asked<'_>) -> Result<Vec<
         context: &context,
     };
     let evaluation = simulation.evaluate(asked.action, asked.resources);
-    Ok(evaluation.resources.into_iter().map(|one| {
-        let by = one.matched.iter().filter(|by| by.source != SourceType::None).map(|by| By {
-            policy: by.policy_id.to_string(),
-            kind: by.policy_type().to_owned(),
-            line: by.start.line.to_string(),
-        });
-        Outcome {
-            by: by.collect(),
-            resource: one.resource,
-            decision: one.decision.text().to_owned(),
-            missing: one.missing,
-            within_boundary: None,
-        }
-    }).collect())
+    Ok(evaluation
+        .resources
+        .into_iter()
+        .map(|one| {
+            let by = one.matched.iter().filter(|by| by.source != SourceType::None).map(|by| By {
+                policy: by.policy_id.to_string(),
+                kind: by.policy_type().to_owned(),
+                line: by.start.line.to_string(),
+            });
+            Outcome {
+                by: by.collect(),
+                resource: one.resource,
+                decision: one.decision.text().to_owned(),
+                missing: one.missing,
+                within_boundary: None,
+            }
+        })
+        .collect())
 }
 
 impl Outcome {
@@ -165,7 +166,9 @@ impl Outcome {
             _ if self.within_boundary == Some(false) && !named.is_empty() => {
                 format!("the permissions boundary does not allow it, though {} does", named.join("; "))
             }
-            _ if !named.is_empty() => format!("{} is not enough: the other account's side does not allow it", named.join("; ")),
+            _ if !named.is_empty() => {
+                format!("{} is not enough: the other account's side does not allow it", named.join("; "))
+            }
             _ => "no policy allows it".to_owned(),
         }
     }
@@ -227,8 +230,13 @@ mod tests {
         let resources = ["arn:aws:s3:::b/*".to_owned(), "arn:aws:s3:::b/open/*".to_owned()];
         let words = |kind, account, arn, resource_policy, context: &[(String, &'static str, String)]| {
             let subject = Subject { kind, account, canonical_id: "", arn, user_id: "" };
-            let asked =
-                Asked { action: "s3:GetObject", resources: &resources, resource_policy, owner: "111122223333", context };
+            let asked = Asked {
+                action: "s3:GetObject",
+                resources: &resources,
+                resource_policy,
+                owner: "111122223333",
+                context,
+            };
             let outcomes = of_stranger(subject, asked).unwrap();
             outcomes.iter().map(Outcome::word).collect::<Vec<_>>()
         };

@@ -306,6 +306,8 @@ mod tests {
              strongroom policy attach arn:p --user eve\n    strongroom key create eve\nTo take it back:\n    strongroom \
              user delete eve --yes"
         );
-        assert!(half_made("eve", &steps, 0, &CallError::NoAnswer(String::new())).contains("User eve was made. Missing"));
+        assert!(
+            half_made("eve", &steps, 0, &CallError::NoAnswer(String::new())).contains("User eve was made. Missing")
+        );
     }
 }
