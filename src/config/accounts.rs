@@ -10,7 +10,7 @@ use super::values::Secret;
 use super::{AccountConfig, ConfigError, UserConfig};
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId};
-use crate::policy::{Attached, Kind, Policy, PublicAccessBlock, READY_MADE, READY_MADE_PREFIX, ReadyMade};
+use crate::policy::{Attached, Kind, Policy, PublicAccessBlock, ReadyMade};
 
 /// The longest access key id that AWS allows, in bytes.
 const ACCESS_KEY_ID_MAX_BYTES: usize = 128;
@@ -121,11 +121,11 @@ fn check_user(raw: RawUser, seen: &mut Seen) -> Result<UserConfig, ConfigError> 
 
 /// A policy's document, or the name of one that comes with the program. `number`: its place in the list, from 1.
 fn check_policy(number: usize, written: &str) -> Result<Attached, String> {
-    if written.starts_with(READY_MADE_PREFIX) {
-        let names = || READY_MADE.map(|role| role.name).join(", ");
+    if ReadyMade::is_named(written) {
+        let names = || ReadyMade::all().map(|role| role.name).collect::<Vec<_>>().join(", ");
         let role = ReadyMade::find(written);
         return role
-            .map(ReadyMade::attached)
+            .map(|role| role.attached_as(written))
             .ok_or_else(|| format!("no policy is called {written:?}; there are {}", names()));
     }
     let policy = Policy::parse(written.as_bytes(), Kind::Identity).map_err(|e| format!("policy {number}: {e}"))?;
@@ -201,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn ready_made_policies_have_names_and_arns() {
+        let json = r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["strongroom:KeyUser",
+            "arn:aws:iam::aws:policy/Auditor", "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}]}]"#;
+        let all = accounts(json).expect("valid");
+        // As they are written, so that they are printed so again.
+        let names: Vec<&str> = all[0].users[0].policies.iter().map(|policy| &*policy.name).collect();
+        let arn = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
+        assert_eq!(names, ["strongroom:KeyUser", "arn:aws:iam::aws:policy/Auditor", arn]);
+        assert_eq!(all[0].users[0].policies[2].policy.text(), ReadyMade::by_arn(arn).expect("one").document);
+    }
+
+    #[test]
     fn what_is_left_out_is_derived() {
         let all = accounts(r#"[{"id": "111122223333"}, {"id": "444455556666"}]"#).expect("valid");
         assert_eq!(all[0].display_name, "111122223333");
@@ -249,6 +261,10 @@ mod tests {
             (
                 r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["strongroom:Admin"]}]}]"#,
                 "no policy is called \"strongroom:Admin\"; there are strongroom:KeyAdministrator, strongroom:KeyUser,",
+            ),
+            (
+                r#"[{"id": "111122223333", "user": [{"name": "u", "policies": ["arn:aws:iam::aws:policy/PowerUserAccess"]}]}]"#,
+                "no policy is called \"arn:aws:iam::aws:policy/PowerUserAccess\"; there are strongroom:KeyAdministrator,",
             ),
         ] {
             let message = refusal(json);

@@ -12,7 +12,7 @@ use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
 
 use super::settings::AccountsSource;
 use super::{ConfigError, SettingsArgs, file};
-use crate::policy::{READY_MADE_PREFIX, ReadyMade};
+use crate::policy::ReadyMade;
 
 /// A file that was changed, or needed no change, and what became of each user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,9 @@ fn give(document: &mut DocumentMut, policy: &str, user: &str, account: Option<&s
     };
     let policies = table.entry("policies").or_insert_with(|| Item::Value(Value::Array(Array::new())));
     let policies = policies.as_array_mut().ok_or_else(|| format!("user {user:?}: policies is no list"))?;
-    let ready_made = policies.iter().filter_map(Value::as_str).filter(|name| name.starts_with(READY_MADE_PREFIX));
-    let (same, others): (Vec<_>, Vec<_>) = ready_made.map(str::to_owned).partition(|name| name == policy);
+    let ready_made = policies.iter().filter_map(Value::as_str).filter(|name| ReadyMade::is_named(name));
+    let same = |name: &String| name == policy || ReadyMade::find(name).is_some_and(|named| named.name == policy);
+    let (same, others): (Vec<_>, Vec<_>) = ready_made.map(str::to_owned).partition(same);
     let had_it = !same.is_empty();
     if !had_it {
         add(policies, policy);
@@ -278,5 +279,8 @@ mod tests {
         let (text, user) = given(two, "u", Some("2")).expect("one");
         assert_eq!(text, two.replace("Auditor\"]", "Auditor\", \"strongroom:KeyUser\"]"));
         assert_eq!((user.account.as_str(), user.others), ("2", vec!["strongroom:Auditor".to_owned()]));
+        let by_arn = two.replace("strongroom:Auditor", "arn:aws:iam::aws:policy/KeyUser");
+        let (text, user) = given(&by_arn, "u", Some("2")).expect("one");
+        assert_eq!((text, user.had_it), (by_arn, true));
     }
 }

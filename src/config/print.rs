@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::values::Span;
 use super::{AccountConfig, Config, Ownership, Pkcs11Config};
 use crate::crypto::SecretBytes;
-use crate::policy::{Attached, PublicAccessBlock, READY_MADE_PREFIX};
+use crate::policy::{Attached, PublicAccessBlock, ReadyMade};
 
 const HIDDEN: &str = "(hidden)";
 
@@ -61,6 +61,10 @@ pub fn render_redacted(config: &Config) -> String {
     }
     put("xks_port", count(usize::from(config.xks_port)));
     put("xks_timeout", text(&Span(config.xks_timeout)));
+    if let Some(file) = &config.oidc_ca_file {
+        put("oidc_ca_file", text(&file.display()));
+    }
+    put("oidc_hosts", texts(config.oidc_hosts.clone()));
     put("pkcs11", Value::Array(config.pkcs11.iter().map(token).collect()));
     put("log_json", Value::Boolean(config.log_json));
     put("allow_dumps", Value::Boolean(config.allow_dumps));
@@ -140,7 +144,7 @@ fn switches(block: PublicAccessBlock) -> Value {
 
 /// As it was written: a document, or the name of one that comes with the program.
 fn policy(attached: &Attached) -> Value {
-    let named = attached.name.starts_with(READY_MADE_PREFIX);
+    let named = ReadyMade::is_named(&attached.name);
     if named { (*attached.name).into() } else { attached.policy.text().into() }
 }
 

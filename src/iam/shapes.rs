@@ -239,6 +239,11 @@ impl Paging {
         }
     }
 
+    /// As many items as are asked for, but not more than `most`.
+    pub(super) fn at_most(self, most: usize) -> Self {
+        Self { limit: self.limit.min(most), ..self }
+    }
+
     /// How many items are wanted.
     pub(super) fn limit(&self) -> usize {
         self.limit

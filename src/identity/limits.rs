@@ -10,6 +10,9 @@ pub const ROLES_MAX: usize = 1_000;
 pub const POLICIES_MAX: usize = 1_500;
 /// Versions of a managed policy.
 pub const POLICY_VERSIONS_MAX: usize = 5;
+/// Versions of all managed policies of an account together. As many policies as there may be with as many versions each
+/// stay below it.
+pub const VERSIONS_IN_USE_MAX: usize = 10_000;
 /// Groups of a user.
 pub const GROUPS_PER_USER_MAX: usize = 10;
 /// Managed policies of a user, group or role.
@@ -20,3 +23,7 @@ pub const KEYS_PER_USER_MAX: usize = 2;
 pub const TAGS_MAX: usize = 50;
 /// OpenID Connect providers of an account.
 pub const PROVIDERS_MAX: usize = 100;
+/// Client ids of an OpenID Connect provider.
+pub const CLIENT_IDS_MAX: usize = 100;
+/// Thumbprints of an OpenID Connect provider.
+pub const THUMBPRINTS_MAX: usize = 5;

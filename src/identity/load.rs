@@ -99,11 +99,12 @@ impl Identities {
     }
 
     /// How many entities of an account the policy with this ARN is attached to, and of how many it is the boundary: of
-    /// policies that come with the program, which have no row of their own. Goes through all of them.
+    /// policies that come with the program, which have no row of their own. Goes through all of them. Users of the
+    /// settings count.
     pub async fn count_attachments(&self, account: &AccountId, arn: &str) -> Result<(usize, usize), IdentityError> {
         let all = self.attachments(account, arn, None, usize::MAX).await?;
         let boundaries = all.iter().filter(|(_, _, using, _)| *using == PolicyUse::Boundary).count();
-        Ok((all.len() - boundaries, boundaries))
+        Ok((all.len() - boundaries + self.seed_users_with(account, arn).len(), boundaries))
     }
 
     /// A managed policy that `account` may attach.

@@ -19,6 +19,7 @@
 //!
 //! Accounts and users of the settings are the [`Seed`](crate::auth::Seed): shown, and never changed here.
 
+mod aliases;
 mod cache;
 mod draft;
 mod error;
@@ -30,10 +31,13 @@ mod ids;
 mod keys;
 pub mod limits;
 mod load;
+pub mod oidc;
 mod policies;
+mod providers;
 mod record;
 mod roles;
 mod session;
+mod sourced;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -49,12 +53,14 @@ pub use holders::{Bounded, Named, PolicyHolder, Tagged, check_tag_count, inline_
 pub use keys::NewAccessKey;
 pub use load::ManagedPolicy;
 pub use policies::NewPolicy;
+pub use providers::{NewProvider, provider_absent, provider_url};
 pub use record::{
     AccessKeyEntry, AccountState, AttachedTo, DocumentRecord, Entity, GroupRecord, InlinePolicy, MemberRecord,
     PolicyRecord, PolicyVersion, ProviderRecord, RoleRecord, Tag, UserRecord,
 };
 pub use roles::{NewRole, RoleChange};
 pub use session::{NewSession, SessionOf, TemporaryCredentials};
+pub use sourced::{Origin, SourcedPolicies, SourcedPolicy};
 pub use users::NewUser;
 pub use uses::LastUse;
 

@@ -130,14 +130,14 @@ impl Identities {
             return Err(IdentityError::DeleteConflict(text));
         }
         policy.versions.retain(|version| version.number != number);
-        policy.updated_ms = draft.now().0;
         draft.state.policy_versions = draft.state.policy_versions.saturating_sub(1);
         draft.delete::<DocumentRecord>(&[&policy.name, &number.to_string()]);
         draft.put(&[&policy.name], &policy);
         Ok(draft)
     }
 
-    /// SetDefaultPolicyVersion. `grant`: leave for that on the policy's ARN. It counts from the next request on.
+    /// SetDefaultPolicyVersion. `grant`: leave for that on the policy's ARN. It counts from the next request on. The
+    /// policy's `UpdateDate` stays: by the API reference it is when the newest version was made.
     pub async fn set_default_policy_version(
         &self,
         grant: &Grant,
@@ -148,7 +148,6 @@ impl Identities {
         let mut policy = draft.policy(grant, arn).await?;
         check_version(&policy, arn, number)?;
         policy.default_version = number;
-        policy.updated_ms = draft.now().0;
         draft.put(&[&policy.name], &policy);
         Ok(draft)
     }

@@ -50,6 +50,19 @@ impl Identities {
         Ok(users)
     }
 
+    /// Users of the settings to whom a policy with this ARN is attached.
+    pub fn seed_users_with(&self, account: &AccountId, arn: &str) -> Vec<UserRecord> {
+        let of = self.seed().principals().filter(|principal| principal.account() == Some(account));
+        let users = of.filter_map(|principal| shown(principal));
+        users.filter(|user| user.attached.iter().any(|attached| attached == arn)).collect()
+    }
+
+    /// How many users of an account stand in the settings.
+    pub fn seed_user_count(&self, account: &AccountId) -> usize {
+        let of = self.seed().principals().filter(|principal| principal.account() == Some(account));
+        of.filter(|principal| matches!(principal.kind(), CallerKind::User { .. })).count()
+    }
+
     /// A user of the settings, as IAM shows it: without a path, made at the beginning of 1970.
     pub(super) fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
         let mut of = self.seed().principals().filter(|principal| principal.account() == Some(account));

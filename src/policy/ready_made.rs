@@ -124,7 +124,7 @@ impl ReadyMade {
 
     /// `PolicyName`, e.g. `KeyUser`.
     pub fn policy_name(&self) -> &'static str {
-        self.name.strip_prefix(READY_MADE_PREFIX).or(self.name.strip_prefix(ARN_PREFIX)).unwrap_or(self.name)
+        self.name.strip_prefix(READY_MADE_PREFIX).or_else(|| self.name.strip_prefix(ARN_PREFIX)).unwrap_or(self.name)
     }
 
     /// `arn:aws:iam::aws:policy/NAME`

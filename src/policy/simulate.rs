@@ -207,7 +207,7 @@ impl Matched {
 fn policy_type(layer: Layer) -> &'static str {
     match layer {
         Layer::Boundary => "Permissions Boundary Policy",
-        Layer::Resource | Layer::Trust | Layer::Grant => "Resource Policy",
+        Layer::Resource | Layer::Trust | Layer::Grant | Layer::Acl => "Resource Policy",
         Layer::Identity | Layer::Session => "IAM Policy",
     }
 }
@@ -256,7 +256,7 @@ impl Simulation<'_> {
 
     /// Who owns a resource.
     fn owner<'b>(&'b self, resource: &'b str) -> &'b str {
-        let named = resource.splitn(6, ':').nth(4).filter(|account| is_account_id(account));
+        let named = resource.split(':').nth(4).filter(|account| is_account_id(account));
         let given = || self.resource_owner.map(|owner| Arn::split(owner).map_or(owner, |arn| arn.account));
         named.or_else(given).unwrap_or(self.subject.account)
     }

@@ -24,11 +24,24 @@ pub(super) struct World {
     pub(super) boundary: Option<Json>,
     pub(super) session: Vec<Json>,
     pub(super) on: Option<Json>,
-    /// Whether `on` is a key's policy.
-    pub(super) key: bool,
+    /// What `on` is the policy of.
+    pub(super) place: Place,
+    /// The ACL of a bucket or an object: grantee and permission, both as S3 names them.
+    pub(super) acl: Vec<(String, String)>,
+    /// It is an object of the other account, in the owner's bucket.
+    pub(super) others: bool,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Bucket,
+    Key,
+    Role,
 }
 
 pub(super) const OWNER: &str = "111122223333";
+const OTHER: &str = "444455556666";
 
 /// How a statement names the subject: a higher grade leaves less to its own policies.
 const ACCOUNT: u8 = 1;
@@ -43,10 +56,11 @@ pub(super) fn decide(world: &World) -> Verdict {
     if !root {
         own.extend(world.identity.iter().chain(&world.boundary).chain(&world.session));
     }
-    let on: Vec<&Json> = world.on.iter().filter(|_| !(world.key && anonymous)).collect();
+    let primary = world.place != Place::Bucket;
+    let on: Vec<&Json> = world.on.iter().filter(|_| !(primary && anonymous)).collect();
     let denies = |policies: &[&Json]| policies.iter().any(|policy| grade(policy, "Deny", world) > 0);
     let own_policy = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
-    let spared = root && !world.key && subject.account == OWNER && own_policy.contains(&world.action.as_str());
+    let spared = root && !primary && subject.account == OWNER && own_policy.contains(&world.action.as_str());
     if denies(&own) || (!spared && denies(&on)) {
         return Verdict::ExplicitDeny;
     }
@@ -54,20 +68,46 @@ pub(super) fn decide(world: &World) -> Verdict {
     let allows = |policies: &[&Json]| policies.iter().map(|policy| grade(policy, "Allow", world)).max().unwrap_or(0);
     let identity = root || allows(&world.identity.iter().collect::<Vec<_>>()) > 0;
     let boundary = root || world.boundary.as_ref().is_none_or(|policy| allows(&[policy]) > 0);
-    let session = root || world.session.is_empty() || allows(&world.session.iter().collect::<Vec<_>>()) > 0;
-    let named = if spared && denies(&on) { 0 } else { allows(&on) };
+    let whole = world.session.is_empty() && subject.kind != SubjectKind::FederatedUser;
+    let session = root || whole || allows(&world.session.iter().collect::<Vec<_>>()) > 0;
+    let bucket = world.place == Place::Bucket;
+    let others = world.others && bucket;
+    let by_policy = if (spared && denies(&on)) || others { 0 } else { allows(&on) };
+    let named = if bucket { by_policy.max(acl_grade(world)) } else { by_policy };
+    let owner = if others { OTHER } else { OWNER };
     let has_identity =
         !matches!(subject.kind, SubjectKind::Anonymous | SubjectKind::WebIdentity { .. } | SubjectKind::Service { .. });
     let allowed = if !has_identity {
         named == DIRECT
-    } else if subject.account == OWNER {
+    } else if subject.account == owner {
         named == DIRECT
             || (named == ROLE && boundary && session)
-            || ((named > 0 || !world.key) && identity && boundary && session)
+            || ((named > 0 || !primary) && identity && boundary && session)
     } else {
         named > 0 && identity && boundary && session
     };
     if allowed { Verdict::Allow } else { Verdict::ImplicitDeny }
+}
+
+/// What the ACL gives to the subject for the action.
+fn acl_grade(world: &World) -> u8 {
+    let subject = &world.subject;
+    let needed = match world.action.as_str() {
+        "s3:GetObject" => "READ",
+        "s3:PutObject" => "WRITE",
+        _ => return 0,
+    };
+    let grade = |(grantee, permission): &(String, String)| {
+        let group = grantee.rsplit('/').next().unwrap();
+        match group {
+            _ if permission != needed && permission != "FULL_CONTROL" => 0,
+            "AllUsers" => DIRECT,
+            "AuthenticatedUsers" if subject.kind != SubjectKind::Anonymous => DIRECT,
+            id if id.len() == 64 && id == subject.canonical_id => ACCOUNT,
+            _ => 0,
+        }
+    };
+    world.acl.iter().map(grade).max().unwrap_or(0)
 }
 
 fn list(value: &Json) -> Vec<String> {
@@ -77,18 +117,24 @@ fn list(value: &Json) -> Vec<String> {
 
 /// The best grade of the statements of `effect` that apply; 0 if none does.
 fn grade(policy: &Json, effect: &str, world: &World) -> u8 {
+    applying(policy, effect, world).into_iter().map(|(_, grade)| grade).max().unwrap_or(0)
+}
+
+/// The statements of `effect` that apply, by their place, with their grade.
+pub(super) fn applying(policy: &Json, effect: &str, world: &World) -> Vec<(usize, u8)> {
     let statements = match &policy["Statement"] {
         Json::Array(list) => list.clone(),
         one => vec![one.clone()],
     };
     let variables = policy["Version"] == "2012-10-17";
-    let applies = |statement: &&Json| {
+    let applies = |(_, statement): &(usize, &Json)| {
         statement["Effect"] == effect
             && action_fits(statement, world)
             && resource_fits(statement, world, variables)
             && conditions_hold(statement, world, variables)
     };
-    statements.iter().filter(applies).map(|statement| principal_grade(statement, world)).max().unwrap_or(0)
+    let grades = statements.iter().enumerate().filter(applies);
+    grades.map(|(at, statement)| (at, principal_grade(statement, world))).filter(|(_, grade)| *grade > 0).collect()
 }
 
 fn action_fits(statement: &Json, world: &World) -> bool {
@@ -107,6 +153,7 @@ fn action_fits(statement: &Json, world: &World) -> bool {
 fn resource_fits(statement: &Json, world: &World, variables: bool) -> bool {
     let (negated, patterns) = match statement.get("Resource") {
         Some(patterns) => (false, patterns),
+        None if world.place == Place::Role && statement.get("Principal").is_some() => return true,
         None => (true, &statement["NotResource"]),
     };
     let results: Vec<_> =
@@ -131,6 +178,11 @@ fn principal_grade(statement: &Json, world: &World) -> u8 {
         Json::Object(types) => types.iter().flat_map(|(_, value)| list(value)).collect(),
         other => list(other),
     };
+    if let (Some(value), SubjectKind::WebIdentity { provider }) = (statement.get("Principal"), subject.kind) {
+        let listed = value.get("Federated").map(list).unwrap_or_default();
+        let everyone = statement["Effect"] == "Deny" && entries(value).iter().any(|entry| entry == "*");
+        return if everyone || listed.iter().any(|entry| entry == provider) { DIRECT } else { 0 };
+    }
     if let Some(value) = statement.get("Principal") {
         let grade = |entry: &String| match entry.as_str() {
             "*" => DIRECT,
@@ -203,6 +255,7 @@ fn compare(operator: &str, value: &str, operand: &str, world: &World, variables:
         Some(if fold { text.eq_ignore_ascii_case(value) } else { text == value })
     };
     let number = || Some((value.parse::<i32>().ok()?, operand.parse::<i32>().unwrap()));
+    let date = || Some((seconds(value)?, seconds(operand).unwrap()));
     match operator {
         "StringEquals" => literal(false),
         "StringEqualsIgnoreCase" | "Bool" => literal(true),
@@ -210,7 +263,21 @@ fn compare(operator: &str, value: &str, operand: &str, world: &World, variables:
         "ArnLike" | "ArnEquals" => Some(arn_fits(&expand(operand, true, variables, world)?, value)),
         "NumericEquals" => number().map(|(a, b)| a == b),
         "NumericLessThan" => number().map(|(a, b)| a < b),
+        "NumericLessThanEquals" => number().map(|(a, b)| a <= b),
+        "NumericGreaterThan" => number().map(|(a, b)| a > b),
         "NumericGreaterThanEquals" => number().map(|(a, b)| a >= b),
+        "DateEquals" => date().map(|(a, b)| a == b),
+        "DateLessThan" => date().map(|(a, b)| a < b),
+        "DateLessThanEquals" => date().map(|(a, b)| a <= b),
+        "DateGreaterThan" => date().map(|(a, b)| a > b),
+        "DateGreaterThanEquals" => date().map(|(a, b)| a >= b),
+        "IpAddress" => {
+            let (range, prefix) =
+                operand.split_once('/').map_or((operand, 128), |(range, n)| (range, n.parse().unwrap()));
+            let (range, address) = (bits(range).unwrap(), bits(value)?);
+            Some(range.len() == address.len() && range.iter().zip(&address).take(prefix).all(|(a, b)| a == b))
+        }
+        "BinaryEquals" => Some([("red", "cmVk"), ("x", "eA==")].contains(&(value, operand))),
         other => panic!("{other} is not generated"),
     }
 }
@@ -228,6 +295,30 @@ fn values(key: &str, world: &World) -> Vec<String> {
     let own = [own].into_iter().filter(|text| !text.is_empty()).map(str::to_owned);
     let found = world.context.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
     own.chain(found.flat_map(|(_, texts)| texts.all().to_vec())).collect()
+}
+
+/// Seconds since 1970 of `YYYY-MM-DDThh:mm:ssZ`, or of a number of seconds.
+fn seconds(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days_of = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let years: i64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
+    let months: i64 = days_of[..usize::try_from(month - 1).ok()?].iter().sum();
+    let clock = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    Some((years + months + day - 1) * 86_400 + clock)
+}
+
+/// The bits of an address, first to last.
+fn bits(text: &str) -> Option<Vec<bool>> {
+    let bytes = match text.parse::<std::net::IpAddr>().ok()? {
+        std::net::IpAddr::V4(address) => address.octets().to_vec(),
+        std::net::IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    Some(bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1 == 1)).collect())
 }
 
 /// A character, with whether it is a wildcard.

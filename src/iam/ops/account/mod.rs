@@ -1,11 +1,18 @@
 //! Of IAM: the account as a whole.
 
-use crate::iam::table::{Row, refused};
+mod create_account_alias;
+mod delete_account_alias;
+mod details;
+mod get_account_authorization_details;
+mod get_account_summary;
+mod list_account_aliases;
+
+use crate::iam::table::{Row, changes, tells};
 
 pub(in crate::iam) static ROWS: &[Row] = &[
-    refused!(Iam, "CreateAccountAlias"),
-    refused!(Iam, "DeleteAccountAlias"),
-    refused!(Iam, "GetAccountAuthorizationDetails"),
-    refused!(Iam, "GetAccountSummary"),
-    refused!(Iam, "ListAccountAliases"),
+    changes!(Iam, "CreateAccountAlias", create_account_alias),
+    changes!(Iam, "DeleteAccountAlias", delete_account_alias),
+    tells!(Iam, "GetAccountAuthorizationDetails", get_account_authorization_details),
+    tells!(Iam, "GetAccountSummary", get_account_summary),
+    tells!(Iam, "ListAccountAliases", list_account_aliases),
 ];
