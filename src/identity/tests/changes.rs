@@ -36,16 +36,16 @@ async fn a_policy_counts_from_the_next_request_on() {
     assert_eq!(world.policies_of(&key).await, ["own"]);
     world.set_boundary("Alice", Some(&arn)).await.unwrap();
     let boundary = |found: &Identity| found.principal.boundary().map(|boundary| boundary.policy.text().to_owned());
-    assert_eq!(boundary(&*world.find(&key, None).await.unwrap()), Some(allowing("kms:Decrypt")));
+    assert_eq!(boundary(&world.find(&key, None).await.unwrap()), Some(allowing("kms:Decrypt")));
 
     // Another version of the policy that is the boundary.
     let grant = world.grant("iam:CreatePolicyVersion", arn.clone());
     let new = allowing("kms:Encrypt");
     let (_, _, draft) = world.identities.create_policy_version(&grant, &arn, &new, true).await.unwrap();
     draft.commit(&world.event()).await.unwrap();
-    assert_eq!(boundary(&*world.find(&key, None).await.unwrap()), Some(new));
+    assert_eq!(boundary(&world.find(&key, None).await.unwrap()), Some(new));
     world.set_boundary("Alice", None).await.unwrap();
-    assert_eq!(boundary(&*world.find(&key, None).await.unwrap()), None);
+    assert_eq!(boundary(&world.find(&key, None).await.unwrap()), None);
     let text = "No permission boundary is set for user Alice.".to_owned();
     assert_eq!(world.set_boundary("Alice", None).await, Err(IdentityError::NoSuchEntity(text)));
 }

@@ -131,7 +131,7 @@ async fn ready_made_policies_are_attached_like_others() {
     let (key, _) = world.create_key("Alice").await.unwrap();
     let arn = ReadyMade::find("key-user").unwrap().arn();
     world.attach::<UserRecord>("Alice", &arn).await.unwrap();
-    assert_eq!(world.policies_of(&key).await, [arn.clone()]);
+    assert_eq!(world.policies_of(&key).await, [arn.as_str()]);
     world.set_boundary("Alice", Some(&arn)).await.unwrap();
     assert_eq!(world.identities.count_attachments(&world.account, &arn).await.unwrap(), (1, 1));
     world.set_boundary("Alice", None).await.unwrap();

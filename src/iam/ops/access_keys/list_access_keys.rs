@@ -1,6 +1,6 @@
 //! ListAccessKeys: without their secrets. Those of the settings are shown too.
 
-use super::{Owner, owner, status};
+use super::{owner, status};
 use crate::iam::cx::Cx;
 use crate::iam::error::IamError;
 use crate::iam::input::Fields;
@@ -23,12 +23,12 @@ impl Input {
 pub(in crate::iam) async fn run(cx: &Cx<'_>, input: Input) -> Result<Reply, IamError> {
     let account = cx.account()?;
     let (name, arn, stored) = match owner(cx, input.name).await? {
-        Owner::User(granted) => {
+        Some(granted) => {
             let user = granted.holder;
             let arn = user.arn(account);
             (Some(user.name), arn, user.keys)
         }
-        Owner::Root => (None, iam_root_arn(account), Vec::new()),
+        None => (None, iam_root_arn(account), Vec::new()),
     };
     let all = if stored.is_empty() { cx.identities().seed_keys(&arn) } else { stored };
     // The oldest first.

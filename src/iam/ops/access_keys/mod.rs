@@ -23,32 +23,23 @@ pub(in crate::iam) static ROWS: &[Row] = &[
     changes!(Iam, "UpdateAccessKey", update_access_key),
 ];
 
-/// Whose access keys a call is about, with leave to do the row's action.
-enum Owner {
-    User(Granted<UserRecord>),
-    /// The caller, who named nobody. Its keys stand in the settings.
-    Root,
-}
-
-/// The user of this name; without a name the caller itself.
-async fn owner(cx: &Cx<'_>, name: Option<String>) -> Result<Owner, IamError> {
+/// Whose access keys a call is about, with leave to do the row's action: the user of this name; without a name the caller
+/// itself. None: the caller is root. Its keys stand in the settings.
+async fn owner(cx: &Cx<'_>, name: Option<String>) -> Result<Option<Granted<UserRecord>>, IamError> {
     if name.is_none() && *cx.access.caller().kind() == CallerKind::Root {
         cx.grant(&iam_root_arn(cx.account()?))?;
-        return Ok(Owner::Root);
+        return Ok(None);
     }
-    Ok(Owner::User(named_or_own(cx, name, &Adds::new()).await?))
+    named_or_own(cx, name, &Adds::new()).await.map(Some)
 }
 
 /// As [`owner`], for a change.
 async fn owner_to_change(cx: &Cx<'_>, name: Option<String>) -> Result<Granted<UserRecord>, IamError> {
-    match owner(cx, name).await? {
-        Owner::User(granted) => Ok(granted),
-        Owner::Root => {
-            let text = "The access keys of root stand in the settings of the server, and are changed there only. Name \
-                        a user whose keys are to be changed.";
-            Err(IamError::new(code::UNMODIFIABLE_ENTITY, text))
-        }
-    }
+    owner(cx, name).await?.ok_or_else(|| {
+        let text = "The access keys of root stand in the settings of the server, and are changed there only. Name a \
+                    user whose keys are to be changed.";
+        IamError::new(code::UNMODIFIABLE_ENTITY, text)
+    })
 }
 
 /// `Status`
