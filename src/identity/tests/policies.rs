@@ -185,7 +185,10 @@ async fn what_a_policy_is_attached_to_keeps_it() {
     assert_eq!(world.delete_policy(&policy).await, attached);
     world.detach::<UserRecord>("user", "Alice", &policy).await.unwrap();
     world.detach::<GroupRecord>("group", "Staff", &policy).await.unwrap();
-    assert!(matches!(world.detach::<GroupRecord>("group", "Staff", &policy).await, Err(IdentityError::NoSuchEntity(_))));
+    assert!(matches!(
+        world.detach::<GroupRecord>("group", "Staff", &policy).await,
+        Err(IdentityError::NoSuchEntity(_))
+    ));
     // As a boundary it can't be deleted either.
     assert_eq!(world.delete_policy(&policy).await, attached);
     assert_eq!(world.bound::<UserRecord>("user", "Alice", None).await, Ok(true));
@@ -207,16 +210,10 @@ async fn a_role_with_policies_stays() {
     world.attach::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
     let delete = world.grant("iam:DeleteRole", arn("role", "/", "App"));
     let refused = |text: &str| conflict(&format!("Cannot delete entity, must {text} first."));
-    assert_eq!(
-        world.commit(world.identities.delete_role(&delete, "App").await).await,
-        refused("delete policies")
-    );
+    assert_eq!(world.commit(world.identities.delete_role(&delete, "App").await).await, refused("delete policies"));
     let drop = world.grant("iam:DeleteRolePolicy", arn("role", "/", "App"));
     world.commit(world.identities.delete_inline_policy::<RoleRecord>(&drop, "App", "own").await).await.unwrap();
-    assert_eq!(
-        world.commit(world.identities.delete_role(&delete, "App").await).await,
-        refused("detach all policies")
-    );
+    assert_eq!(world.commit(world.identities.delete_role(&delete, "App").await).await, refused("detach all policies"));
     world.detach::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
     world.commit(world.identities.delete_role(&delete, "App").await).await.unwrap();
     assert_eq!(world.identities.state(&world.account).await.unwrap().roles, 0);
@@ -294,10 +291,8 @@ async fn races() {
     let world = World::new().await;
     let policy = world.make_policy("P").await.unwrap();
     world.make_role("/", "App", None).await.unwrap();
-    let (delete, attach) = (
-        world.grant("iam:DeletePolicy", policy.clone()),
-        world.grant("iam:AttachRolePolicy", arn("role", "/", "App")),
-    );
+    let (delete, attach) =
+        (world.grant("iam:DeletePolicy", policy.clone()), world.grant("iam:AttachRolePolicy", arn("role", "/", "App")));
     // One deletes what the other attaches: whoever commits first, the other is told.
     let deletes = world.identities.delete_policy(&delete, &policy).await.unwrap();
     let attaches = world.identities.attach_policy::<RoleRecord>(&attach, "App", &policy).await.unwrap().unwrap();
@@ -344,9 +339,7 @@ async fn where_policies_come_from() {
 
     let sourced = async |arn: &str| world.identities.sourced_policies(&world.account, arn).await;
     let found = sourced(&arn("user", "/", "Alice")).await.unwrap().unwrap();
-    let shown = |sourced: &SourcedPolicy| {
-        format!("{} {}", sourced.policy.source.text(), sourced.policy.attached.name)
-    };
+    let shown = |sourced: &SourcedPolicy| format!("{} {}", sourced.policy.source.text(), sourced.policy.attached.name);
     let all: Vec<String> = found.identity.iter().map(shown).collect();
     assert_eq!(all, ["user user_Alice_own", "user-managed P", "aws-managed ReadOnlyAccess"]);
     assert_eq!(found.boundary.as_ref().map(shown).as_deref(), Some("user-managed P"));
