@@ -19,8 +19,10 @@ use crate::keyring::{NewRoot, Root, RootSecret};
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "control.sock";
 const VERSION: u8 = 1;
-/// Longest body, in bytes: a status with the most roots stays far below.
-const BODY_MAX_BYTES: usize = 256 * 1024;
+/// Longest body, in bytes: one audit record of the greatest size, or many; a status with the most roots stays far below.
+const BODY_MAX_BYTES: usize = 512 * 1024;
+/// Of audit records in one answer, in bytes.
+pub(super) const RECORDS_MAX_BYTES: usize = BODY_MAX_BYTES - 64 * 1024;
 
 /// A question.
 #[expect(missing_debug_implementations, reason = "may hold a secret")]
@@ -35,6 +37,16 @@ pub enum Question {
     Remove(String),
     /// Rotates the store key.
     Rotate,
+    /// The audit records of the request with this id: answered with [`Records`].
+    Records(String),
+}
+
+/// What the trail has of a request: CloudTrail records in JSON, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Records {
+    /// The records.
+    #[n(0)]
+    pub records: Vec<String>,
 }
 
 /// What a store says of its roots.
@@ -69,6 +81,7 @@ impl Question {
             Self::Add(root) => (3, body(minicbor::to_vec(root).expect("encoding into memory does not fail"))),
             Self::Remove(name) => (4, body(name.as_bytes().to_vec())),
             Self::Rotate => (5, body(Vec::new())),
+            Self::Records(request_id) => (6, body(request_id.as_bytes().to_vec())),
         }
     }
 
@@ -79,6 +92,7 @@ impl Question {
             3 => minicbor::decode(body.expose()).ok().map(Self::Add),
             4 => String::from_utf8(body.expose().to_vec()).ok().map(Self::Remove),
             5 => Some(Self::Rotate),
+            6 => String::from_utf8(body.expose().to_vec()).ok().map(Self::Records),
             _ => None,
         }
     }
@@ -162,6 +176,8 @@ mod tests {
         assert!(matches!(heard(&Question::Unseal(secret)).await, Some(Question::Unseal(same)) if same.id() == id));
         assert!(matches!(heard(&Question::Add(root.clone())).await, Some(Question::Add(same)) if same == root));
         assert!(matches!(heard(&Question::Remove("x".to_owned())).await, Some(Question::Remove(name)) if name == "x"));
+        let records = Question::Records("ID".to_owned());
+        assert!(matches!(heard(&records).await, Some(Question::Records(id)) if id == "ID"));
     }
 
     #[tokio::test]
@@ -173,6 +189,7 @@ mod tests {
             (&[1, 2, 0, 0, 0, 1, 7], false),
             (&[1, 3, 0, 0, 0, 1, 7], false),
             (&[1, 4, 0, 0, 0, 1, 0xff], false),
+            (&[1, 6, 0, 0, 0, 1, 0xff], false),
         ] {
             let question = read_question(&mut &bytes[..]).await.unwrap();
             assert_eq!(question.is_some(), known, "{bytes:?}");

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
 
-use super::control::{Answer, Question, Status};
+use super::control::{Answer, Question, RECORDS_MAX_BYTES, Records, Status};
 use super::open::unattended;
 use super::{App, Prepared, StartError, Started};
 use crate::keyring::{RootChange, RootId, RootSecret, Roots, Unattended};
@@ -82,6 +82,13 @@ impl Door {
             Question::Rotate => {
                 self.keyring()?.rotate_store_key(by).await.map(|_| Vec::new()).map_err(|error| error.to_string())
             }
+            Question::Records(request_id) => {
+                let app = self.app().ok_or_else(sealed)?;
+                let found = app.audit.of_request(&request_id, RECORDS_MAX_BYTES).await;
+                let found = found.map_err(|error| format!("the trail can't be read: {error}"))?;
+                let records = Records { records: found.into_iter().map(|record| record.json).collect() };
+                Ok(minicbor::to_vec(&records).expect("encoding into memory does not fail"))
+            }
         }
     }
 
@@ -142,7 +149,7 @@ impl Door {
     }
 
     fn keyring(&self) -> Result<&crate::keyring::KeyRing, String> {
-        self.app().map(|app| &app.keyring).ok_or_else(|| "the store is sealed: run strongroom unseal first".to_owned())
+        self.app().map(|app| &app.keyring).ok_or_else(sealed)
     }
 
     async fn usable(&self) -> Result<Vec<RootId>, StartError> {
@@ -160,4 +167,8 @@ impl Door {
             (None, None) => Err(StartError("the store could not be opened: see the log".to_owned())),
         }
     }
+}
+
+fn sealed() -> String {
+    "the store is sealed: run strongroom unseal first".to_owned()
 }

@@ -2,7 +2,7 @@
 
 use super::accounts::{AccountRecord, account_row};
 use super::claim::{self, Claim};
-use super::control::{Question, Status, read_question, write_question};
+use super::control::{Question, Records, Status, read_question, write_question};
 use super::format;
 use super::open::gateway_row;
 use crate::crypto::SecretKey;
@@ -23,6 +23,7 @@ fn shown(question: Question) -> String {
         Question::Add(root) => format!("add {root:?}"),
         Question::Remove(name) => format!("remove {name}"),
         Question::Rotate => "rotate".to_owned(),
+        Question::Records(request_id) => format!("records {request_id}"),
     }
 }
 
@@ -49,6 +50,12 @@ fn status() -> Golden {
     };
     let write = |status: &Status| minicbor::to_vec(status).expect("encoding into memory does not fail");
     Golden::of("status", &status, write, |bytes| minicbor::decode(bytes).expect("a status"))
+}
+
+fn records() -> Golden {
+    let records = Records { records: vec!["{}".to_owned()] };
+    let write = |records: &Records| minicbor::to_vec(records).expect("encoding into memory does not fail");
+    Golden::of("records", &records, write, |bytes| minicbor::decode(bytes).expect("records"))
 }
 
 #[test]
@@ -84,7 +91,9 @@ fn golden() {
         question("question: unseal", || Question::Unseal(secret())),
         question("question: remove", || Question::Remove("name".to_owned())),
         question("question: rotate", || Question::Rotate),
+        question("question: records", || Question::Records("ID".to_owned())),
         status(),
+        records(),
     ];
     for method in methods {
         let name = format!("question: add {}", method.name());

@@ -1,14 +1,15 @@
 //! From an [`Event`] to its record: CloudTrail's form, version 1.11 ("CloudTrail record contents for management, data,
 //! and network activity events", "CloudTrail userIdentity element"), in canonical JSON.
 //!
-//! Ours besides: `additionalEventData.parentRequestID` ties a use of a key to the S3 request behind it, and
-//! `additionalEventData.job` names the job that acted.
+//! Ours besides: `additionalEventData.parentRequestID` ties a use of a key to the S3 request behind it,
+//! `additionalEventData.job` names the job that acted, and `additionalEventData.denial` says why a call was denied, which
+//! clients of other accounts are not told.
 
 use serde_json::{Map, Value, json};
 
 use super::canonical;
 use super::event::{Event, EventKind, EventResource};
-use crate::auth::{Access, CallerKind, IssuerKind, Principal, RequestFacts, Session};
+use crate::auth::{Access, CallerKind, IssuerKind, Principal, Refusal, RequestFacts, Session};
 use crate::names::AccountId;
 use crate::sources::{Sources, Timestamp};
 use crate::wire::iso8601_seconds;
@@ -151,6 +152,16 @@ pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &
     canonical::render(&Value::Object(record))
 }
 
+/// Whether a record tells of this request, or of a call that S3 made for it.
+pub(super) fn is_of_request(record: &str, request_id: &str) -> bool {
+    if request_id.is_empty() || !record.contains(request_id) {
+        return false;
+    }
+    let record: Value = serde_json::from_str(record).unwrap_or_default();
+    let places = ["/requestID", "/additionalEventData/parentRequestID"];
+    places.iter().any(|place| record.pointer(place).is_some_and(|id| id == request_id))
+}
+
 /// IAM is in one Region, whichever its clients sign for.
 fn region<'a>(event: &Event, facts: &'a RequestFacts) -> &'a str {
     if event.source == "iam.amazonaws.com" { "us-east-1" } else { facts.region.as_str() }
@@ -230,7 +241,26 @@ fn additional(event: &Event, who: Who<'_>, facts: &RequestFacts) -> Value {
     if let CallerKind::System { job } = who.kind {
         additional.insert("job".to_owned(), json!(job));
     }
+    let denied = event.error.as_ref().is_some_and(|(code, _)| code.starts_with("AccessDenied"));
+    if let Some(refusal) = event.access.refusal().filter(|_| denied) {
+        additional.insert("denial".to_owned(), denial(&refusal));
+    }
     if additional.is_empty() { Value::Null } else { Value::Object(additional) }
+}
+
+fn denial(refusal: &Refusal) -> Value {
+    let mut denial = json!({
+        "action": refusal.action, "resource": cut(&refusal.resource), "policyType": refusal.policy_type,
+        "decision": if refusal.denied_by.is_some() { "explicitDeny" } else { "implicitDeny" },
+    });
+    if let Some(by) = &refusal.denied_by {
+        denial["policy"] = json!(cut(&by.policy));
+        denial["statement"] = json!(by.statement);
+        if let Some(sid) = &by.sid {
+            denial["sid"] = json!(cut(sid));
+        }
+    }
+    denial
 }
 
 fn resources(resources: &[EventResource]) -> Value {

@@ -116,6 +116,30 @@ impl Audit {
         self.page(after, limit).await?.into_iter().map(read).collect()
     }
 
+    /// The records that a request left, newest first: its own, and those of S3's calls to KMS for it. At most as many
+    /// as `max_bytes` take. They stand close together, so that the search ends soon behind the first that is found.
+    pub async fn of_request(&self, request_id: &str, max_bytes: usize) -> Result<Vec<AuditRecord>, IndexError> {
+        let mut range = chain::rows_after(&self.gateway, 0);
+        let (mut found, mut room) = (Vec::new(), max_bytes);
+        loop {
+            let seen = found.len();
+            let rows = self.rows.engine().scan(Table::Audit, &range, PAGE_ROWS, Direction::Backward).await?;
+            let Some((oldest, _)) = rows.last() else { return Ok(found) };
+            range.end = Some(oldest.to_vec());
+            for row in rows.into_iter().map(|row| self.opened(row)) {
+                let (seq, Some(row)) = row.parse() else { continue };
+                let record = AuditRecord { link: Link { seq, hash: *row.hash }, json: text(row)? };
+                if record::is_of_request(&record.json, request_id) && record.json.len() <= room {
+                    room -= record.json.len();
+                    found.push(record);
+                }
+            }
+            if !found.is_empty() && found.len() == seen {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Checks the whole chain; returns its head. `expected` is a head that was noted elsewhere: with it, a chain that
     /// was shortened or written anew is found too.
     pub async fn verify(&self, expected: Option<Link>) -> Result<Result<Link, VerifyError>, IndexError> {
@@ -183,12 +207,15 @@ impl Audit {
     async fn page(&self, after: u64, limit: usize) -> Result<Vec<StoredRow>, IndexError> {
         let range = chain::rows_after(&self.gateway, after);
         let rows = self.rows.engine().scan(Table::Audit, &range, limit, Direction::Forward).await?;
-        let opened = |(key, value): (Bytes, Bytes)| StoredRow {
+        Ok(rows.into_iter().map(|row| self.opened(row)).collect())
+    }
+
+    fn opened(&self, (key, value): (Bytes, Bytes)) -> StoredRow {
+        StoredRow {
             plain: self.rows.sealer().open_row(Table::Audit, &key, &value).ok(),
             // A key that is none of ours counts as the largest: what should stand here is missing.
             seq: chain::row_seq(&key).unwrap_or(u64::MAX),
-        };
-        Ok(rows.into_iter().map(opened).collect())
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 
 use super::context::RequestContext;
+use super::refusal::{LastRefusal, Refusal};
 use super::{CallerKind, Principal};
 use crate::names::{AccountId, Region};
 use crate::policy::{self, Context, Decision, Policy, Target, evaluate};
@@ -105,7 +106,15 @@ pub struct Resource {
 
 /// A caller with a request: what asks for grants. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Access(Arc<(Caller, RequestFacts)>);
+pub struct Access(Arc<Asking>);
+
+#[derive(Debug)]
+struct Asking {
+    caller: Caller,
+    facts: RequestFacts,
+    /// Shared by all accesses of one request.
+    refused: Arc<LastRefusal>,
+}
 
 /// The caller may not do that. The text is AWS's wording for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,28 +166,35 @@ impl Caller {
 impl Access {
     /// For `authenticate` and `system` alone.
     pub(super) fn new(caller: Caller, facts: RequestFacts) -> Self {
-        Self(Arc::new((caller, facts)))
+        Self(Arc::new(Asking { caller, facts, refused: Arc::default() }))
     }
 
     /// Who asks.
     pub fn caller(&self) -> &Caller {
-        &self.0.0
+        &self.0.caller
     }
 
     fn principal(&self) -> &Principal {
-        &self.0.0.principal
+        &self.0.caller.principal
     }
 
     /// With which request.
     pub fn facts(&self) -> &RequestFacts {
-        &self.0.1
+        &self.0.facts
     }
 
     /// The same request, asked by the bearer of an identity provider's token: for AssumeRoleWithWebIdentity alone, which
     /// nobody signs and which verifies the token.
     #[must_use]
     pub fn as_web_identity(&self, bearer: Principal) -> Self {
-        Self::new(Caller::new(Arc::new(bearer), None), self.facts().clone())
+        let caller = Caller::new(Arc::new(bearer), None);
+        Self(Arc::new(Asking { caller, facts: self.facts().clone(), refused: Arc::clone(&self.0.refused) }))
+    }
+
+    /// Why leave was refused, if the last time that this request asked for it ended so. For the trail, never for the
+    /// client.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.0.refused.get()
     }
 
     /// Asks the policies whether the caller may do `action` on `resource`: those that stand behind the caller, and
@@ -197,6 +213,7 @@ impl Access {
         if let Some(asked) = &asked {
             let own = self.principal().policies();
             let decision = evaluate(asked, &own, target);
+            self.0.refused.note(Refusal::of(&decision, action, &resource.arn));
             if !decision.is_allowed() {
                 tracing::debug!(request_id = facts.request_id, action, resource = resource.arn, ?decision, "denied");
                 return Err(Denied { message: decision.denial(asked) });
@@ -220,6 +237,7 @@ impl Access {
             let own = self.principal().policies();
             let decision = evaluate(asked, &own, target);
             if matches!(decision, Decision::ExplicitDeny(_)) {
+                self.0.refused.note(Refusal::of(&decision, action, &resource.arn));
                 return Err(Denied { message: decision.denial(asked) });
             }
             let at_home = policy::Request { owner: asked.subject.account, ..*asked };

@@ -7,6 +7,7 @@ mod context;
 mod directory;
 mod payload;
 mod principal;
+mod refusal;
 
 pub use access::{Access, Caller, Denied, Grant, RequestFacts, Resource, SignatureKind, system};
 pub use authenticate::{
@@ -16,3 +17,4 @@ pub use authenticate::{
 pub use directory::{Account, Directory, FindError, Identity, Seed, StoredIdentities};
 pub use payload::{BodyTimeout, BodyVerified, Payload, PayloadError};
 pub use principal::{CallerKind, Issuer, IssuerKind, Principal, Session};
+pub use refusal::{DenyingStatement, Refusal};

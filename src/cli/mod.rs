@@ -3,6 +3,7 @@
 //! A command is a struct of arguments and a `run` that returns `Failure` for anything but success. Results go to
 //! standard output, everything else to standard error.
 
+mod admin;
 mod audit;
 pub mod bench;
 mod completions;
@@ -57,6 +58,10 @@ enum Command {
     Unseal(Box<unseal::Unseal>),
     Root(Box<root::RootCommand>),
     Credentials(credentials::Credentials),
+    User(admin::UserCommand),
+    Key(admin::KeyCommand),
+    Role(admin::RoleCommand),
+    Policy(admin::PolicyCommand),
     Roles(roles::Roles),
     Audit(audit::Audit),
     Scrub(scrub::Scrub),
@@ -92,6 +97,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Unseal(command) => Box::pin(unseal::run(*command)).await,
         Command::Root(command) => Box::pin(root::run(*command)).await,
         Command::Credentials(command) => credentials::run(command).await,
+        Command::User(command) => Box::pin(admin::run_user(command)).await,
+        Command::Key(command) => Box::pin(admin::run_key(command)).await,
+        Command::Role(command) => Box::pin(admin::run_role(command)).await,
+        Command::Policy(command) => Box::pin(admin::run_policy(command)).await,
         Command::Roles(command) => roles::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,

@@ -13,9 +13,11 @@ A user has a role when its name stands in the user's policies, in the settings f
     name = \"alice\"
     policies = [\"strongroom:KeyUser\"]
 
-strongroom roles install key-user --user alice writes it there.";
+strongroom roles install key-user --user alice writes it there.
 
-/// List, print and install the roles that come with the program: key administrator, key user, auditor
+IAM roles, which are identities that others assume, are the command strongroom role.";
+
+/// List, print and install ready-made permissions for users of the settings file: key administrator, key user, auditor
 #[derive(Args)]
 #[command(after_long_help = HOW_TO_GIVE_A_ROLE)]
 pub(super) struct Roles {

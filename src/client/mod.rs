@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+pub use tokio_rustls::TlsConnector as Connector;
 use tokio_rustls::TlsConnector;
 
 use crate::crypto::SecretBytes;
@@ -25,7 +26,7 @@ use crate::crypto::SecretBytes;
 const SYSTEM_CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 /// Time for a whole exchange, the connection included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest answer that is read, in bytes.
+/// Longest answer that is read, in bytes, unless an endpoint has more.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 
 /// Where requests go.
@@ -35,6 +36,7 @@ pub struct Endpoint {
     port: u16,
     host_header: String,
     tls: Option<TlsConnector>,
+    answer_max_bytes: usize,
 }
 
 /// An answer. Its body may hold a secret.
@@ -77,13 +79,19 @@ impl Endpoint {
         }
         let port = uri.port_u16().unwrap_or(own_port);
         let host_header = if port == own_port { host.clone() } else { format!("{host}:{port}") };
-        Ok(Self { host: bare.to_owned(), port, host_header, tls })
+        Ok(Self { host: bare.to_owned(), port, host_header, tls, answer_max_bytes: ANSWER_MAX_BYTES })
     }
 
     /// Of a host that is reached over TLS alone; `host` is a name or an address.
     pub fn https(host: &str, port: u16, connector: TlsConnector) -> Self {
         let host_header = if port == 443 { host.to_owned() } else { format!("{host}:{port}") };
-        Self { host: host.to_owned(), port, host_header, tls: Some(connector) }
+        Self { host: host.to_owned(), port, host_header, tls: Some(connector), answer_max_bytes: ANSWER_MAX_BYTES }
+    }
+
+    /// The same, of a server whose answers may be longer than most are.
+    #[must_use]
+    pub fn with_answers_up_to(self, answer_max_bytes: usize) -> Self {
+        Self { answer_max_bytes, ..self }
     }
 
     /// `Host` as it is sent.
@@ -105,8 +113,25 @@ impl Endpoint {
         body: Bytes,
         limit: Duration,
     ) -> Result<Answer, ExchangeError> {
+        self.send(Method::POST, path, headers, body, limit).await
+    }
+
+    /// Gets `path`, all of it within `limit`, the connection included. No redirect is followed.
+    pub async fn get(&self, path: &str, headers: HeaderMap, limit: Duration) -> Result<Answer, ExchangeError> {
+        self.send(Method::GET, path, headers, Bytes::new(), limit).await
+    }
+
+    /// Sends a request for `target`, path and query, all of it within `limit`, the connection included.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError> {
         let other = |error: http::Error| ExchangeError::Broken(error.to_string());
-        let mut request = http::Request::post(path).body(Full::new(body)).map_err(other)?;
+        let mut request = http::Request::builder().method(method).uri(target).body(Full::new(body)).map_err(other)?;
         *request.headers_mut() = headers;
         let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
@@ -118,12 +143,12 @@ impl Endpoint {
         let connected = TcpStream::connect((self.host.as_str(), self.port)).await;
         let stream = connected.map_err(|error| ExchangeError::Unreachable(error.to_string()))?;
         let exchanged = match &self.tls {
-            None => exchange(stream, request).await,
+            None => exchange(stream, request, self.answer_max_bytes).await,
             Some(connector) => {
                 let untrusted = |error: &dyn fmt::Display| ExchangeError::Tls(error.to_string());
                 let name = ServerName::try_from(self.host.clone()).map_err(|error| untrusted(&error))?;
                 let stream = connector.connect(name, stream).await.map_err(|error| untrusted(&error))?;
-                exchange(stream, request).await
+                exchange(stream, request, self.answer_max_bytes).await
             }
         };
         exchanged.map_err(ExchangeError::Broken)
@@ -139,7 +164,7 @@ impl fmt::Display for ExchangeError {
     }
 }
 
-async fn exchange<S>(stream: S, request: http::Request<Full<Bytes>>) -> Result<Answer, String>
+async fn exchange<S>(stream: S, request: http::Request<Full<Bytes>>, max_bytes: usize) -> Result<Answer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -151,8 +176,8 @@ where
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|e| e.to_string())?;
         let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
-        if body.len() + data.len() > ANSWER_MAX_BYTES {
-            return Err(format!("the answer has more than {ANSWER_MAX_BYTES} bytes"));
+        if body.len() + data.len() > max_bytes {
+            return Err(format!("the answer has more than {max_bytes} bytes"));
         }
         body.extend_from_slice(data);
     }

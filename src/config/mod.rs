@@ -2,9 +2,11 @@
 //!
 //! `Settings` is the one definition: its fields are the keys of `strongroom.toml`, the flags, the `STRONGROOM_*`
 //! variables and the rows of `docs/configuration.md` (a test compares them). [`SettingsArgs::load`] layers the four
-//! and checks the result into a [`Config`]. This module alone reads the environment.
+//! and checks the result into a [`Config`]. This module alone reads the environment; what commands need that call a
+//! server as its clients do is in `aws`.
 
 mod accounts;
+mod aws;
 mod check;
 mod checked;
 mod environment;
@@ -17,6 +19,7 @@ mod store_options;
 mod tokens;
 mod values;
 
+pub use aws::{AwsCredentials, AwsSettings};
 pub use checked::{
     AccountConfig, Config, ConfigError, KmsConfig, Ownership, Pkcs11Config, TlsFiles, TokenConfig, UserConfig,
 };
