@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Whether something changed.
-    async fn attach<H: PolicyHolder>(&self, kind: &str, name: &str, policy: &str) -> Result<bool, IdentityError> {
+    async fn attach_to<H: PolicyHolder>(&self, kind: &str, name: &str, policy: &str) -> Result<bool, IdentityError> {
         let grant = self.grant("iam:Attach", arn(kind, "/", name));
         let draft = self.identities.attach_policy::<H>(&grant, name, policy).await?;
         match draft {
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    async fn detach<H: PolicyHolder>(&self, kind: &str, name: &str, policy: &str) -> Result<(), IdentityError> {
+    async fn detach_from<H: PolicyHolder>(&self, kind: &str, name: &str, policy: &str) -> Result<(), IdentityError> {
         let grant = self.grant("iam:Detach", arn(kind, "/", name));
         self.commit(self.identities.detach_policy::<H>(&grant, name, policy).await).await
     }
@@ -164,9 +164,9 @@ async fn what_a_policy_is_attached_to_keeps_it() {
     let (_, draft) = world.identities.create_group(&group, "Staff", "/").await.unwrap();
     draft.commit(&world.event()).await.unwrap();
 
-    assert_eq!(world.attach::<UserRecord>("user", "Alice", &policy).await, Ok(true));
-    assert_eq!(world.attach::<UserRecord>("user", "Alice", &policy).await, Ok(false));
-    assert_eq!(world.attach::<GroupRecord>("group", "Staff", &policy).await, Ok(true));
+    assert_eq!(world.attach_to::<UserRecord>("user", "Alice", &policy).await, Ok(true));
+    assert_eq!(world.attach_to::<UserRecord>("user", "Alice", &policy).await, Ok(false));
+    assert_eq!(world.attach_to::<GroupRecord>("group", "Staff", &policy).await, Ok(true));
     assert_eq!(world.bound::<UserRecord>("user", "Alice", Some(&policy)).await, Ok(true));
     assert_eq!(world.bound::<UserRecord>("user", "Alice", Some(&policy)).await, Ok(false));
     let record = world.record(&policy).await;
@@ -183,10 +183,10 @@ async fn what_a_policy_is_attached_to_keeps_it() {
 
     let attached = conflict("Cannot delete a policy attached to entities.");
     assert_eq!(world.delete_policy(&policy).await, attached);
-    world.detach::<UserRecord>("user", "Alice", &policy).await.unwrap();
-    world.detach::<GroupRecord>("group", "Staff", &policy).await.unwrap();
+    world.detach_from::<UserRecord>("user", "Alice", &policy).await.unwrap();
+    world.detach_from::<GroupRecord>("group", "Staff", &policy).await.unwrap();
     assert!(matches!(
-        world.detach::<GroupRecord>("group", "Staff", &policy).await,
+        world.detach_from::<GroupRecord>("group", "Staff", &policy).await,
         Err(IdentityError::NoSuchEntity(_))
     ));
     // As a boundary it can't be deleted either.
@@ -207,14 +207,14 @@ async fn a_role_with_policies_stays() {
     world.make_role("/", "App", None).await.unwrap();
     let put = world.grant("iam:PutRolePolicy", arn("role", "/", "App"));
     world.commit(world.identities.put_inline_policy::<RoleRecord>(&put, "App", "own", READ).await).await.unwrap();
-    world.attach::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
+    world.attach_to::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
     let delete = world.grant("iam:DeleteRole", arn("role", "/", "App"));
     let refused = |text: &str| conflict(&format!("Cannot delete entity, must {text} first."));
     assert_eq!(world.commit(world.identities.delete_role(&delete, "App").await).await, refused("delete policies"));
     let drop = world.grant("iam:DeleteRolePolicy", arn("role", "/", "App"));
     world.commit(world.identities.delete_inline_policy::<RoleRecord>(&drop, "App", "own").await).await.unwrap();
     assert_eq!(world.commit(world.identities.delete_role(&delete, "App").await).await, refused("detach all policies"));
-    world.detach::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
+    world.detach_from::<RoleRecord>("role", "App", READ_ONLY).await.unwrap();
     world.commit(world.identities.delete_role(&delete, "App").await).await.unwrap();
     assert_eq!(world.identities.state(&world.account).await.unwrap().roles, 0);
     assert_eq!(world.uses(READ_ONLY).await, []);
@@ -226,7 +226,7 @@ async fn the_default_version_and_the_boundary_count_from_the_next_request_on() {
     let policy = world.make_policy("P").await.unwrap();
     world.create("Alice").await.unwrap();
     let (key, _) = world.create_key("Alice").await.unwrap();
-    world.attach::<UserRecord>("user", "Alice", &policy).await.unwrap();
+    world.attach_to::<UserRecord>("user", "Alice", &policy).await.unwrap();
     let texts = async || -> (Vec<String>, Option<String>) {
         let found = world.find(&key, None).await.unwrap();
         let policies = found.principal.identity_policies().iter().map(|policy| policy.policy.text().to_owned());
@@ -244,13 +244,13 @@ async fn the_default_version_and_the_boundary_count_from_the_next_request_on() {
 
     // Another policy of the same name has nothing of the old one.
     world.bound::<UserRecord>("user", "Alice", None).await.unwrap();
-    world.detach::<UserRecord>("user", "Alice", &policy).await.unwrap();
+    world.detach_from::<UserRecord>("user", "Alice", &policy).await.unwrap();
     world.delete_version(&policy, 2).await.unwrap();
     world.delete_policy(&policy).await.unwrap();
     assert_eq!(texts().await, (Vec::new(), None));
     world.make_policy("P").await.unwrap();
     assert_eq!(world.add_version(&policy, WRITE, true).await, Ok(2));
-    world.attach::<UserRecord>("user", "Alice", &policy).await.unwrap();
+    world.attach_to::<UserRecord>("user", "Alice", &policy).await.unwrap();
     assert_eq!(texts().await, (vec![WRITE.to_owned()], None));
 }
 
@@ -260,13 +260,13 @@ async fn limits() {
     world.make_role("/", "App", None).await.unwrap();
     for n in 0..ATTACHED_MAX {
         let policy = world.make_policy(&format!("P{n}")).await.unwrap();
-        assert_eq!(world.attach::<RoleRecord>("role", "App", &policy).await, Ok(true));
+        assert_eq!(world.attach_to::<RoleRecord>("role", "App", &policy).await, Ok(true));
     }
     let quota = |what: &str, max: usize| IdentityError::LimitExceeded(format!("Cannot exceed quota for {what}: {max}"));
-    let one_more = world.attach::<RoleRecord>("role", "App", READ_ONLY).await;
+    let one_more = world.attach_to::<RoleRecord>("role", "App", READ_ONLY).await;
     assert_eq!(one_more, Err(quota("PoliciesPerRole", ATTACHED_MAX)));
     // What is attached already is no fault at the limit.
-    assert_eq!(world.attach::<RoleRecord>("role", "App", &arn("policy", "/", "P0")).await, Ok(false));
+    assert_eq!(world.attach_to::<RoleRecord>("role", "App", &arn("policy", "/", "P0")).await, Ok(false));
     for (policy, refused) in [
         (arn("policy", "/", "none"), "NoSuchEntity"),
         (arn("policy", "/path/", "P0"), "NoSuchEntity"),
@@ -275,7 +275,7 @@ async fn limits() {
         (arn("role", "/", "App"), "InvalidInput"),
         ("AdministratorAccess".to_owned(), "InvalidInput"),
     ] {
-        let error = format!("{:?}", world.attach::<RoleRecord>("role", "App", &policy).await.unwrap_err());
+        let error = format!("{:?}", world.attach_to::<RoleRecord>("role", "App", &policy).await.unwrap_err());
         assert!(error.starts_with(refused), "{policy}: {error}");
     }
     world.count(|state| state.roles = ROLES_MAX as u32).await;
@@ -330,11 +330,11 @@ async fn where_policies_come_from() {
     let group = world.grant("iam:CreateGroup", arn("group", "/", "Staff"));
     let (_, draft) = world.identities.create_group(&group, "Staff", "/").await.unwrap();
     draft.commit(&world.event()).await.unwrap();
-    world.attach::<GroupRecord>("group", "Staff", READ_ONLY).await.unwrap();
+    world.attach_to::<GroupRecord>("group", "Staff", READ_ONLY).await.unwrap();
     let add = world.grant("iam:AddUserToGroup", arn("group", "/", "Staff"));
     let added = world.identities.add_user_to_group(&add, "Staff", "Alice").await.unwrap();
     added.unwrap().commit(&world.event()).await.unwrap();
-    world.attach::<UserRecord>("user", "Alice", &policy).await.unwrap();
+    world.attach_to::<UserRecord>("user", "Alice", &policy).await.unwrap();
     world.bound::<UserRecord>("user", "Alice", Some(&policy)).await.unwrap();
 
     let sourced = async |arn: &str| world.identities.sourced_policies(&world.account, arn).await;
