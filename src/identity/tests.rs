@@ -1,5 +1,7 @@
 //! Identities over an index in memory.
 
+mod policies;
+
 use std::sync::Arc;
 use std::time::Duration;
 
