@@ -414,6 +414,8 @@ async fn every_operation_asks_for_a_signature() {
     assert_eq!(world.gateway.record_count().await, 0);
 }
 
+mod web_identity;
+
 mod races {
     //! A change that loses its first races, as many as the caller's `MaxItems` says.
 

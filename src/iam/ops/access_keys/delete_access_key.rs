@@ -14,10 +14,7 @@ pub(in crate::iam) struct Input {
 
 impl Input {
     pub(in crate::iam) fn read(fields: &mut Fields<'_>) -> Self {
-        Self {
-            name: fields.text("UserName", &EXISTING_USER_NAME),
-            id: fields.required("AccessKeyId", &ACCESS_KEY_ID),
-        }
+        Self { name: fields.text("UserName", &EXISTING_USER_NAME), id: fields.required("AccessKeyId", &ACCESS_KEY_ID) }
     }
 }
 

@@ -79,7 +79,8 @@ async fn to_change(cx: &Cx<'_>, arn: &str, adds: &Adds<'_>) -> Result<(PolicyRec
     match by_arn(cx, arn, adds).await? {
         GrantedPolicy { policy: ManagedPolicy::Own(policy), grant } => Ok((policy, grant)),
         GrantedPolicy { policy: ManagedPolicy::ReadyMade(_), .. } => {
-            Err(IdentityError::Unmodifiable(format!("Policy {arn} comes with the server and can not be changed.")).into())
+            Err(IdentityError::Unmodifiable(format!("Policy {arn} comes with the server and can not be changed."))
+                .into())
         }
     }
 }
