@@ -270,9 +270,9 @@ def test_aws_cli(site, program, tmp_path):
         f"[profile dev]\naws_access_key_id = {site.dev.access_key}\naws_secret_access_key = {site.dev.secret_key}\n"
         f"[profile work]\nrole_arn = {ROLE}work\nsource_profile = dev\nrole_session_name = cli\n"
     )
-    environment = clean_environment(
-        AWS_CONFIG_FILE=config, AWS_DEFAULT_REGION=REGION, AWS_ENDPOINT_URL=site.server.endpoint, AWS_PAGER=""
-    )
+    # Credentials of roles are kept under the home directory, and would be taken for those of the next gateway's.
+    own = {"HOME": tmp_path, "AWS_CONFIG_FILE": config}
+    environment = clean_environment(AWS_DEFAULT_REGION=REGION, AWS_ENDPOINT_URL=site.server.endpoint, **own)
     done = programs.run([aws, "--profile", "work", "sts", "get-caller-identity"], environment)
     assert json.loads(done.stdout)["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/work/cli"
     programs.run([aws, "--profile", "work", "s3", "cp", config, f"s3://work/cli-{program}"], environment)
@@ -344,6 +344,7 @@ def test_tokens_of_files(site, issuer, web, tmp_path):
     file = tmp_path / "token"
     file.write_text(issuer.token())
     environment = clean_environment(
+        HOME=tmp_path,
         AWS_WEB_IDENTITY_TOKEN_FILE=file,
         AWS_ROLE_ARN=web,
         AWS_ROLE_SESSION_NAME="pod",
