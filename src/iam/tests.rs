@@ -200,7 +200,7 @@ impl World {
         assert!(headers.contains_key("x-amzn-requestid") && headers[CONTENT_TYPE] == "text/xml", "{at}");
         let root = xml::parse(body.as_bytes()).unwrap_or_else(|_| panic!("{at}: {body}"));
         let error = step["error"].as_str();
-        let expected_status = step["status"].as_u64().unwrap_or(if error.is_some() { 400 } else { 200 });
+        let expected_status = step["status"].as_u64().unwrap_or_else(|| if error.is_some() { 400 } else { 200 });
         assert_eq!(u64::from(status), expected_status, "{at}: {body}");
         match error {
             Some(code) => {
@@ -226,7 +226,7 @@ impl World {
             other => panic!("{other} is no service"),
         };
         let row = rows().find(|row| row.name == call);
-        let service = step["service"].as_str().map(named).or(row.map(|row| row.service)).expect("a service");
+        let service = step["service"].as_str().map(named).or_else(|| row.map(|row| row.service)).expect("a service");
         let body = match step["body"].as_str() {
             Some(raw) => raw.to_owned(),
             None => {
@@ -413,6 +413,8 @@ async fn every_operation_asks_for_a_signature() {
     }
     assert_eq!(world.gateway.record_count().await, 0);
 }
+
+mod web_identity;
 
 mod races {
     //! A change that loses its first races, as many as the caller's `MaxItems` says.

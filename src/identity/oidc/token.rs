@@ -85,7 +85,7 @@ impl Token {
         Some(Self {
             algorithm: JwsAlgorithm::parse(members.get("alg")?.as_str()?)?,
             kid,
-            signed: text[..header.len() + 1 + payload.len()].as_bytes().to_vec(),
+            signed: text.as_bytes()[..header.len() + 1 + payload.len()].to_vec(),
             signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
             claims: object(payload)?,
         })
