@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use strongroom::policy::{
-    Attached, Context, Key, Kind, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, Value, evaluate,
+    Acls, Attached, Context, Key, Kind, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, Value, evaluate,
 };
 use strongroom::sources::Sources;
 
@@ -113,7 +113,7 @@ fn main() {
     };
     let get = Request { subject, action: "s3:GetObject", resource: OBJECT, owner: "111122223333", context: &Facts };
     let decrypt = Request { action: "kms:Decrypt", resource: KEY, ..get };
-    let on_bucket = Target::Bucket { policy: Some(&bucket) };
+    let on_bucket = Target::Bucket { policy: Some(&bucket), acls: Acls::default() };
     let on_key = Target::Key { policy: &key, grants: &[], encryption_context: &[("aws:s3:arn", OBJECT)] };
 
     let best_ns = measure(|| {

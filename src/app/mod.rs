@@ -23,6 +23,7 @@ use crate::audit::Audit;
 use crate::auth::{AuthSettings, Directory};
 use crate::config::Config;
 use crate::identity::Identities;
+use crate::identity::oidc::Issuers;
 use crate::index::{IndexError, Rows};
 use crate::keyring::{KeyRing, RootError};
 use crate::objects::Objects;
@@ -39,6 +40,8 @@ pub struct App {
     pub directory: Directory,
     /// Users, roles and what else IAM keeps.
     pub identities: Identities,
+    /// The keys of identity providers.
+    pub issuers: Issuers,
     /// What authentication needs of the settings.
     pub auth: AuthSettings,
     /// The audit trail.

@@ -11,6 +11,7 @@ use crate::auth::{AuthSettings, Directory};
 use crate::config::{Config, Pkcs11Config};
 use crate::crypto::SecretBytes;
 use crate::identity::Identities;
+use crate::identity::oidc::Issuers;
 use crate::index::{Batch, FjallIndex, Index, Precondition, RowSealer, Rows, Table, Tuple, Write};
 use crate::keyring::{
     Backends, ConfiguredToken, KeyFile, KeyRing, KeyService, NewRoot, Opening, ProxyClient, RootChange, RootSecret,
@@ -149,7 +150,12 @@ impl App {
             presigned_v2: config.presigned_v2,
             domains: config.domains.clone(),
         };
-        let app = Self { config, sources, directory, identities, auth, audit, keyring, objects, rows, _lock: lock };
+        let issuers = Issuers::new(config.oidc_ca_file.clone(), config.oidc_hosts.clone());
+        if config.oidc_ca_file.is_some() {
+            issuers.check().map_err(|error| StartError(format!("oidc_ca_file: {error}")))?;
+        }
+        let app =
+            Self { config, sources, directory, identities, issuers, auth, audit, keyring, objects, rows, _lock: lock };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
 }

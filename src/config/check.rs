@@ -68,6 +68,8 @@ pub(super) fn check(
         xks_ca_file: settings.xks_ca_file,
         xks_port: given("xks_port", settings.xks_port)?,
         xks_timeout: span("xks_timeout", settings.xks_timeout)?,
+        oidc_ca_file: settings.oidc_ca_file,
+        oidc_hosts: oidc_hosts(settings.oidc_hosts.unwrap_or_default())?,
         pkcs11: tokens::check(settings.pkcs11.unwrap_or_default())?,
         log_json: given("log_json", settings.log_json)?,
         log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
@@ -139,6 +141,15 @@ fn domain(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(ConfigError(format!("domains: {text:?} is no host name; give it without scheme, port and wildcard")))
+}
+
+/// Host names or addresses, in lower case.
+fn oidc_hosts(hosts: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let plain = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:".contains(&b));
+    match hosts.iter().find(|host| !plain(host)) {
+        Some(host) => Err(ConfigError(format!("oidc_hosts: {host:?} is no host; give it without scheme and path"))),
+        None => Ok(hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
+    }
 }
 
 fn log_filter(text: String) -> Result<String, ConfigError> {

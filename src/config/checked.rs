@@ -161,6 +161,10 @@ pub struct Config {
     pub xks_port: u16,
     /// Time for one of them to answer.
     pub xks_timeout: Duration,
+    /// Certificates to believe of OpenID Connect providers, besides the system's.
+    pub oidc_ca_file: Option<PathBuf>,
+    /// Hosts that their keys may be fetched from; empty: any.
+    pub oidc_hosts: Vec<String>,
     /// Tokens that can stand behind custom key stores.
     pub pkcs11: Vec<Pkcs11Config>,
     /// Logs as JSON lines instead of text.

@@ -61,6 +61,10 @@ pub fn render_redacted(config: &Config) -> String {
     }
     put("xks_port", count(usize::from(config.xks_port)));
     put("xks_timeout", text(&Span(config.xks_timeout)));
+    if let Some(file) = &config.oidc_ca_file {
+        put("oidc_ca_file", text(&file.display()));
+    }
+    put("oidc_hosts", texts(config.oidc_hosts.clone()));
     put("pkcs11", Value::Array(config.pkcs11.iter().map(token).collect()));
     put("log_json", Value::Boolean(config.log_json));
     put("allow_dumps", Value::Boolean(config.allow_dumps));

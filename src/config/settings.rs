@@ -169,6 +169,14 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_XKS_TIMEOUT", value_name = "TIME", default_value = "250ms", hide_short_help = true)]
     pub(super) xks_timeout: Option<Span>,
 
+    /// Certificates to believe of OpenID Connect providers, PEM, besides those that the system believes
+    #[arg(long, env = "STRONGROOM_OIDC_CA_FILE", value_name = "FILE", hide_short_help = true)]
+    pub(super) oidc_ca_file: Option<PathBuf>,
+
+    /// Hosts that keys of OpenID Connect providers are fetched from; unless set, any that a provider's URL or its discovery document names
+    #[arg(long, env = "STRONGROOM_OIDC_HOSTS", value_name = "HOST", value_delimiter = ',', hide_short_help = true)]
+    pub(super) oidc_hosts: Option<Vec<String>>,
+
     /// Log JSON lines instead of text
     #[arg(long, env = "STRONGROOM_LOG_JSON", value_name = "BOOL", default_value = "false", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -266,7 +274,7 @@ impl SettingsArgs {
             block_public_access tls trusted_proxies presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
-            root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout log_json log_filter allow_dumps
+            root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout oidc_ca_file oidc_hosts log_json log_filter allow_dumps
             accounts_file pkcs11
         }
     }

@@ -8,6 +8,7 @@ mod derive;
 mod digest;
 mod hmac_key;
 mod import;
+mod jws;
 mod key_material;
 mod legacy;
 mod passphrase;
@@ -35,6 +36,9 @@ pub use digest::{
 pub use import::WrappingKey;
 #[cfg(test)]
 pub(crate) use import::wrap_for_tests;
+#[cfg(test)]
+pub(crate) use jws::TestIssuerKey;
+pub use jws::{JwsAlgorithm, JwsKey};
 pub use key_material::{BadKey, Encapsulated, KeyMaterial, MESSAGE_MAX_BYTES, UseError};
 pub use legacy::hmac_sha1;
 pub use passphrase::{ARGON2_MEMORY_MAX_KIB, ARGON2_MEMORY_MIN_KIB, Argon2Cost, passphrase_key};

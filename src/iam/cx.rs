@@ -22,8 +22,10 @@ pub(super) struct Cx<'a> {
     /// `requestParameters`.
     request: Value,
     found: Mutex<Vec<EventResource>>,
-    /// Whose trail has the call, where its caller has no account.
+    /// Whose trail has the call, if not its caller's.
     recipient: OnceLock<AccountId>,
+    /// Who asks by a token of an identity provider.
+    bearer: OnceLock<Access>,
 }
 
 /// The outcome of an operation that changes something: its answer, and the proof that it is recorded. [`Cx::done`] and
@@ -35,7 +37,7 @@ pub(super) struct Changed {
 
 impl<'a> Cx<'a> {
     pub(super) fn new(app: &'a Arc<App>, access: &'a Access, row: &'static Row, request: Value) -> Self {
-        Self { app, access, row, request, found: Mutex::default(), recipient: OnceLock::new() }
+        Self { app, access, row, request, found: Mutex::default(), recipient: OnceLock::new(), bearer: OnceLock::new() }
     }
 
     /// The caller's account. Only operations whose row takes unsigned requests can meet a caller without one.
@@ -78,6 +80,11 @@ impl<'a> Cx<'a> {
         self.recipient.get_or_init(|| account.clone());
     }
 
+    /// Who asks, now that a token has proved it: for the record. Once a call.
+    pub(super) fn borne_by(&self, bearer: &Access) {
+        self.bearer.get_or_init(|| bearer.clone());
+    }
+
     /// Ends a change: commits it together with the record of its success.
     ///
     /// A commit that lost a race gives [`IamError::lost_race`]; the shell then runs the operation again from its input,
@@ -116,9 +123,9 @@ impl<'a> Cx<'a> {
 
     fn event(&self, response: Value, error: Option<&IamError>) -> Result<Event, IamError> {
         let caller = self.access.caller().account();
-        let recipient = caller.or_else(|| self.recipient.get()).ok_or_else(missing_token)?;
+        let recipient = self.recipient.get().or(caller).ok_or_else(missing_token)?;
         Ok(Event {
-            access: self.access.clone(),
+            access: self.bearer.get().unwrap_or(self.access).clone(),
             source: self.row.service.event_source(),
             name: self.row.name,
             kind: EventKind::ApiCall,
@@ -165,6 +172,12 @@ impl<'a> Adds<'a> {
     /// A key with a value. Of a key with several values each is added by itself.
     pub(super) fn value(mut self, key: Key, value: policy::Value<'a>) -> Self {
         self.0.push((key, "", value));
+        self
+    }
+
+    /// A value of a key with a parameter, e.g. [`Key::WebIdentityClaim`].
+    pub(super) fn named(mut self, key: Key, parameter: &'a str, value: policy::Value<'a>) -> Self {
+        self.0.push((key, parameter, value));
         self
     }
 

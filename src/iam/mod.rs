@@ -12,6 +12,7 @@ mod error;
 mod input;
 mod ops;
 mod reply;
+mod session_limits;
 mod shapes;
 mod table;
 mod tags;
@@ -127,6 +128,7 @@ fn route(service: Service, method: &Method, params: &Params, signed: bool) -> Re
 async fn perform(app: Arc<App>, access: Access, row: &'static Row, params: Params) -> Result<Reply, IamError> {
     let cx = Cx::new(&app, &access, row, trail::shown_parameters(&params));
     let outcome = match row.handler {
+        _ if let Err(error) = session_limits::check(&access, row) => Err(error),
         Some(Handler::Tells(run)) => match run(&cx, Fields::new(&params)).await {
             // What can't be recorded is not told.
             Ok(reply) => return cx.record_told(&reply).await.map(|()| reply),

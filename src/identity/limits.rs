@@ -23,3 +23,7 @@ pub const KEYS_PER_USER_MAX: usize = 2;
 pub const TAGS_MAX: usize = 50;
 /// OpenID Connect providers of an account.
 pub const PROVIDERS_MAX: usize = 100;
+/// Client ids of an OpenID Connect provider.
+pub const CLIENT_IDS_MAX: usize = 100;
+/// Thumbprints of an OpenID Connect provider.
+pub const THUMBPRINTS_MAX: usize = 5;

@@ -31,7 +31,9 @@ mod ids;
 mod keys;
 pub mod limits;
 mod load;
+pub mod oidc;
 mod policies;
+mod providers;
 mod record;
 mod roles;
 mod session;
@@ -51,6 +53,7 @@ pub use holders::{Bounded, Named, PolicyHolder, Tagged, check_tag_count, inline_
 pub use keys::NewAccessKey;
 pub use load::ManagedPolicy;
 pub use policies::NewPolicy;
+pub use providers::{NewProvider, provider_absent, provider_url};
 pub use record::{
     AccessKeyEntry, AccountState, AttachedTo, DocumentRecord, Entity, GroupRecord, InlinePolicy, MemberRecord,
     PolicyRecord, PolicyVersion, ProviderRecord, RoleRecord, Tag, UserRecord,

@@ -3,6 +3,7 @@
 use super::draft::{Draft, PolicyUse};
 use super::ids::{IdOf, new_id};
 use super::limits::ROLES_MAX;
+use super::load::name_in;
 use super::record::{AttachedTo, RoleRecord, Tag, use_row};
 use super::{Identities, IdentityError};
 use crate::auth::Grant;
@@ -42,6 +43,12 @@ impl Identities {
     /// A role of an account.
     pub async fn role(&self, account: &AccountId, name: &str) -> Result<RoleRecord, IdentityError> {
         self.entity(account, &[name]).await?.ok_or_else(|| IdentityError::absent("role", name))
+    }
+
+    /// The role of this ARN, as IAM gives it, in an account; none if there is none, or not under this path.
+    pub async fn role_by_arn(&self, account: &AccountId, arn: &str) -> Result<Option<RoleRecord>, IdentityError> {
+        let Some(name) = name_in(arn, account, "role") else { return Ok(None) };
+        Ok(self.entity::<RoleRecord>(account, &[name]).await?.filter(|role| role.arn(account) == arn))
     }
 
     /// Roles of an account in the order of their names, behind `after`, which is a name in lower case.

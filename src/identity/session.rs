@@ -19,7 +19,7 @@ use crate::auth::{CallerKind, FindError, Identity, Issuer, IssuerKind, Principal
 use crate::crypto::{Context, SecretBytes};
 use crate::keyring::{TokenKey, TokenKind};
 use crate::names::{AccountId, assumed_role_arn, federated_user_arn};
-use crate::policy::{Attached, Kind, Policy};
+use crate::policy::{Attached, Kind, Policy, ReadyMade};
 use crate::sources::Timestamp;
 
 /// Frozen: tokens are good for up to 36 hours, over restarts and upgrades.
@@ -318,8 +318,13 @@ impl Identities {
             }
             3 => {
                 let (arn, user_id) = (federated_user_arn(account, &name), format!("{account}:{name}"));
-                // Without session policies a federated user has no permissions but those of resources' policies.
-                let identity = if session.policies.is_empty() { Arc::default() } else { identity };
+                // Without session policies a federated user has no permissions but those of resources' policies. A
+                // root has no policies of its own: it may do all, and so may who it gives a session, within its policies.
+                let identity = match (session.policies.is_empty(), content.issuer) {
+                    (true, _) => Arc::default(),
+                    (false, 1) => [everything()].into(),
+                    (false, _) => identity,
+                };
                 Principal::new(CallerKind::FederatedUser { name }, own, arn, user_id)
                     .with_policies(identity, boundary)
                     .with_tags(pairs(&content.tags))
@@ -335,6 +340,11 @@ fn session_tags(own: &[(String, String)], session: &[Tag]) -> Vec<(String, Strin
     let replaced = |key: &str| session.iter().any(|tag| tag.key.eq_ignore_ascii_case(key));
     let kept = own.iter().filter(|(key, _)| !replaced(key)).cloned();
     kept.chain(pairs(session)).collect()
+}
+
+fn everything() -> Attached {
+    const ARN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+    ReadyMade::by_arn(ARN).expect("it comes with the program").attached()
 }
 
 fn allows_nothing() -> Arc<Policy> {

@@ -39,11 +39,13 @@ impl Identities {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, UserRecord)>, IdentityError> {
-        let mut users = self.entities::<UserRecord>(account, &[], after, limit).await?;
         let seed = self.seed().principals().filter(|principal| principal.account() == Some(account));
         let seed = seed.filter_map(|principal| shown(principal)).map(|user| (user.name.to_ascii_lowercase(), user));
-        users.extend(seed.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after)));
+        let mut users: Vec<_> = seed.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after)).collect();
+        users.extend(self.entities::<UserRecord>(account, &[], after, limit).await?);
+        // Stable: of a name that the settings have too, the user of the settings stays.
         users.sort_by(|(a, _), (b, _)| a.cmp(b));
+        users.dedup_by(|(b, _), (a, _)| a == b);
         users.truncate(limit);
         Ok(users)
     }
@@ -62,7 +64,7 @@ impl Identities {
     }
 
     /// A user of the settings, as IAM shows it: without a path, made at the beginning of 1970.
-    fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
+    pub(super) fn seed_user(&self, account: &AccountId, name: &str) -> Option<UserRecord> {
         let mut of = self.seed().principals().filter(|principal| principal.account() == Some(account));
         let user = of.find(
             |principal| matches!(principal.kind(), CallerKind::User { name: own } if own.eq_ignore_ascii_case(name)),

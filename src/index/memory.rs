@@ -23,6 +23,8 @@ pub struct Faults {
     pub full_in: Option<u64>,
     /// So long every commit takes before it is done: no fault, but a slow disk.
     pub commit_delay: Duration,
+    /// Before every read of a row others get their turn: no fault, but many clients.
+    pub yield_reads: bool,
 }
 
 /// An index in memory.
@@ -135,7 +137,13 @@ fn due(countdown: &mut Option<u64>) -> bool {
 
 impl Index for MemoryIndex {
     fn get<'a>(&'a self, table: Table, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Bytes>, IndexError>> {
-        Box::pin(async move { Ok(self.state().read(table, key)) })
+        Box::pin(async move {
+            let yields = self.state().faults.yield_reads;
+            if yields {
+                tokio::task::yield_now().await;
+            }
+            Ok(self.state().read(table, key))
+        })
     }
 
     fn scan<'a>(

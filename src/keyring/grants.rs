@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KeyringError;
 use super::call::{Call, Details, event_of, key_resource};
@@ -15,7 +15,7 @@ use super::manage::{CHANGE_ATTEMPTS, Page, after};
 use super::permission::not_allowed;
 use super::record::KeyPlace;
 use super::root::hex;
-use super::service::{KeyRing, ResolvedKey, check_usable};
+use super::service::{KeyRing, ResolvedKey, check_usable, foreign};
 use super::usage::unless_dry;
 use crate::audit::Event;
 use crate::auth::Grant;
@@ -244,7 +244,10 @@ impl KeyRing {
             match self.try_end_grant(place, id, &event, &check).await {
                 Ok(Some(())) => return Ok(()),
                 Ok(None) => {}
-                Err(error) => return self.conclude_refused(event, error).await,
+                Err(error) => {
+                    let (event, error) = untold(place, event, error);
+                    return self.conclude_refused(event, error).await;
+                }
             }
         }
         self.conclude_refused(event, KeyringError::Contention).await
@@ -467,4 +470,22 @@ pub(super) async fn set_count(keyring: &KeyRing, place: &KeyPlace, grants: u32) 
     let mut batch = keyring.rows().batch();
     batch.put(count_row(place), &CountRecord { grants });
     keyring.rows().commit(batch).await.unwrap();
+}
+
+/// A refusal as another account's caller is told it: neither answer nor record says whether there is such a key or
+/// grant. Its own account's are told as they are.
+fn untold(place: &KeyPlace, event: Event, error: KeyringError) -> (Event, KeyringError) {
+    let tells = matches!(
+        error,
+        KeyringError::Denied(_)
+            | KeyringError::NotFound(_)
+            | KeyringError::InvalidGrantId
+            | KeyringError::InvalidState(_)
+            | KeyringError::PendingDeletion(_)
+    );
+    if !tells || event.access.caller().account().is_none_or(|account| *account == place.account) {
+        return (event, error);
+    }
+    let error = foreign(&event.access, if event.name == "RetireGrant" { "kms:RetireGrant" } else { "kms:RevokeGrant" });
+    (Event { resources: Vec::new(), additional: Value::Null, ..event }, error)
 }

@@ -433,7 +433,7 @@ fn absent(place: &KeyPlace) -> KeyringError {
     KeyringError::NotFound(format!("Key '{arn}' does not exist"))
 }
 
-fn foreign(access: &Access, action: &str) -> KeyringError {
+pub(super) fn foreign(access: &Access, action: &str) -> KeyringError {
     KeyringError::Denied(Denied {
         message: format!(
             "User: {} is not authorized to perform: {action} on this resource because the resource does not exist in \

@@ -12,7 +12,7 @@ use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{ALL_BUCKETS, AccountId, BucketName, Region, bucket_arn};
-use crate::policy::PublicAccessBlock;
+use crate::policy::{Acl, PublicAccessBlock};
 use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
@@ -31,6 +31,8 @@ pub struct NewBucket {
     pub ownership: ObjectOwnership,
     /// Its public access block.
     pub public_access_block: Option<PublicAccessBlock>,
+    /// Its ACL; none: private.
+    pub acl: Option<Acl>,
 }
 
 /// Which buckets to list.
@@ -72,6 +74,8 @@ impl Objects {
             ownership: Some(OwnershipRecord::Controls(new.ownership)),
             policy: None,
             public_access_block: new.public_access_block,
+            acl: new.acl,
+            requester_pays: None,
         };
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
@@ -206,7 +210,11 @@ impl Objects {
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
-        self.reconfigure(grant, name, event, |record| record.versioning = versioning).await
+        self.reconfigure(grant, name, event, |record| {
+            record.versioning = versioning;
+            Ok(())
+        })
+        .await
     }
 
     /// Changes the default encryption. `grant`: `s3:PutEncryptionConfiguration`.
@@ -218,19 +226,11 @@ impl Objects {
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutEncryptionConfiguration", &bucket_arn(name));
-        self.reconfigure(grant, name, event, |record| record.encryption = new.over(&record.encryption)).await
-    }
-
-    /// Sets the object ownership, or deletes its controls. `grant`: `s3:PutBucketOwnershipControls`.
-    pub async fn set_ownership(
-        &self,
-        grant: &Grant,
-        name: &BucketName,
-        ownership: Option<ObjectOwnership>,
-        event: &Event,
-    ) -> Result<Recorded, ObjectsError> {
-        grant.assert_covers("s3:PutBucketOwnershipControls", &bucket_arn(name));
-        self.reconfigure(grant, name, event, |record| record.ownership = Some(OwnershipRecord::new(ownership))).await
+        self.reconfigure(grant, name, event, |record| {
+            record.encryption = new.over(&record.encryption);
+            Ok(())
+        })
+        .await
     }
 
     /// Takes the mark off buckets whose deletion was cut off by a crash or could not take it back itself: they are as
@@ -256,13 +256,14 @@ impl Objects {
     }
 
     /// Read, change, commit with the record of it; again if somebody else was faster. A bucket that is being deleted,
-    /// or that is not the one any more that the grant was given for, is not there.
+    /// or that is not the one any more that the grant was given for, is not there. What `change` refuses leaves it as it
+    /// is.
     pub(super) async fn reconfigure(
         &self,
         grant: &Grant,
         name: &BucketName,
         event: &Event,
-        change: impl Fn(&mut BucketRecord),
+        change: impl Fn(&mut BucketRecord) -> Result<(), ObjectsError>,
     ) -> Result<Recorded, ObjectsError> {
         self.reconfigure_with(grant, name, event, change, |_, _| ()).await
     }
@@ -273,7 +274,7 @@ impl Objects {
         grant: &Grant,
         name: &BucketName,
         event: &Event,
-        change: impl Fn(&mut BucketRecord),
+        change: impl Fn(&mut BucketRecord) -> Result<(), ObjectsError>,
         others: impl Fn(&Id, &mut RowBatch<'_>),
     ) -> Result<Recorded, ObjectsError> {
         for _ in 0..BUCKET_TRIES {
@@ -281,7 +282,7 @@ impl Objects {
             if stored.value.closing || stored.value.owner != grant.resource().owner.as_str() {
                 return Err(ObjectsError::NoSuchBucket);
             }
-            change(&mut stored.value);
+            change(&mut stored.value)?;
             let mut batch = self.replacing(name, &stored);
             others(&stored.value.id, &mut batch);
             match self.audit.commit(batch, event).await {

@@ -101,7 +101,10 @@ impl Objects {
             grant,
             name,
             event,
-            |record| record.policy = Some(reference),
+            |record| {
+                record.policy = Some(reference);
+                Ok(())
+            },
             |bucket, batch| batch.put(policy_row(bucket), &row),
         )
         .await
@@ -119,7 +122,10 @@ impl Objects {
             grant,
             name,
             event,
-            |record| record.policy = None,
+            |record| {
+                record.policy = None;
+                Ok(())
+            },
             |bucket, batch| batch.delete(Table::BucketConfig, policy_row(bucket)),
         )
         .await
@@ -134,7 +140,11 @@ impl Objects {
         event: &Event,
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketPublicAccessBlock", &bucket_arn(name));
-        self.reconfigure(grant, name, event, |record| record.public_access_block = block).await
+        self.reconfigure(grant, name, event, |record| {
+            record.public_access_block = block;
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -22,6 +22,8 @@ pub enum ObjectsError {
         /// The bucket is versioned.
         versions: bool,
     },
+    /// ACLs cannot be switched off: the bucket's own grants something to others than its owner.
+    BucketHasAcl,
     /// No such object (or its current version is a delete marker: then which).
     NoSuchKey {
         /// The delete marker's version, if there is one.

@@ -1,12 +1,13 @@
 //! The golden bytes of what the index keeps of buckets and objects.
 
+use super::acl::{ObjectAccess, ObjectOwner};
 use super::record::*;
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
 use crate::golden::{Golden, check};
 use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
-use crate::policy::PublicAccessBlock;
+use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
 
@@ -81,7 +82,7 @@ fn body(mode: Mode, place: Place) -> BodyRecord {
 }
 
 fn version(body: Option<BodyRecord>) -> ObjectRecord {
-    ObjectRecord { position: POSITION, null: false, holder_id: HOLDER, modified_ms: NOW_MS, body }
+    ObjectRecord { position: POSITION, null: false, holder_id: HOLDER, modified_ms: NOW_MS, body, access: None }
 }
 
 /// As a simple upload leaves it: nothing that need not be there.
@@ -129,6 +130,8 @@ fn buckets() -> Vec<Golden> {
         ownership,
         policy: None,
         public_access_block: None,
+        acl: None,
+        requester_pays: None,
     };
     let kms = BucketDefault { mode: Mode::DsseKms, kms_key: text("alias/k"), bucket_key: true, blocks_sse_c: true };
     let row = |name: &str, value: &BucketRecord| {
@@ -162,9 +165,41 @@ fn buckets() -> Vec<Golden> {
         ..bucket(Versioning::Never, BucketDefault::default(), enforced)
     };
     goldens.push(row("bucket with policy", &with_policy));
+    for (what, acl) in acls() {
+        let writer = Some(OwnershipRecord::Controls(ObjectOwnership::ObjectWriter));
+        let plain = bucket(Versioning::Never, BucketDefault::default(), writer);
+        goldens.push(row(&format!("bucket with an ACL, {what}"), &BucketRecord { acl: Some(acl), ..plain }));
+    }
+    let pays =
+        BucketRecord { requester_pays: Some(true), ..bucket(Versioning::Never, BucketDefault::default(), enforced) };
+    goldens.push(row("bucket of requester pays", &pays));
     let policy = PolicyRecord { id: HOLDER, document: "{}".to_owned() };
     goldens.push(golden_row("policy of a bucket", &policy_row(&BUCKET), &policy));
     goldens
+}
+
+/// Every permission and every kind of grantee.
+fn acls() -> Vec<(&'static str, Acl)> {
+    let id = "a1".repeat(32);
+    let to_account = Permission::ALL.map(|(permission, _)| AclGrant::account(&id, permission));
+    let to_groups = Group::ALL.map(|(group, _)| AclGrant::group(group, Permission::Read));
+    vec![
+        ("permissions", Acl { grants: to_account.to_vec() }),
+        ("groups", Acl { grants: to_groups.to_vec() }),
+        ("empty", Acl::default()),
+    ]
+}
+
+/// Every form of an object's owner and ACL.
+fn accesses() -> Vec<(&'static str, ObjectAccess)> {
+    let account = Some(ObjectOwner::Account("444455556666".to_owned()));
+    let acl = Some(CannedAcl::PublicRead.acl(&"a1".repeat(32), &"b2".repeat(32)));
+    vec![
+        ("owner", ObjectAccess { owner: account.clone(), acl: None }),
+        ("ACL", ObjectAccess { owner: None, acl: acl.clone() }),
+        ("owner and ACL", ObjectAccess { owner: account, acl }),
+        ("nobody's", ObjectAccess { owner: Some(ObjectOwner::Anonymous), acl: None }),
+    ]
 }
 
 fn versions() -> Vec<Golden> {
@@ -189,6 +224,13 @@ fn versions() -> Vec<Golden> {
         ));
         goldens.push(golden_row(&format!("noncurrent version, {mode:?}"), &row, &Noncurrent(noncurrent)));
     }
+    for (what, access) in accesses() {
+        let record = ObjectRecord { access: Some(access), ..plain_version() };
+        let row = object_row(&BUCKET, &key());
+        goldens.push(golden_row(&format!("current version, {what}"), &row, &Current(record.clone())));
+        let row = version_row(&BUCKET, &key(), &POSITION);
+        goldens.push(golden_row(&format!("noncurrent version, {what}"), &row, &Noncurrent(record)));
+    }
     for algorithm in ChecksumAlgorithm::ALL {
         let mut record = plain_version();
         let body = record.body.as_mut().expect("a version");
@@ -206,6 +248,13 @@ fn uploads() -> Vec<Golden> {
         checksum: Some((algorithm_number(ChecksumAlgorithm::Crc64Nvme), ChecksumKind::FullObject)),
         holder_id: HOLDER,
         began_over: Some(POSITION),
+        access: None,
+        initiator: None,
+    };
+    let of_others = UploadRecord {
+        access: Some(accesses().remove(2).1),
+        initiator: text("arn:aws:iam::444455556666:user/u"),
+        ..upload.clone()
     };
     let least = UploadRecord { meta: ObjectMeta::default(), checksum: None, began_over: None, ..upload.clone() };
     let row = upload_row(&BUCKET, &key(), &UPLOAD);
@@ -213,6 +262,7 @@ fn uploads() -> Vec<Golden> {
     vec![
         golden_row("upload", &row, &upload),
         golden_row("upload, least", &row, &least),
+        golden_row("upload of others", &row, &of_others),
         golden_row("part", &part_row(&UPLOAD, 7), &part()),
         golden_row("layout", &id_row(&CONTENT), &Layout { parts: vec![part(), bare] }),
         golden_row("pending", &id_row(&CONTENT), &Pending { since_ms: NOW_MS }),

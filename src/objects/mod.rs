@@ -2,6 +2,7 @@
 //!
 //! A write is one index commit; everything before it (blobs in the store) is invisible and swept if it never comes.
 
+mod acl;
 mod bucket;
 mod bucket_policy;
 mod complete;
@@ -22,6 +23,7 @@ mod upload_ids;
 mod versions;
 mod write;
 
+pub use acl::{ObjectAccess, ObjectOwner, Standing};
 pub use bucket::{BucketPage, ListBuckets, NewBucket};
 pub use bucket_policy::BucketPolicy;
 pub use copy::CopyObject;

@@ -8,7 +8,8 @@ use super::record::{
 };
 use super::versions::{COMMIT_TRIES, READER_GRACE, prefix_range, read_row};
 use super::{
-    BeganOver, Bucket, ChecksumKind, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId, WriteCondition,
+    BeganOver, Bucket, ChecksumKind, ObjectAccess, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId,
+    WriteCondition,
 };
 use crate::auth::{Grant, Payload};
 use crate::crypto::{Checksum, ChecksumAlgorithm, ObjectKeys};
@@ -30,6 +31,10 @@ pub struct NewUpload<'a> {
     pub plan: SealPlan,
     /// Algorithm and type of its checksum, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Owner and ACL of the object to be, if they are not the bucket's owner and private.
+    pub access: Option<ObjectAccess>,
+    /// The ARN of who begins it, unless that is the root of the bucket's owner.
+    pub initiator: Option<String>,
 }
 
 /// An upload under way.
@@ -49,6 +54,10 @@ pub struct Upload {
     pub envelope: Envelope,
     /// Algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Owner and ACL of the object to be; see [`Bucket::in_force`].
+    pub access: Option<ObjectAccess>,
+    /// The ARN of who began it; none for the root of the bucket's owner, and where it is not known.
+    pub initiator: Option<String>,
     /// Bound into the wrapping of its keys and into its streams.
     pub(crate) holder_id: [u8; 16],
     pub(crate) began_over: BeganOver,
@@ -145,7 +154,7 @@ pub struct UploadsPage {
 impl Objects {
     /// Starts an upload. `grant`: `s3:PutObject`.
     pub async fn create_upload(&self, grant: &Grant, new: NewUpload<'_>) -> Result<Upload, ObjectsError> {
-        let NewUpload { bucket, key, meta, plan, checksum } = new;
+        let NewUpload { bucket, key, meta, plan, checksum, access, initiator } = new;
         grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
         let holder_id: Id = self.sources.random();
         let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
@@ -161,6 +170,8 @@ impl Objects {
             checksum: checksum.map(|(algorithm, kind)| (algorithm_number(algorithm), kind)),
             holder_id,
             began_over: current.map(|current| current.value.0.position),
+            access,
+            initiator,
         };
         let row = upload_row(&bucket.id, key, &upload_id.0);
         let mut bucket = bucket.clone();
@@ -405,6 +416,8 @@ fn upload_of(
         meta: value.meta,
         envelope: value.envelope,
         checksum,
+        access: value.access,
+        initiator: value.initiator,
         holder_id: value.holder_id,
         began_over: BeganOver(value.began_over),
         row,

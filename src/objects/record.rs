@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::acl::ObjectAccess;
 use super::types::{
     Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, PolicyReference, VersionId,
     Versioning,
@@ -9,7 +10,7 @@ use super::types::{
 use crate::crypto::{Checksum, ChecksumAlgorithm};
 use crate::index::{Record, Stamp, Table, Tuple};
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
-use crate::policy::PublicAccessBlock;
+use crate::policy::{Acl, PublicAccessBlock};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -43,6 +44,12 @@ pub(super) struct BucketRecord {
     /// None in rows from before there were such blocks, and where it was deleted.
     #[n(9)]
     pub(super) public_access_block: Option<PublicAccessBlock>,
+    /// None: private.
+    #[n(10)]
+    pub(super) acl: Option<Acl>,
+    /// None: the bucket's owner pays.
+    #[n(11)]
+    pub(super) requester_pays: Option<bool>,
 }
 
 /// The policy of a bucket.
@@ -185,6 +192,9 @@ pub(super) struct ObjectRecord {
     /// None: a delete marker.
     #[n(4)]
     pub(super) body: Option<BodyRecord>,
+    /// None: the bucket's owner's, and private.
+    #[n(5)]
+    pub(super) access: Option<ObjectAccess>,
 }
 
 /// What a version has and a delete marker has not.
@@ -349,6 +359,12 @@ pub(super) struct UploadRecord {
     /// Position of the version that was current when it began.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub(super) began_over: Option<Id>,
+    /// Of the object to be.
+    #[n(6)]
+    pub(super) access: Option<ObjectAccess>,
+    /// The ARN of who began it; none in rows from before it was kept, and where that was the root of the bucket's owner.
+    #[n(7)]
+    pub(super) initiator: Option<String>,
 }
 
 impl Record for UploadRecord {
@@ -415,11 +431,13 @@ impl BucketRecord {
             ownership: self.ownership(),
             policy: self.policy,
             public_access_block: self.public_access_block,
+            acl: self.acl.clone(),
+            requester_pays: self.requester_pays == Some(true),
             stamp,
         })
     }
 
-    fn ownership(&self) -> Option<ObjectOwnership> {
+    pub(super) fn ownership(&self) -> Option<ObjectOwnership> {
         match self.ownership {
             None => Some(ObjectOwnership::BucketOwnerEnforced),
             Some(OwnershipRecord::Controls(ownership)) => Some(ownership),
@@ -455,6 +473,7 @@ impl ObjectRecord {
             envelope: body.envelope,
             parts: body.parts,
             content: body.content,
+            access: self.access,
         })
     }
 }
@@ -498,7 +517,7 @@ mod tests {
             (read.ownership(), read.id, read.closing),
             (Some(ObjectOwnership::BucketOwnerEnforced), [7; 16], false)
         );
-        assert_eq!((read.policy, read.public_access_block), (None, None));
+        assert_eq!((read.policy, read.public_access_block, &read.acl, read.requester_pays), (None, None, &None, None));
         for ownership in ObjectOwnership::ALL.into_iter().map(Some).chain([None]) {
             let record = BucketRecord { ownership: Some(OwnershipRecord::new(ownership)), ..read.clone() };
             let again: BucketRecord = minicbor::decode(&minicbor::to_vec(&record).unwrap()).unwrap();

@@ -18,7 +18,7 @@ use crate::auth::{Access, Resource, system};
 use crate::crypto::{PlainRange, SealedRange, crc64_nvme, sealed_len};
 use crate::index::{Direction, KeyRange, Record, Stored, Table, TupleReader};
 use crate::names::{BucketName, object_arn};
-use crate::policy::{NoContext, Target};
+use crate::policy::{Acls, NoContext, Target};
 use crate::sse::{Mode, ObjectRef, suite_of};
 
 /// Rows read at once.
@@ -246,7 +246,7 @@ impl Scrub<'_> {
         let resource = Resource { arn: object_arn(&bucket.name, &key), owner: bucket.owner.clone() };
         let grant = self
             .access
-            .authorize("s3:GetObject", resource, &Target::Bucket { policy: None }, &NoContext)
+            .authorize("s3:GetObject", resource, &Target::Bucket { policy: None, acls: Acls::default() }, &NoContext)
             .map_err(|d| ObjectsError::Internal(d.message))?;
         let object = ObjectRef { bucket: &bucket.name, key: &key, id: info.holder_id };
         let keys = self.objects.sse.open(&self.access, object, &info.envelope, None).await?;

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use super::acl::ObjectAccess;
 use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::Stamp;
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
-use crate::policy::PublicAccessBlock;
+use crate::policy::{Acl, PublicAccessBlock};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -101,6 +102,10 @@ pub struct Bucket {
     pub policy: Option<PolicyReference>,
     /// Its public access block, if it is configured.
     pub public_access_block: Option<PublicAccessBlock>,
+    /// Its ACL; none: private.
+    pub acl: Option<Acl>,
+    /// Others than its owner pay for their requests, and have to say so.
+    pub requester_pays: bool,
     /// The version of the row that this was read from: a write commits only while the bucket is as it was.
     pub(crate) stamp: Stamp,
 }
@@ -239,6 +244,8 @@ pub struct ObjectInfo {
     pub envelope: Envelope,
     /// Number of parts, for objects that were uploaded in parts.
     pub parts: Option<u32>,
+    /// Owner and ACL, as far as they differ from the bucket's owner and a private ACL; see [`Bucket::in_force`].
+    pub access: Option<ObjectAccess>,
     /// Where its bytes are.
     pub(super) content: super::record::Content,
 }

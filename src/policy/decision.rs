@@ -44,6 +44,8 @@ pub enum Layer {
     Session,
     /// A grant on a key.
     Grant,
+    /// The access control list of a bucket or an object.
+    Acl,
 }
 
 impl Decision<'_> {
@@ -57,6 +59,10 @@ impl Decision<'_> {
     /// S3 says nothing but `Access Denied` to callers of other accounts and to those who did not sign. KMS does not
     /// tell callers of other accounts whether a key is missing or its policy does not allow them.
     pub fn denial(&self, request: &Request<'_>) -> String {
+        // An object in the account's bucket that another account owns: AWS's text is not recorded.
+        if *self == Self::ImplicitDeny(Layer::Acl) {
+            return "Access Denied".to_owned();
+        }
         let subject = &request.subject;
         let (action, resource) = (request.action, request.resource);
         let s3 = action.starts_with("s3:");
@@ -101,8 +107,8 @@ impl Layer {
     fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity-based policy",
-            // A grant never denies, so that it is never named to a client.
-            Self::Resource | Self::Grant => "resource-based policy",
+            // Grants and ACLs never deny, so that they are never named to a client.
+            Self::Resource | Self::Grant | Self::Acl => "resource-based policy",
             Self::Trust => "role trust policy",
             Self::Boundary => "permissions boundary",
             Self::Session => "session policy",
@@ -113,7 +119,7 @@ impl Layer {
         match self {
             Self::Identity => format!("an {}", self.name()),
             Self::Trust => format!("the {}", self.name()),
-            Self::Resource | Self::Grant | Self::Boundary | Self::Session => format!("a {}", self.name()),
+            Self::Resource | Self::Grant | Self::Acl | Self::Boundary | Self::Session => format!("a {}", self.name()),
         }
     }
 }

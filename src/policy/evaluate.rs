@@ -1,12 +1,14 @@
 //! The decision.
 //!
 //! An explicit deny in any policy decides first. Then, where caller and resource belong to one account, one side is
-//! enough: the caller's identity policies within its permissions boundary and session policy, or the resource's policy.
+//! enough: the caller's identity policies within its permissions boundary and session policy, or the resource's policy
+//! (of a bucket also its ACL).
 //! Keys and roles differ: their own policy is the primary one, and identity policies count only where it names the
 //! account. Across accounts both sides have to allow.
 
 use std::sync::Arc;
 
+use super::acl::Acls;
 use super::context::{Context, Facts};
 use super::decision::{Decision, Layer, Source};
 use super::document::{Action, Effect, Policy};
@@ -68,6 +70,8 @@ pub enum Target<'a> {
     Bucket {
         /// The bucket's policy, if it has one.
         policy: Option<&'a Policy>,
+        /// What ACLs say beside it.
+        acls: Acls<'a>,
     },
     /// A KMS key.
     Key {
@@ -126,7 +130,7 @@ fn decide<'a>(
 
     let own = OwnSide { identity, within_boundary: boundary.is_some(), within_session: session.is_some() };
     let primary = matches!(target, Target::Key { .. } | Target::Role { .. });
-    Ok(combine(request, own, resource, primary, target.layer()))
+    Ok(combine(request, own, resource, primary, target))
 }
 
 /// What the subject's own policies say.
@@ -143,8 +147,9 @@ fn combine<'a>(
     own: OwnSide<'a>,
     resource: Allowed<'a>,
     primary: bool,
-    resource_layer: Layer,
+    target: &Target<'a>,
 ) -> Decision<'a> {
+    let resource_layer = target.layer();
     let within = |source| match (own.within_boundary, own.within_session) {
         (false, _) => Decision::ImplicitDeny(Layer::Boundary),
         (true, false) => Decision::ImplicitDeny(Layer::Session),
@@ -160,7 +165,7 @@ fn combine<'a>(
             Some(_) | None => Decision::ImplicitDeny(resource_layer),
         };
     }
-    let same_account = request.subject.account == request.owner;
+    let same_account = request.subject.account == target.owner(request);
     match resource {
         None if primary || !same_account => Decision::ImplicitDeny(resource_layer),
         None => by_identity(&own),
@@ -170,11 +175,23 @@ fn combine<'a>(
     }
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     fn layer(&self) -> Layer {
         match self {
+            Self::Bucket { acls: Acls { other_owner: Some(_), .. }, .. } => Layer::Acl,
             Self::Account | Self::Bucket { .. } | Self::Key { .. } => Layer::Resource,
             Self::Role { .. } => Layer::Trust,
+        }
+    }
+
+    /// The account whose policies alone are enough.
+    fn owner<'r>(&self, request: &Request<'r>) -> &'r str
+    where
+        'a: 'r,
+    {
+        match self {
+            Self::Bucket { acls, .. } => acls.other_owner.unwrap_or(request.owner),
+            _ => request.owner,
         }
     }
 }
@@ -190,10 +207,15 @@ fn resource_side<'a>(
     let unsigned = request.subject.kind == SubjectKind::Anonymous;
     match *target {
         Target::Key { .. } | Target::Role { .. } if unsigned => Ok(None),
-        Target::Account | Target::Bucket { policy: None } => Ok(None),
-        Target::Bucket { policy: Some(policy) } => {
-            let result = scan(request, facts, Layer::Resource, [("", policy)], bounded);
-            if owner_cannot_lock_itself_out(request) { Ok(result.unwrap_or_default()) } else { result }
+        Target::Account => Ok(None),
+        Target::Bucket { policy, acls } => {
+            let result = scan(request, facts, Layer::Resource, policy.map(|policy| ("", policy)), bounded);
+            let by_policy = if owner_cannot_lock_itself_out(request) { result.unwrap_or_default() } else { result? };
+            let by_policy = by_policy.filter(|_| acls.other_owner.is_none());
+            let by_acl = acls
+                .allow(&request.subject, request.action)
+                .map(|(named, statement)| (named, Source { layer: Layer::Acl, policy: "", statement, sid: None }));
+            Ok(if by_policy.map(|(named, _)| named) < by_acl.map(|(named, _)| named) { by_acl } else { by_policy })
         }
         Target::Role { trust } => scan(request, facts, Layer::Trust, [("", trust)], bounded),
         Target::Key { policy, grants, encryption_context } => {

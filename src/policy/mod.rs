@@ -1,7 +1,7 @@
 //! The policy engine: who may do what, as AWS decides it. Pure: documents and facts in, a decision with its reason out.
 //!
-//! It serves identity policies, permissions boundaries, session policies, bucket policies, key policies with their
-//! grants, and trust policies, for S3, KMS, IAM and STS alike.
+//! It serves identity policies, permissions boundaries, session policies, bucket policies and ACLs, key policies with
+//! their grants, and trust policies, for S3, KMS, IAM and STS alike.
 //!
 //! # How it is used
 //!
@@ -66,7 +66,7 @@
 //! };
 //! let identity = [Attached { name: "home".into(), policy: home.into() }];
 //! let own = SubjectPolicies { identity: &identity, ..SubjectPolicies::default() };
-//! let target = Target::Bucket { policy: Some(&bucket_policy) };
+//! let target = Target::Bucket { policy: Some(&bucket_policy), acls: Acls::default() };
 //! assert!(evaluate(&request, &own, &target).is_allowed());
 //!
 //! // A refusal says why, to the log and to the client:
@@ -105,6 +105,7 @@
 //! that does not exist just never applies. S3 refuses a bucket policy that names such a one, or that asks an action for
 //! what it does not have: [`Policy::check_for_bucket`], over the table in `s3_actions.rs`.
 
+mod acl;
 mod bucket_policy;
 mod condition;
 mod context;
@@ -126,6 +127,9 @@ mod s3_actions;
 mod simulate;
 mod value;
 
+pub use acl::{
+    ACL_GRANTS_MAX, ANONYMOUS_ID, Acl, AclGrant, AclScope, Acls, CannedAcl, EXEC_READ_ID, Grantee, Group, Permission,
+};
 pub use context::{Context, NoContext};
 pub use decision::{Decision, Layer, Source};
 pub use document::{Effect, Kind, Policy};

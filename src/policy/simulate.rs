@@ -207,7 +207,7 @@ impl Matched {
 fn policy_type(layer: Layer) -> &'static str {
     match layer {
         Layer::Boundary => "Permissions Boundary Policy",
-        Layer::Resource | Layer::Trust | Layer::Grant => "Resource Policy",
+        Layer::Resource | Layer::Trust | Layer::Grant | Layer::Acl => "Resource Policy",
         Layer::Identity | Layer::Session => "IAM Policy",
     }
 }

@@ -42,7 +42,7 @@ impl Context for TextContext {
     }
 }
 
-fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
+pub(super) fn fixture<T: serde::de::DeserializeOwned>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/policy").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -64,8 +64,9 @@ pub(super) fn subject(name: &str) -> Subject<'static> {
     const ONE: &str = "111122223333";
     const OTHER: &str = "444455556666";
     const ONE_CANONICAL: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+    const OTHER_CANONICAL: &str = "2222222222222222222222222222222222222222222222222222222222222222";
     let subject = |kind, arn, user_id| Subject { kind, account: ONE, canonical_id: ONE_CANONICAL, arn, user_id };
-    let other = |kind, arn| Subject { kind, account: OTHER, canonical_id: "", arn, user_id: "AIDAOTHER" };
+    let other = |kind, arn| Subject { kind, account: OTHER, canonical_id: OTHER_CANONICAL, arn, user_id: "AIDAOTHER" };
     let alone = |kind| Subject { kind, ..Subject::ANONYMOUS };
     match name {
         "anonymous" => Subject::ANONYMOUS,
@@ -95,6 +96,7 @@ pub(super) fn subject(name: &str) -> Subject<'static> {
         "job" => alone(SubjectKind::WebIdentity {
             provider: "arn:aws:iam::111122223333:oidc-provider/issuer.example.com/pool",
         }),
+        "log service" => alone(SubjectKind::Service { name: "logging.s3.amazonaws.com" }),
         "s3 service" => alone(SubjectKind::Service { name: "s3.amazonaws.com" }),
         "trail service" => alone(SubjectKind::Service { name: "cloudtrail.amazonaws.com" }),
         other => panic!("nobody is called {other}"),
@@ -214,7 +216,7 @@ fn applies(effect: &str, condition: &Json, context: &TextContext) -> bool {
     };
     let identity = [Attached { name: "own".into(), policy: policy.into() }];
     let own = SubjectPolicies { identity: &identity, ..SubjectPolicies::default() };
-    match evaluate(&request, &own, &Target::Bucket { policy: None }) {
+    match evaluate(&request, &own, &Target::Bucket { policy: None, acls: Acls::default() }) {
         Decision::Allow(_) => effect == "Allow",
         Decision::ExplicitDeny(_) => true,
         Decision::ImplicitDeny(_) => false,
@@ -327,7 +329,7 @@ fn check(
     let policy = policies.get(&case.on);
     let target = match (policy.map(Policy::kind), case.on.as_str()) {
         (None, "account") => Target::Account,
-        (None, "bucket") | (Some(Kind::Bucket), _) => Target::Bucket { policy },
+        (None, "bucket") | (Some(Kind::Bucket), _) => Target::Bucket { policy, acls: Acls::default() },
         (Some(Kind::Key), _) => Target::Key { policy: policy.unwrap(), grants: &grants, encryption_context: &pairs },
         (Some(Kind::Trust), _) => Target::Role { trust: policy.unwrap() },
         (_, other) => panic!("nothing to act on: {other}"),

@@ -1,11 +1,11 @@
-//! What stands before a bucket and its objects: the bucket's policy, and the public access blocks that limit it.
+//! What stands before a bucket and its objects: the bucket's policy, ACLs, and the public access blocks that limit them.
 
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::auth::Access;
-use crate::objects::{Bucket, BucketPolicy, ObjectsError};
-use crate::policy::{Key, PublicAccessBlock, Target};
+use crate::objects::{Bucket, BucketPolicy, ObjectsError, Standing};
+use crate::policy::{AclScope, Acls, Key, PublicAccessBlock, Target};
 
 /// As it is when the request comes: read once, asked for every action of the request.
 #[derive(Debug, Clone)]
@@ -13,6 +13,25 @@ pub(crate) struct Before {
     policy: Option<Arc<BucketPolicy>>,
     /// The bucket's block and its account's together.
     pub(crate) block: PublicAccessBlock,
+}
+
+/// What of a bucket an action is about, as ACLs see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum View<'a> {
+    /// The bucket.
+    Bucket,
+    /// An object that is written or deleted.
+    Write {
+        /// Nothing is there that belongs to another account than the caller's.
+        free: bool,
+    },
+    /// An upload that goes on or is dropped.
+    Upload {
+        /// The caller's account began it.
+        own: bool,
+    },
+    /// An object as it is.
+    Object(&'a Standing),
 }
 
 impl Before {
@@ -29,11 +48,38 @@ impl Before {
     }
 
     /// For a decision on the caller. A bucket that a block closes to it lets it in by nothing.
-    pub(crate) fn target(&self, access: &Access, bucket: &Bucket) -> Target<'_> {
+    pub(crate) fn target<'a>(&'a self, access: &Access, bucket: &'a Bucket, view: View<'a>) -> Target<'a> {
         let public = self.policy.as_ref().is_some_and(|policy| policy.public);
         let closed = |subject| self.block.closes(public, bucket.owner.as_str(), &subject);
-        let open = !access.subject().is_some_and(closed);
-        Target::Bucket { policy: self.policy.as_ref().filter(|_| open).map(|policy| &policy.policy) }
+        if access.subject().is_some_and(closed) {
+            return Target::Bucket { policy: None, acls: Acls::default() };
+        }
+        let acls = self.acls(bucket, view);
+        Target::Bucket { policy: self.policy.as_ref().map(|policy| &policy.policy), acls }
+    }
+
+    fn acls<'a>(&self, bucket: &'a Bucket, view: View<'a>) -> Acls<'a> {
+        let ignore_public = self.block.ignore_public_acls;
+        if let View::Upload { own: true } = view {
+            return Acls { scope: AclScope::OwnUpload, ..Acls::default() };
+        }
+        if !bucket.acls_on() {
+            return Acls::default();
+        }
+        let of_bucket = |scope| Acls { acl: bucket.acl.as_ref(), scope, ignore_public, other_owner: None };
+        match view {
+            View::Bucket => of_bucket(AclScope::Bucket),
+            View::Write { free } => of_bucket(AclScope::Write { free }),
+            View::Upload { .. } => Acls::default(),
+            // Who may list the bucket is told that there is no such object, and not that reading it is denied.
+            View::Object(Standing::Absent) => of_bucket(AclScope::Object),
+            View::Object(Standing::Object(access)) => Acls {
+                acl: access.as_ref().and_then(|access| access.acl.as_ref()),
+                scope: AclScope::Object,
+                ignore_public,
+                other_owner: access.as_ref().and_then(|access| Some(access.owner.as_ref()?.name())),
+            },
+        }
     }
 
     /// The policy, for those who may read it.

@@ -2,12 +2,15 @@
 
 use http::HeaderMap;
 
+use super::asked::OtherKeys;
 use super::before::Before;
 use super::conditions::{self, ReadConditions};
 use super::cx::{Cx, TagsDecide};
 use super::error::Error;
 use super::fields::filled;
+use super::object_answer::Answer;
 use super::object_read::absent;
+use super::payer;
 use super::serve::{check_expected_owner, parse_key};
 use super::sse_headers;
 use super::version_id;
@@ -84,8 +87,11 @@ impl Source {
         // Seen of AWS: the tags of a part's source decide, those of an object that is copied whole do not.
         let tags = if cx.query.has("uploadId") { TagsDecide::All } else { TagsDecide::Denials };
         let grant = cx.grant_existing(action, (&bucket, &before), (&key, version), tags).await?;
+        let named_version = version.map(|version| version.to_string());
         let found = cx.app.objects.head(&grant, &bucket, &key, version).await;
         let info = found.map_err(|error| not_found(cx, error, (&bucket, &before), &key, named.version))?;
+        let keys = OtherKeys { version: named_version, existing_tags: info.meta.tags.clone(), ..OtherKeys::default() };
+        cx.confirm_as(&grant, (&bucket, &before), &info, &keys)?;
         cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;
         ReadConditions::parse(headers, &conditions::COPY_SOURCE).check_source(&info, cx.app.sources.now())?;
         Ok(Self { bucket, info, by_version: version.is_some(), before, tags, grant, customer })
@@ -107,6 +113,13 @@ impl Source {
     /// The leave to read it.
     pub(crate) fn grant(&self) -> &Grant {
         &self.grant
+    }
+
+    /// Says that the requester pays for reading the source.
+    pub(crate) fn tell_charged(&self, cx: &Cx, answer: &mut Answer) {
+        if payer::is_requester(&self.bucket, &cx.access) {
+            answer.set(payer::CHARGED, payer::REQUESTER);
+        }
     }
 
     /// `x-amz-copy-source-version-id`
@@ -134,6 +147,7 @@ async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucke
         cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))?
     };
     check_expected_owner(&bucket, filled(headers, "x-amz-source-expected-bucket-owner")?)?;
+    payer::check(&bucket, &cx.access, headers)?;
     Ok(bucket)
 }
 

@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::asked::OtherKeys;
-use super::before::Before;
+use super::before::{Before, View};
 use super::error::Error;
 use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
-use super::table::Action;
+use super::standing::{self, Looked};
+use super::table::{Action, Row};
 
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::{Bucket, VersionId};
+use crate::objects::{Bucket, ObjectAccess, ObjectInfo, Standing, VersionId};
 use crate::policy::{Context, Key, Target};
 use crate::wire::RequestId;
 
@@ -56,6 +57,8 @@ pub(crate) enum CxBody {
 pub(crate) struct Cx {
     pub(crate) app: Arc<App>,
     pub(crate) access: Access,
+    /// The operation.
+    pub(crate) row: &'static Row,
     /// The row's action, for rows whose handler asks for each object.
     pub(crate) action: Action,
     /// The row's action on the target, allowed; none where it is asked for object by object.
@@ -119,6 +122,12 @@ impl Cx {
         Owner::of(&self.app.directory, account)
     }
 
+    /// Who owns an object of the bucket, if not the bucket's owner.
+    pub(crate) fn owner_of<'a>(&'a self, access: Option<&'a ObjectAccess>) -> Option<Owner<'a>> {
+        let owner = self.bucket().in_force(access)?.owner.as_ref()?;
+        Some(Owner::of_object(&self.app.directory, owner))
+    }
+
     /// The body of a row with `Body::Small`.
     pub(crate) fn whole(&self) -> &Bytes {
         match &self.body {
@@ -135,18 +144,51 @@ impl Cx {
         }
     }
 
-    /// Asks for a second action on what the request is about.
+    /// Asks for a second action on the object that the request writes.
     pub(crate) fn grant_object(&self, action: &'static str, bucket: &Bucket, key: &ObjectKey) -> Result<Grant, Error> {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
         let keys = self.known.keys(&self.head, &self.query);
-        Ok(self.access.authorize(action, resource, &self.before.target(&self.access, bucket), &keys)?)
+        let free = matches!(self.known.looked, Looked::Write { free: true });
+        let target = self.before.target(&self.access, bucket, View::Write { free });
+        Ok(self.access.authorize(action, resource, &target, &keys)?)
     }
 
-    /// Asks for an action on an object of the bucket with condition keys of its own.
-    pub(crate) fn grant_item(&self, action: &'static str, key: &ObjectKey, keys: &dyn Context) -> Result<Grant, Error> {
+    /// Asks for leave to delete an object of the bucket, with condition keys of its own.
+    pub(crate) async fn grant_item<C: Context + Sync>(
+        &self,
+        action: &'static str,
+        key: &ObjectKey,
+        keys: &C,
+    ) -> Result<Grant, Error> {
         let bucket = self.bucket();
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-        Ok(self.access.authorize(action, resource, &self.before.target(&self.access, bucket), keys)?)
+        let free = standing::is_free(&self.app, &self.access, (bucket, key)).await?;
+        let target = self.before.target(&self.access, bucket, View::Write { free });
+        Ok(self.access.authorize(action, resource, &target, keys)?)
+    }
+
+    /// Asks once more for the row's action on an object of the bucket, now that it is found, where its ACL decides: it
+    /// may be another one than when leave was asked for.
+    pub(crate) fn confirm(&self, info: &ObjectInfo) -> Result<(), Error> {
+        let keys = self.known.keys(&self.head, &self.query);
+        self.confirm_as(self.grant(), (self.bucket(), &self.before), info, &keys)
+    }
+
+    /// As [`Self::confirm`], of any action on an object of any bucket.
+    pub(crate) fn confirm_as(
+        &self,
+        grant: &Grant,
+        (bucket, before): (&Bucket, &Before),
+        info: &ObjectInfo,
+        keys: &dyn Context,
+    ) -> Result<(), Error> {
+        if !bucket.acls_on() {
+            return Ok(());
+        }
+        let standing = Standing::Object(info.access.clone());
+        let target = before.target(&self.access, bucket, View::Object(&standing));
+        self.access.authorize(grant.action(), grant.resource().clone(), &target, keys)?;
+        Ok(())
     }
 
     /// Asks for an action on the current state of an object of any bucket: the source of a copy, or what a request that
@@ -159,7 +201,8 @@ impl Cx {
         decide: TagsDecide,
     ) -> Result<Grant, Error> {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-        let target = before.target(&self.access, bucket);
+        let standing = standing::standing(&self.app, (bucket, key), version).await?;
+        let target = before.target(&self.access, bucket, View::Object(&standing));
         let mut keys = OtherKeys { version: version.map(|version| version.to_string()), ..OtherKeys::default() };
         if before.names_key(&self.access, Key::S3ExistingObjectTag) {
             if decide == TagsDecide::Denials {
@@ -195,6 +238,6 @@ impl Cx {
     ) -> Result<Grant, Error> {
         let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
         let keys = self.known.keys(&self.head, &self.query);
-        Ok(self.access.authorize(action, resource, &before.target(&self.access, bucket), &keys)?)
+        Ok(self.access.authorize(action, resource, &before.target(&self.access, bucket, View::Bucket), &keys)?)
     }
 }

@@ -8,6 +8,7 @@ use super::cx::Addressed;
 use super::object_tags;
 use super::ops::create_bucket;
 use super::query::Query;
+use super::standing::Looked;
 use super::table::Row;
 use super::tags::{self, Tags};
 use super::uploads;
@@ -56,6 +57,8 @@ pub(crate) struct Known {
     pub(super) creates: Option<bool>,
     /// `s3:x-amz-copy-source`: bucket and key, decoded, so that no other spelling gets past a policy.
     pub(super) copy_source: Option<String>,
+    /// What ACLs make the decision depend on.
+    pub(super) looked: Looked,
 }
 
 /// What it is found out from and for.
@@ -104,6 +107,8 @@ impl Known {
             _ => {}
         }
         let Addressed::Object(bucket, key) = addressed else { return Ok(known) };
+        let action = asking.row.action.plain;
+        known.looked = Looked::up(asking.app, asking.access, action, (bucket, key), query).await?;
         if DECIDED_BY_TAGS.contains(&row) && asking.names(Key::S3ExistingObjectTag) {
             let version = version_id::of_query(query).ok().flatten();
             known.existing_tags = asking.app.objects.existing_tags(bucket, key, version).await?;

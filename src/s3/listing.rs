@@ -1,6 +1,7 @@
 //! What the list operations have in common: page sizes, the encoding of keys, and how entries are written.
 
 use super::checksum_headers::kind_name;
+use super::cx::Cx;
 use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
@@ -86,10 +87,13 @@ pub(crate) struct Entry<'a> {
     pub(crate) plain_len: u64,
     pub(crate) storage_class: Option<&'a str>,
     pub(crate) checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    /// Whose it is, if not the bucket's owner's.
+    pub(crate) owner: Option<Owner<'a>>,
 }
 
-impl<'a> From<&'a ObjectInfo> for Entry<'a> {
-    fn from(info: &'a ObjectInfo) -> Self {
+impl<'a> Entry<'a> {
+    /// What is shown of an object of `cx`'s bucket.
+    pub(crate) fn of(cx: &'a Cx, info: &'a ObjectInfo) -> Self {
         Self {
             key: info.key.as_str(),
             etag: &info.etag,
@@ -97,6 +101,7 @@ impl<'a> From<&'a ObjectInfo> for Entry<'a> {
             plain_len: info.plain_len,
             storage_class: info.meta.storage_class.as_deref(),
             checksum: info.checksum.as_ref().map(|c| (c.checksum.algorithm, c.kind)),
+            owner: cx.owner_of(info.access.as_ref()),
         }
     }
 }
@@ -116,7 +121,7 @@ impl Entry<'_> {
             encoding.leaf(w, "Key", self.key);
             self.write_facts(w);
             if let Some(owner) = owner {
-                owner.write(w, "Owner");
+                self.owner.as_ref().unwrap_or(owner).write(w, "Owner");
             }
             write_storage_class(w, self.storage_class);
         });

@@ -1,6 +1,8 @@
 //! The S3 protocol: routing by the operation table, requests in, XML and headers out.
 
 mod acl_headers;
+mod acl_xml;
+mod acls;
 mod address;
 mod asked;
 mod before;
@@ -24,11 +26,13 @@ mod object_read;
 mod object_tags;
 mod ops;
 mod owner;
+mod payer;
 mod query;
 mod range;
 mod route;
 mod serve;
 mod sse_headers;
+mod standing;
 mod table;
 mod tags;
 mod token;

@@ -155,6 +155,7 @@ impl Found {
         let objects = &cx.app.objects;
         let found = objects.head(cx.grant(), cx.bucket(), cx.key(), input.version).await;
         let info = found.map_err(|error| absent(cx, error, (cx.bucket(), &cx.before)))?;
+        cx.confirm(&info)?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         objects.sse().check_transport(&cx.access, &info.envelope)?;
         input.conditions.check_read(&info, cx.app.sources.now())?;

@@ -6,13 +6,14 @@ use bytes::Bytes;
 
 use super::address::{self, Address};
 use super::asked::RequestKeys;
-use super::before::Before;
+use super::before::{Before, View};
 use super::code::Code;
 use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
 use super::keep_alive;
 use super::known::{Asking, Known};
+use super::payer;
 use super::query::Query;
 use super::route;
 use super::sse_headers;
@@ -148,10 +149,13 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        let (access, address) = (signed.access.clone(), signed.address.clone());
+        let (access, named) = (signed.access.clone(), (signed.address.bucket.clone(), signed.address.key.clone()));
         let outcome = perform(app, row, signed).await;
-        if let Err(error) = &outcome {
-            trail::record_denial(app, row, &access, &address, error).await?;
+        if let Err(error) = &outcome
+            && error.code() == Code::AccessDenied
+        {
+            let named = (named.0.as_deref(), named.1.as_deref());
+            trail::record_denied(app, row, &access, named, error).await?;
         }
         return outcome.map(|(answer, _)| answer);
     }
@@ -166,13 +170,13 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
 
 /// A management call: when this returns its one record is durable.
 async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
-    let (access, address) = (signed.access.clone(), signed.address.clone());
+    let (access, bucket) = (signed.access.clone(), signed.address.bucket.clone());
     let outcome = match perform(&app, row, signed).await {
         Ok((answer, Some(_recorded))) => return Ok(answer),
         Ok((answer, None)) => Ok(answer),
         Err(error) => Err(error),
     };
-    trail::record(&app, row, &access, &address, outcome.as_ref().err()).await?;
+    trail::record(&app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
     outcome
 }
 
@@ -209,14 +213,32 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
         (_, body) => CxBody::Whole(body.whole(row).await?),
     };
     let (action, request_id) = (row.action, asked.request_id.clone());
-    let cx =
-        Cx { app: Arc::clone(app), access, action, grant, head, query, request_id, addressed, before, known, body };
+    let charged = match &addressed {
+        Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => {
+            payer::is_charged(row) && payer::is_requester(bucket, &access)
+        }
+        Addressed::Service | Addressed::NewBucket(_) => false,
+    };
+    let cx = Cx {
+        app: Arc::clone(app),
+        access,
+        row,
+        action,
+        grant,
+        head,
+        query,
+        request_id,
+        addressed,
+        before,
+        known,
+        body,
+    };
     match handler {
-        Handler::Answer(run) => Ok((run(cx).await?, None)),
+        Handler::Answer(run) => Ok((payer::tell(charged, run(cx).await?), None)),
         Handler::Long(run) => {
             let app = Arc::clone(app);
             let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
-            Ok((keep_alive::answer(run(cx), conclude).await?, None))
+            Ok((payer::tell(charged, keep_alive::answer(run(cx), conclude).await?), None))
         }
         Handler::Change(run) => {
             let event = trail::change(row, &cx);
@@ -308,6 +330,9 @@ async fn resolve_target(
     let bucket = app.objects.bucket(&name).await?;
     check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
+    if payer::is_charged(row) {
+        payer::check(&bucket, access, &head.headers)?;
+    }
     match &address.key {
         None => Ok(Addressed::Bucket(bucket)),
         Some(key) => Ok(Addressed::Object(bucket, parse_key(key)?)),
@@ -368,12 +393,13 @@ fn authorize(
     let (resource, target) = match addressed {
         Addressed::Service => (Resource { arn: ALL_BUCKETS.to_owned(), owner: own_account()? }, Target::Account),
         Addressed::NewBucket(name) => (Resource { arn: bucket_arn(name), owner: own_account()? }, Target::Account),
-        Addressed::Bucket(bucket) => {
-            (Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() }, before.target(access, bucket))
-        }
+        Addressed::Bucket(bucket) => (
+            Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() },
+            before.target(access, bucket, View::Bucket),
+        ),
         Addressed::Object(bucket, key) => (
             Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
-            before.target(access, bucket),
+            before.target(access, bucket, keys.known.looked.view()),
         ),
     };
     Ok(Some(access.authorize(action, resource, &target, keys)?))

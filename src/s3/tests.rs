@@ -1,6 +1,7 @@
 //! Requests for tests of the protocol as a whole.
 
 mod authorization;
+mod denied;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,10 +3,12 @@
 use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
+use super::owner::Owner;
 use super::query::Query;
 use crate::crypto::ObjectKeys;
 use crate::objects::{ObjectsError, PART_NUMBER_MAX, PUT_MAX_BYTES, Upload, UploadId};
 use crate::sse::{CustomerKey, Mode, SseError};
+use crate::wire::xml::Writer;
 
 /// Reads a part number: 1 to 10,000.
 pub(crate) fn part_number(text: &str) -> Result<u32, Error> {
@@ -29,6 +31,31 @@ pub(crate) fn id(query: &Query) -> Result<UploadId, Error> {
 /// The upload that the request names.
 pub(crate) async fn named(cx: &Cx) -> Result<Upload, Error> {
     Ok(cx.app.objects.upload(cx.bucket(), cx.key(), id(&cx.query)?).await?)
+}
+
+/// Who is shown with an upload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct People<'a> {
+    /// Who began it.
+    pub(crate) initiator: Owner<'a>,
+    /// Whose the object will be.
+    pub(crate) owner: Owner<'a>,
+}
+
+impl<'a> People<'a> {
+    /// Of an upload to the bucket.
+    pub(crate) fn of(cx: &'a Cx, upload: &'a Upload) -> Self {
+        let bucket_owner = cx.owner(&cx.bucket().owner);
+        let owner = cx.owner_of(upload.access.as_ref()).unwrap_or(bucket_owner);
+        let initiator = upload.initiator.as_deref().map(|arn| Owner::of_principal(&cx.app.directory, arn));
+        Self { initiator: initiator.unwrap_or(bucket_owner), owner }
+    }
+
+    /// `<Initiator>` and `<Owner>`
+    pub(crate) fn write(&self, w: &mut Writer) {
+        self.initiator.write(w, "Initiator");
+        self.owner.write(w, "Owner");
+    }
 }
 
 /// The keys for a part. A customer's key comes with each part of an upload that was started with one, and with no

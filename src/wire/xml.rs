@@ -8,6 +8,9 @@ use quick_xml::reader::Reader;
 /// S3's namespace.
 pub const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
+/// The namespace of `xsi:type`.
+const XSI_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
 /// What a document begins with.
 pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
@@ -29,6 +32,8 @@ pub struct Element {
     pub text: String,
     /// Child elements in order.
     pub children: Vec<Self>,
+    /// The value of its attribute `type` (`xsi:type`, which ACLs have); other attributes are passed over.
+    pub kind: Option<Box<str>>,
 }
 
 /// The body is no well-formed XML, or goes over a limit (depth, elements, entities other than the five).
@@ -98,6 +103,13 @@ impl Writer {
     /// `<name>…</name>` around what `inner` writes.
     pub fn node(&mut self, name: &str, inner: impl FnOnce(&mut Self)) -> &mut Self {
         self.open(name);
+        inner(self);
+        self.close(name)
+    }
+
+    /// `<name xsi:type="kind">…</name>`, as grantees of ACLs are written. `kind` is a word of ours.
+    pub fn typed_node(&mut self, name: &str, kind: &str, inner: impl FnOnce(&mut Self)) -> &mut Self {
+        let _ = write!(self.0, "<{name} xmlns:xsi=\"{XSI_NAMESPACE}\" xsi:type=\"{kind}\">"); // a String takes all
         inner(self);
         self.close(name)
     }
@@ -251,7 +263,11 @@ fn predefined(name: &str) -> Option<char> {
 
 fn element(start: &BytesStart<'_>) -> Result<Element, Malformed> {
     let name = start.local_name();
-    Ok(Element { name: name.as_ref().to_owned(), ..Element::default() })
+    let mut attributes = start.attributes();
+    let typed = attributes.with_checks(false).filter_map(Result::ok);
+    let kind = typed.filter(|attribute| attribute.key.local_name().as_ref() == "type").last();
+    let kind = kind.map(|attribute| attribute.value.as_ref().into());
+    Ok(Element { name: name.as_ref().to_owned(), kind, ..Element::default() })
 }
 
 fn attach(stack: &mut [Element], root: &mut Option<Element>, done: Element) {
@@ -315,6 +331,28 @@ mod tests {
         assert_eq!(root.name, "A");
         assert_eq!(root.child_text("B"), Some("<AB&c"));
         assert_eq!(root.child_text("C"), Some(""));
+    }
+
+    #[test]
+    fn types_are_read_and_written() {
+        let mut w = Writer::default();
+        w.typed_node("Grantee", "Group", |w| {
+            w.leaf("URI", "u");
+        });
+        let written = w.finish();
+        assert_eq!(
+            written,
+            "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"><URI>u</URI></Grantee>"
+        );
+        for (body, kind) in [
+            (written.as_str(), Some("Group")),
+            ("<a type='b'/>", Some("b")),
+            ("<a x:type=\"b\" c='d'></a>", Some("b")),
+            ("<a c='d'/>", None),
+            ("<a/>", None),
+        ] {
+            assert_eq!(parse(body.as_bytes()).unwrap().kind.as_deref(), kind, "{body}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""Object ownership of buckets, and what their ACL headers may say."""
+"""Object ownership of buckets; what it means for ACLs is in test_acl.py."""
 
 import pytest
 
@@ -49,24 +49,3 @@ def test_of_the_setting(tmp_path):
         assert (ownership_of(s3, "by-setting"), ownership_of(s3, "by-header")) == (WRITER, ENFORCED)
     finally:
         gateway.stop()
-
-
-def test_acl_headers(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="source", Body=b"x")
-    writes = {
-        "put": lambda **acl: s3.put_object(Bucket=bucket, Key="k", **acl),
-        "copy": lambda **acl: s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/source", **acl),
-        "upload": lambda **acl: s3.create_multipart_upload(Bucket=bucket, Key="k", **acl),
-    }
-    grants = [{"ACL": "public-read"}, {"GrantRead": "id=" + "a" * 64}]
-    for ownership, code in ((ENFORCED, "AccessControlListNotSupported"), (WRITER, "NotImplemented")):
-        put_ownership(s3, bucket, ownership)
-        for name, write in writes.items():
-            write(ACL="private")
-            write(ACL="bucket-owner-full-control")
-            for grant in grants:
-                assert refusal(write, **grant).code == code, (ownership, name, grant)
-    got = refusal(s3.create_bucket, Bucket="granted", ACL="public-read")
-    assert (got.status, got.code) == (400, "InvalidBucketAclWithObjectOwnership")
-    got = refusal(s3.create_bucket, Bucket="granted", ACL="public-read", ObjectOwnership=WRITER)
-    assert (got.status, got.code) == (501, "NotImplemented")

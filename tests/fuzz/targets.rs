@@ -6,7 +6,7 @@ use strongroom::crypto::{
 };
 use strongroom::names::KeySpec;
 use strongroom::policy::{
-    Attached, Kind, NoContext, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, evaluate,
+    Acls, Attached, Kind, NoContext, Policy, Request, Subject, SubjectKind, SubjectPolicies, Target, evaluate,
     keeps_key_manageable,
 };
 use strongroom::server::certificate_not_after;
@@ -158,7 +158,7 @@ pub(crate) fn policy(data: &[u8]) {
         Kind::Identity => (SubjectPolicies { identity: &attached, ..none }, Target::Account),
         Kind::Session | Kind::Trust => (none, Target::Account),
         Kind::Key => (none, Target::Key { policy: &policy, grants: &[], encryption_context: &[("a", "b")] }),
-        Kind::Bucket => (none, Target::Bucket { policy: Some(&policy) }),
+        Kind::Bucket => (none, Target::Bucket { policy: Some(&policy), acls: Acls::default() }),
     };
     let decision = evaluate(&request, &own, &target);
     assert!(decision.is_allowed() || !decision.denial(&request).is_empty());

@@ -115,7 +115,8 @@ async fn put_object() {
             let name = format!("key-{polls}");
             let object = key(&name);
             let (plan, condition) = (stack.plan(&bucket).await, WriteCondition::default());
-            let put = PutObject { bucket: &bucket, key: &object, meta: ObjectMeta::default(), plan, condition };
+            let put =
+                PutObject { bucket: &bucket, key: &object, meta: ObjectMeta::default(), plan, condition, access: None };
             let grant = stack.object_grant("s3:PutObject", &bucket, &object);
             let ended = cut(Box::pin(stack.objects.put(&grant, put, slow_payload(&whole))), polls).await;
             stack.settle().await;
@@ -131,7 +132,15 @@ async fn put_object() {
 async fn started(stack: &Stack, bucket: &Bucket, name: &str, whole: &[u8]) -> (Upload, CompleteUpload) {
     let object = key(name);
     let (plan, grant) = (stack.plan(bucket).await, stack.object_grant("s3:PutObject", bucket, &object));
-    let new = NewUpload { bucket, key: &object, meta: ObjectMeta::default(), plan, checksum: None };
+    let new = NewUpload {
+        bucket,
+        key: &object,
+        meta: ObjectMeta::default(),
+        plan,
+        checksum: None,
+        access: None,
+        initiator: None,
+    };
     let upload = stack.objects.create_upload(&grant, new).await.unwrap();
     let keys = stack.objects.upload_keys(&grant, &upload, None).await.unwrap();
     let part = stack.objects.put_part(&grant, &upload, keys, 1, payload(whole)).await.unwrap();
@@ -189,6 +198,7 @@ async fn copy_object() {
             plan: stack.plan(&bucket).await,
             checksum: None,
             condition: WriteCondition::default(),
+            access: None,
         };
         let grant = stack.object_grant("s3:PutObject", &bucket, &object);
         let ended = cut(Box::pin(stack.objects.copy(&grant, copy)), polls).await;

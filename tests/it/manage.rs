@@ -101,8 +101,14 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
             let event = event("CreateBucket", json!({ "bucket": name }));
             let ownership = ObjectOwnership::BucketOwnerEnforced;
             let public_access_block = None;
-            let new =
-                NewBucket { name: bucket.clone(), owner: account(), region: region(), ownership, public_access_block };
+            let new = NewBucket {
+                name: bucket.clone(),
+                owner: account(),
+                region: region(),
+                ownership,
+                public_access_block,
+                acl: None,
+            };
             stack.objects.create_bucket(&grant("s3:CreateBucket"), new, &event).await
         }
         Change::Configure { blocks_sse_c } => {

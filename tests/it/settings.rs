@@ -81,7 +81,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 38] = [
+const EVERYWHERE: [(&str, &str, &str); 40] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -114,6 +114,8 @@ const EVERYWHERE: [(&str, &str, &str); 38] = [
     ("xks_ca_file", "/x", "\"/x\""),
     ("xks_port", "7", "7"),
     ("xks_timeout", "7s", "\"7s\""),
+    ("oidc_ca_file", "/o", "\"/o\""),
+    ("oidc_hosts", "idp.example.com", "[\"idp.example.com\"]"),
     ("log_json", "true", "true"),
     ("log_filter", "debug", "\"debug\""),
     ("allow_dumps", "true", "true"),

@@ -255,7 +255,14 @@ impl Stack {
         let name = BucketName::parse(name).unwrap();
         let ownership = ObjectOwnership::BucketOwnerEnforced;
         let public_access_block = None;
-        let new = NewBucket { name: name.clone(), owner: account(), region: region(), ownership, public_access_block };
+        let new = NewBucket {
+            name: name.clone(),
+            owner: account(),
+            region: region(),
+            ownership,
+            public_access_block,
+            acl: None,
+        };
         let event = self.event("CreateBucket", Value::Null);
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();
         if versioning != Versioning::Never {
@@ -283,7 +290,14 @@ impl Stack {
     ) -> Result<ObjectInfo, ObjectsError> {
         let sse = self.objects.sse();
         let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
-        let put = PutObject { bucket, key, meta: ObjectMeta::default(), plan, condition: WriteCondition::default() };
+        let put = PutObject {
+            bucket,
+            key,
+            meta: ObjectMeta::default(),
+            plan,
+            condition: WriteCondition::default(),
+            access: None,
+        };
         self.objects.put(&self.object_grant("s3:PutObject", bucket, key), put, payload(data)).await
     }
 
@@ -295,7 +309,8 @@ impl Stack {
     ) -> Result<Upload, ObjectsError> {
         let sse = self.objects.sse();
         let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
-        let new = NewUpload { bucket, key, meta: ObjectMeta::default(), plan, checksum: None };
+        let new =
+            NewUpload { bucket, key, meta: ObjectMeta::default(), plan, checksum: None, access: None, initiator: None };
         self.objects.create_upload(&self.object_grant("s3:PutObject", bucket, key), new).await
     }
 
@@ -362,6 +377,7 @@ impl Stack {
             plan,
             checksum: None,
             condition: WriteCondition::default(),
+            access: None,
         };
         self.objects.copy(&self.object_grant("s3:PutObject", bucket, key), copy).await
     }

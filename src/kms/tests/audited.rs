@@ -10,6 +10,8 @@ const ROWS: &str = include_str!("../../../fixtures/audit/kms_operations.json");
 const SILENT: [&str; 3] = ["InvalidCiphertextException", "KMSInvalidMacException", "KMSInvalidSignatureException"];
 /// Has no policy, and is in no key's.
 const DENIED: &str = "AKIAALICE";
+/// Another account's root.
+const STRANGER: &str = "AKIAOTHER";
 
 /// A column that holds a request and the error that it meets; or the reason why there is none.
 async fn refused(world: &mut World, row: &Value, column: &str) {
@@ -32,6 +34,42 @@ async fn denied(world: &mut World, call: &Value, request: &Value, error: &str) {
     play(world, &step, &format!("{call} denied")).await;
 }
 
+/// What names a key, an account's root asks for of another's by its ARN; it need not be told apart from one that there
+/// is not. What names none is each account's own affair.
+async fn strange(world: &mut World, call: &Value, request: &Value) {
+    let mut strange = world.fill(request);
+    let mut foreign = false;
+    for name in ["KeyId", "TargetKeyId", "DestinationKeyId"] {
+        let Some(key) = strange[name].as_str().map(str::to_owned) else { continue };
+        let arn = if key.starts_with("arn:") { key } else { format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}") };
+        let absent = "arn:aws:kms:us-east-1:111122223333:key/00000000-0000-0000-0000-000000000000";
+        // It has no alias of that name of its own, which comes first.
+        let error = if call == "UpdateAlias" { "NotFoundException" } else { "AccessDeniedException" };
+        for arn in [absent, &arn] {
+            strange[name] = arn.into();
+            let step = json!({
+                "call": call, "request": strange, "as": STRANGER, "error": error, "message": "*",
+                "event": { "recipientAccountId": OTHER_ACCOUNT, "resources": null },
+            });
+            play(world, &step, &format!("{call} of another account")).await;
+        }
+        foreign = true;
+    }
+    if !foreign && strange["CiphertextBlob"].is_string() {
+        let step = json!({
+            "call": call, "request": strange, "as": STRANGER, "error": "AccessDeniedException", "message": "*",
+            "event": { "recipientAccountId": OTHER_ACCOUNT },
+        });
+        play(world, &step, &format!("{call} of another account")).await;
+    }
+    // Nobody's call is in nobody's trail.
+    let step = json!({
+        "call": call, "request": request, "as": "nobody", "error": "MissingAuthenticationTokenException", "message": "*",
+        "recorded": false,
+    });
+    play(world, &step, &format!("{call} by nobody")).await;
+}
+
 /// [`play`] holds each request to one record, with the error's name and without a secret.
 #[tokio::test]
 async fn every_operation_leaves_one_record_however_it_ends() {
@@ -48,6 +86,7 @@ async fn every_operation_leaves_one_record_however_it_ends() {
     for row in rows {
         let (call, request) = (&row["call"], &row["success"]);
         denied(&mut world, call, request, "AccessDeniedException").await;
+        strange(&mut world, call, request).await;
         refused(&mut world, row, "parameter").await;
         refused(&mut world, row, "state").await;
         play(&mut world, &json!({ "call": call, "request": request }), &format!("{call} success")).await;

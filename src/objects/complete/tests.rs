@@ -59,6 +59,8 @@ impl Large {
             ownership: None,
             policy: None,
             public_access_block: None,
+            acl: None,
+            requester_pays: None,
         };
         let mut batch = objects.rows.batch();
         batch.put(bucket_row(&name), &record);
@@ -69,7 +71,7 @@ impl Large {
         let asked = Requested::SseS3;
         let plan = objects.sse.plan(grant.access(), (&name, &key), &bucket.owner, &bucket.encryption, asked);
         let (plan, meta) = (plan.await.unwrap(), ObjectMeta::default());
-        let new = NewUpload { bucket: &bucket, key: &key, meta, plan, checksum: None };
+        let new = NewUpload { bucket: &bucket, key: &key, meta, plan, checksum: None, access: None, initiator: None };
         let upload = objects.create_upload(&grant, new).await.unwrap();
         Self { objects, bucket, upload, _scratch: scratch }
     }

@@ -21,11 +21,17 @@ impl Default for Position {
 pub(super) fn of_statements(text: &str) -> Vec<(Position, Position)> {
     let mut scan = Scan { text: text.as_bytes(), at: 0 };
     let Some(spans) = scan.statements() else { return Vec::new() };
-    let place = |at: usize| {
-        let before = &text[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let count = |number: usize| u32::try_from(number + 1).unwrap_or(u32::MAX);
-        Position { line: count(before.matches('\n').count()), column: count(before[line_start..].chars().count()) }
+    // Spans come in the order of the text: it is gone through once, however many there are.
+    let (mut seen, mut here) = (0, Position::default());
+    let mut place = |at: usize| {
+        for character in text[seen..at].chars() {
+            match character {
+                '\n' => here = Position { line: here.line.saturating_add(1), column: 1 },
+                _ => here.column = here.column.saturating_add(1),
+            }
+        }
+        seen = at;
+        here
     };
     spans.into_iter().map(|(start, end)| (place(start), place(end))).collect()
 }

@@ -1,7 +1,7 @@
 //! The resource's policy of a simulation, and what resources are called.
 
 use crate::policy::s3_actions::{On, S3_ACTIONS};
-use crate::policy::{Kind, Policy, PolicyError, Target};
+use crate::policy::{Acls, Kind, Policy, PolicyError, Target};
 
 /// Reads the `ResourcePolicy` of a simulation, which does not say whose it is: a bucket's if it can be one, else a
 /// role's trust policy, else one of a key or of some other service.
@@ -19,7 +19,7 @@ pub(super) fn target<'a>(policy: Option<&'a Policy>, action: &str) -> Target<'a>
             Target::Key { policy, grants: &[], encryption_context: &[] }
         }
         Some(policy) if policy.kind() == Kind::Trust => Target::Role { trust: policy },
-        policy => Target::Bucket { policy },
+        policy => Target::Bucket { policy, acls: Acls::default() },
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) struct World {
     pub(super) on: Option<Json>,
     /// What `on` is the policy of.
     pub(super) place: Place,
+    /// The ACL of a bucket or an object: grantee and permission, both as S3 names them.
+    pub(super) acl: Vec<(String, String)>,
+    /// It is an object of the other account, in the owner's bucket.
+    pub(super) others: bool,
 }
 
 /// What a request is about.
@@ -37,6 +41,7 @@ pub(super) enum Place {
 }
 
 pub(super) const OWNER: &str = "111122223333";
+const OTHER: &str = "444455556666";
 
 /// How a statement names the subject: a higher grade leaves less to its own policies.
 const ACCOUNT: u8 = 1;
@@ -65,12 +70,16 @@ pub(super) fn decide(world: &World) -> Verdict {
     let boundary = root || world.boundary.as_ref().is_none_or(|policy| allows(&[policy]) > 0);
     let whole = world.session.is_empty() && subject.kind != SubjectKind::FederatedUser;
     let session = root || whole || allows(&world.session.iter().collect::<Vec<_>>()) > 0;
-    let named = if spared && denies(&on) { 0 } else { allows(&on) };
+    let bucket = world.place == Place::Bucket;
+    let others = world.others && bucket;
+    let by_policy = if (spared && denies(&on)) || others { 0 } else { allows(&on) };
+    let named = if bucket { by_policy.max(acl_grade(world)) } else { by_policy };
+    let owner = if others { OTHER } else { OWNER };
     let has_identity =
         !matches!(subject.kind, SubjectKind::Anonymous | SubjectKind::WebIdentity { .. } | SubjectKind::Service { .. });
     let allowed = if !has_identity {
         named == DIRECT
-    } else if subject.account == OWNER {
+    } else if subject.account == owner {
         named == DIRECT
             || (named == ROLE && boundary && session)
             || ((named > 0 || !primary) && identity && boundary && session)
@@ -78,6 +87,27 @@ pub(super) fn decide(world: &World) -> Verdict {
         named > 0 && identity && boundary && session
     };
     if allowed { Verdict::Allow } else { Verdict::ImplicitDeny }
+}
+
+/// What the ACL gives to the subject for the action.
+fn acl_grade(world: &World) -> u8 {
+    let subject = &world.subject;
+    let needed = match world.action.as_str() {
+        "s3:GetObject" => "READ",
+        "s3:PutObject" => "WRITE",
+        _ => return 0,
+    };
+    let grade = |(grantee, permission): &(String, String)| {
+        let group = grantee.rsplit('/').next().unwrap();
+        match group {
+            _ if permission != needed && permission != "FULL_CONTROL" => 0,
+            "AllUsers" => DIRECT,
+            "AuthenticatedUsers" if subject.kind != SubjectKind::Anonymous => DIRECT,
+            id if id.len() == 64 && id == subject.canonical_id => ACCOUNT,
+            _ => 0,
+        }
+    };
+    world.acl.iter().map(grade).max().unwrap_or(0)
 }
 
 fn list(value: &Json) -> Vec<String> {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use super::naive::{OWNER, Place, Verdict, World, applying, decide};
 use super::{TextContext, Texts, subject};
 use crate::policy::{
-    Attached, Decision, Kind, Layer, Policy, Request, SimulatedContext, SimulatedPolicy, Simulation, SourceType,
-    SubjectKind, SubjectPolicies, Target, evaluate,
+    Acl, AclGrant, AclScope, Acls, Attached, Decision, Grantee, Group, Kind, Layer, Permission, Policy, Request,
+    SimulatedContext, SimulatedPolicy, Simulation, SourceType, SubjectKind, SubjectPolicies, Target, evaluate,
 };
 
 const SUBJECTS: &[&str] =
@@ -184,8 +184,9 @@ fn world() -> impl Strategy<Value = World> {
     let request = (select(SUBJECTS), select(ACTIONS), select(STS_ACTIONS), select(RESOURCES), context());
     let place = select(&[Place::Bucket, Place::Bucket, Place::Key, Place::Key, Place::Role][..]);
     let on = (prop::option::weighted(0.8, policy(Form::Resource)), policy(Form::Trust), place);
-    (request, own(), boundary, session, on).prop_map(
-        |((who, action, of_sts, resource, context), identity, boundary, session, (on, trust, place))| {
+    let acl = (prop::collection::vec(acl_grant(), 0..=2), any::<bool>());
+    (request, own(), boundary, session, on, acl).prop_map(
+        |((who, action, of_sts, resource, context), identity, boundary, session, (on, trust, place), (acl, others))| {
             let (place, on) = match place {
                 Place::Role => (place, Some(trust)),
                 Place::Key if on.is_none() => (Place::Bucket, on),
@@ -193,9 +194,29 @@ fn world() -> impl Strategy<Value = World> {
             };
             let (action, resource) = if place == Place::Role { (of_sts, ROLE) } else { (action, resource) };
             let (action, resource) = (action.to_owned(), resource.to_owned());
-            World { subject: subject(who), action, resource, context, identity, boundary, session, place, on }
+            World {
+                subject: subject(who),
+                action,
+                resource,
+                context,
+                identity,
+                boundary,
+                session,
+                place,
+                on,
+                acl,
+                others,
+            }
         },
     )
+}
+
+/// Grantee and permission, as S3 names them.
+fn acl_grant() -> impl Strategy<Value = (String, String)> {
+    let accounts = ["root", "carol"].map(|who| subject(who).canonical_id);
+    let grantees: Vec<&str> = Group::ALL.map(|(_, uri)| uri).into_iter().chain(accounts).collect();
+    let permissions: Vec<&str> = Permission::ALL.map(|(_, name)| name).to_vec();
+    (select(grantees), select(permissions)).prop_map(|(to, permission)| (to.to_owned(), permission.to_owned()))
 }
 
 fn compile(document: &Json, kind: Kind) -> Policy {
@@ -224,10 +245,22 @@ fn engine_for(world: &World, owner: &str) -> Verdict {
     let session: Vec<_> = session.into_iter().map(attach("session")).collect();
     let boundary = boundary.map(attach("boundary"));
     let own = SubjectPolicies { identity: &identity, boundary: boundary.as_ref(), session: &session };
+    let grant = |(to, permission): &(String, String)| AclGrant {
+        grantee: Group::parse(to).map_or_else(|| Grantee::Account(to.clone()), Grantee::Group),
+        permission: Permission::parse(permission).expect("a permission"),
+    };
+    let acl = Acl { grants: world.acl.iter().map(grant).collect() };
+    let scope = match world.action.as_str() {
+        "s3:GetObject" => AclScope::Object,
+        "s3:PutObject" => AclScope::Write { free: true },
+        _ => AclScope::Bucket,
+    };
+    let other_owner = world.others.then_some(subject("carol").account);
+    let acls = Acls { acl: Some(&acl), scope, ignore_public: false, other_owner };
     let target = match &on {
         Some(policy) if world.place == Place::Key => Target::Key { policy, grants: &[], encryption_context: &[] },
         Some(policy) if world.place == Place::Role => Target::Role { trust: policy },
-        policy => Target::Bucket { policy: policy.as_ref() },
+        policy => Target::Bucket { policy: policy.as_ref(), acls },
     };
     let request = Request {
         subject: world.subject,
@@ -372,6 +405,9 @@ proptest! {
     #[test]
     fn a_simulation_says_what_a_request_would_get(mut world in world()) {
         world.session.clear();
+        // A simulation knows of no ACLs.
+        world.acl.clear();
+        world.others = false;
         if world.place != Place::Role {
             world.place = if world.action.starts_with("kms:") && world.on.is_some() { Place::Key } else { Place::Bucket };
         }

@@ -10,7 +10,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::filled;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acl_headers, checksum_headers, object_headers, sse_headers};
+use crate::s3::{acls, checksum_headers, object_headers, sse_headers};
 use crate::sse::{Mode, Requested};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, iso8601_ms};
@@ -90,7 +90,7 @@ fn directive(headers: &HeaderMap, name: &'static str, value: &str, unknown: &'st
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    acl_headers::check_object(&cx.head.headers, cx.bucket(), &cx.access)?;
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;
@@ -118,9 +118,11 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         plan,
         checksum,
         condition,
+        access,
     };
     let info = objects.copy(cx.grant(), copy).await?;
     let mut answer = Answer::new();
+    source.tell_charged(&cx, &mut answer);
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
     }

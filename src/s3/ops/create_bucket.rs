@@ -3,10 +3,11 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::audit::{Event, Recorded};
-use crate::names::{BucketName, Region};
+use crate::names::{AccountId, BucketName, Region};
 use crate::objects::{NewBucket, ObjectOwnership, ObjectsError};
-use crate::policy::PublicAccessBlock;
-use crate::s3::acl_headers;
+use crate::policy::{Acl, PublicAccessBlock};
+use crate::s3::acl_headers::Asked;
+use crate::s3::acls;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -22,7 +23,7 @@ const EU: (&str, &str) = ("EU", "eu-west-1");
 /// Asks for an object ownership, which is a permission of its own.
 const OWNERSHIP: &str = "x-amz-object-ownership";
 
-pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded), Error> {
     let name = cx.new_bucket().clone();
     let ownership = parse_headers(&cx.head.headers, cx.app.config.object_ownership.into())?;
     let constraint = parse_constraint(cx.whole())?;
@@ -32,20 +33,60 @@ pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Er
         cx.grant_new_bucket("s3:PutBucketOwnershipControls", owner.clone())?;
     }
     let public_access_block = cx.app.config.block_public_access.then_some(PublicAccessBlock::ALL);
-    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership, public_access_block };
+    let acl = acl(&cx, (&owner, ownership), public_access_block, &mut event)?;
+    let of_new = acl.clone();
+    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership, public_access_block, acl };
     match cx.app.objects.create_bucket(cx.grant(), new, &event).await {
         Ok(recorded) => Ok((created(&name), recorded)),
         Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
-            let existing = cx.app.objects.bucket(&name).await?;
-            if existing.region == region {
-                // Nothing was changed, so there was no commit to put the record into.
-                Ok((created(&name), trail::append(&cx.app, &event).await?))
-            } else {
-                Err(ObjectsError::BucketAlreadyOwnedByYou.into())
-            }
+            let recorded = make_again(&cx, (&name, &region), of_new, &event).await?;
+            Ok((created(&name), recorded))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// In us-east-1 a bucket of one's own stays as it is, but for its ACL, which is set anew (API reference, CreateBucket).
+async fn make_again(
+    cx: &Cx,
+    (name, region): (&BucketName, &Region),
+    acl: Option<Acl>,
+    event: &Event,
+) -> Result<Recorded, Error> {
+    let existing = cx.app.objects.bucket(name).await?;
+    if existing.region != *region {
+        return Err(ObjectsError::BucketAlreadyOwnedByYou.into());
+    }
+    if !existing.acls_on() || existing.acl == acl {
+        // Nothing is changed, so there is no commit to put the record into.
+        return trail::append(&cx.app, event).await;
+    }
+    let block = existing.public_access_block.unwrap_or_default();
+    if block.block_public_acls && acl.as_ref().is_some_and(Acl::is_public) {
+        return Err(Error::new(Code::InvalidBucketAclWithBlockPublicAccessError));
+    }
+    Ok(cx.app.objects.reset_bucket_acl(cx.grant(), &existing, acl, event).await?)
+}
+
+/// The ACL that the headers ask for. One that grants something needs leave of its own.
+fn acl(
+    cx: &Cx,
+    (owner, ownership): (&AccountId, ObjectOwnership),
+    block: Option<PublicAccessBlock>,
+    event: &mut Event,
+) -> Result<Option<Acl>, Error> {
+    let asked = Asked::parse(&cx.head.headers, &cx.app.directory)?;
+    if asked == Asked::Nothing {
+        return Ok(None);
+    }
+    let id = cx.owner(owner).id;
+    acls::record(&mut event.request, &asked, &cx.head.headers, &asked.clone().acl(id, id), id);
+    let block = block.unwrap_or_default().or(cx.app.directory.public_access_block(owner));
+    let acl = acls::of_new_bucket(asked, ownership, block, id)?;
+    if acl.is_some() {
+        cx.grant_new_bucket("s3:PutBucketAcl", owner.clone())?;
+    }
+    Ok(acl)
 }
 
 /// `Location` is relative, as in AWS's us-east-1; its other Regions name a host of AWS's there.
@@ -55,8 +96,8 @@ fn created(name: &BucketName) -> Response {
     answer.empty(StatusCode::OK)
 }
 
-/// The object ownership that the headers ask for, else `default`. Refuses what would otherwise be ignored: grants of
-/// ACLs, Object Lock.
+/// The object ownership that the headers ask for, else `default`. Refuses what would otherwise be ignored: Object
+/// Lock, other namespaces.
 fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<ObjectOwnership, Error> {
     let ownership = match single(headers, OWNERSHIP)? {
         None => default,
@@ -65,7 +106,6 @@ fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<Object
             Error::with_message(Code::InvalidArgument, message).and("ArgumentName", OWNERSHIP)
         })?,
     };
-    acl_headers::check_new_bucket(headers, ownership)?;
     if filled(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
         return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
     }
@@ -197,9 +237,6 @@ mod tests {
             }
         }
         let check = |name, value| parse(name, value, ObjectOwnership::BucketOwnerEnforced).map(drop);
-        assert_eq!(check("x-amz-acl", "public-read"), Err("InvalidBucketAclWithObjectOwnership"));
-        assert_eq!(check("x-amz-grant-read", "id=a"), Err("InvalidBucketAclWithObjectOwnership"));
-        assert_eq!(parse("x-amz-acl", "public-read", ObjectOwnership::ObjectWriter), Err("NotImplemented"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "true"), Err("NotImplemented"));
         assert_eq!(check("x-amz-bucket-object-lock-enabled", "False"), Ok(()));
         assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(()));

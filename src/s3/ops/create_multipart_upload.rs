@@ -7,7 +7,7 @@ use crate::objects::{ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acl_headers, checksum_headers, object_headers, sse_headers};
+use crate::s3::{acls, checksum_headers, object_headers, sse_headers};
 use crate::sse::Requested;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
@@ -31,7 +31,7 @@ impl Input {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    acl_headers::check_object(&cx.head.headers, cx.bucket(), &cx.access)?;
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
@@ -40,7 +40,9 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
     let plan =
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
-    let upload = objects.create_upload(cx.grant(), NewUpload { bucket, key, meta, plan, checksum }).await?;
+    let initiator = acls::initiator(&cx);
+    let new = NewUpload { bucket, key, meta, plan, checksum, access, initiator };
+    let upload = objects.create_upload(cx.grant(), new).await?;
     let mut answer = Answer::new();
     checksum_headers::write_declared(&mut answer, upload.checksum);
     sse_headers::write_chosen(&mut answer, &upload.envelope, customer_md5.as_deref());

@@ -9,6 +9,7 @@ use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
-    let recorded = cx.app.objects.set_ownership(cx.grant(), &cx.bucket().name, None, &event).await?;
+    let (bucket, owner) = (cx.bucket(), cx.owner(&cx.bucket().owner).id);
+    let recorded = cx.app.objects.set_ownership(cx.grant(), &bucket.name, None, owner, &event).await?;
     Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
 }

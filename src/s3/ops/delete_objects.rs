@@ -13,6 +13,7 @@ use crate::s3::error::Error;
 use crate::s3::listing::page_writer;
 use crate::s3::object_answer::Answer;
 use crate::s3::serve::parse_key;
+use crate::s3::trail;
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
 
@@ -45,6 +46,12 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         if let Some(detail) = error.detail() {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
         }
+    }
+    let denied = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    if let Some(error) = denied.filter(|error| error.code() == Code::AccessDenied).next() {
+        // One record, whatever the number of keys.
+        let bucket = Some(cx.bucket().name.as_str());
+        trail::record_denied(&cx.app, cx.row, &cx.access, (bucket, None), error).await?;
     }
     Ok(Answer::new().xml(render(&input, &outcomes)))
 }
@@ -103,7 +110,7 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
         if_match: item.condition.if_match.clone().filter(|etag| !etag.is_empty()),
         ..OtherKeys::default()
     };
-    let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys)?;
+    let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys).await?;
     cx.check_comparable(&key, item.condition.if_match.as_deref()).await?;
     Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
 }

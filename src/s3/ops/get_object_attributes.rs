@@ -74,6 +74,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let objects = &cx.app.objects;
     let found = objects.head(cx.grant(), cx.bucket(), cx.key(), version).await;
     let info = found.map_err(|error| absent(&cx, error, (cx.bucket(), &cx.before)))?;
+    cx.confirm(&info)?;
     let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
     drop(objects.sse().open(&cx.access, object, &info.envelope, customer.as_ref()).await?);
     let parts = if input.object_parts && info.parts.is_some() { objects.parts(&info).await? } else { Vec::new() };

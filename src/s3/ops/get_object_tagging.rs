@@ -14,6 +14,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
     let info =
         cx.app.objects.head(cx.grant(), cx.bucket(), cx.key(), version).await.map_err(|error| refused(&cx, error))?;
+    cx.confirm(&info)?;
     let mut answer = Answer::new();
     answer.set_version(cx.bucket(), info.version);
     Ok(answer.xml(tags::render(&info.meta.tags)))

@@ -161,6 +161,8 @@ mod tests {
             ownership: None,
             policy: None,
             public_access_block: None,
+            acl: None,
+            requester_pays: false,
             stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };

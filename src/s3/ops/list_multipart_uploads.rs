@@ -5,8 +5,8 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{KeyEncoding, page_size, page_writer, write_checksum_type, write_storage_class, write_time};
 use crate::s3::object_answer::Answer;
-use crate::s3::owner::Owner;
 use crate::s3::query::Query;
+use crate::s3::uploads::People;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
@@ -61,7 +61,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         0 => UploadsPage::default(),
         _ => cx.app.objects.list_uploads(cx.grant(), bucket, &query).await?,
     };
-    Ok(Answer::new().xml(render(bucket.name.as_str(), &input, cx.owner(&bucket.owner), &page)))
+    let people: Vec<People<'_>> = page.uploads.iter().map(|upload| People::of(&cx, upload)).collect();
+    Ok(Answer::new().xml(render(bucket.name.as_str(), &input, &people, &page)))
 }
 
 /// The markers for the next page. Also on the last page AWS shows the last upload's; where the page ends in a rolled-up
@@ -74,7 +75,7 @@ fn next_markers(page: &UploadsPage) -> (&str, Option<UploadId>) {
     }
 }
 
-fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> Writer {
+fn render(bucket: &str, input: &Input, people: &[People<'_>], page: &UploadsPage) -> Writer {
     let encoding = input.encoding;
     let id_text = |id: Option<UploadId>| id.map(|id| id.to_string()).unwrap_or_default();
     let (next_key, next_id) = next_markers(page);
@@ -91,8 +92,8 @@ fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> 
         encoding.write(w);
         w.number("MaxUploads", input.max_uploads.into());
         w.flag("IsTruncated", page.next.is_some());
-        for upload in &page.uploads {
-            write_upload(w, encoding, &owner, upload);
+        for (upload, people) in page.uploads.iter().zip(people) {
+            write_upload(w, encoding, people, upload);
         }
         encoding.write_prefixes(w, &page.prefixes);
     });
@@ -102,13 +103,11 @@ fn render(bucket: &str, input: &Input, owner: Owner<'_>, page: &UploadsPage) -> 
 /// The initiator and the upload id: what an upload's row has more than an object's.
 const ROW_EXTRA_BYTES: usize = 200;
 
-/// The initiator is not kept with an upload: the account's owner is named, as AWS does for an account's root.
-fn write_upload(w: &mut Writer, encoding: KeyEncoding, owner: &Owner<'_>, upload: &Upload) {
+fn write_upload(w: &mut Writer, encoding: KeyEncoding, people: &People<'_>, upload: &Upload) {
     w.node("Upload", |w| {
         encoding.leaf(w, "Key", upload.key.as_str());
         w.leaf("UploadId", &upload.id.to_string());
-        owner.write(w, "Initiator");
-        owner.write(w, "Owner");
+        people.write(w);
         write_storage_class(w, upload.meta.storage_class.as_deref());
         write_time(w, "Initiated", upload.initiated);
         write_checksum_type(w, upload.checksum);
@@ -117,10 +116,11 @@ fn write_upload(w: &mut Writer, encoding: KeyEncoding, owner: &Owner<'_>, upload
 
 #[cfg(test)]
 mod tests {
-    use super::{Input, Owner, Query, Upload, UploadId, UploadsPage, render};
+    use super::{Input, People, Query, Upload, UploadId, UploadsPage, render};
     use crate::crypto::ChecksumAlgorithm;
     use crate::names::{BucketName, ObjectKey};
     use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
+    use crate::s3::owner::Owner;
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
 
@@ -148,6 +148,8 @@ mod tests {
             },
             holder_id: [0; 16],
             began_over: BeganOver(None),
+            access: None,
+            initiator: None,
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite)),
@@ -156,7 +158,8 @@ mod tests {
 
     fn page(raw: &str, page: &UploadsPage) -> String {
         let owner = Owner { id: "a1", display_name: "" };
-        render("bkt", &parse(raw).unwrap(), owner, page).finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
+        let people = vec![People { initiator: Owner { id: "b2", display_name: "b" }, owner }; page.uploads.len()];
+        render("bkt", &parse(raw).unwrap(), &people, page).finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]
@@ -177,7 +180,7 @@ mod tests {
             "<Bucket>bkt</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>\
              <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>{ID}</NextUploadIdMarker>\
              <EncodingType>url</EncodingType><MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>\
-             <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>a1</ID></Initiator>\
+             <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>b2</ID><DisplayName>b</DisplayName></Initiator>\
              <Owner><ID>a1</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>1970-01-01T00:00:00.000Z</Initiated>\
              <ChecksumAlgorithm>SHA256</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></Upload>\
              </ListMultipartUploadsResult>"

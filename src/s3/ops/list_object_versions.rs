@@ -72,7 +72,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         0 => VersionPage::default(),
         _ => cx.app.objects.list_versions(cx.grant(), bucket, &query).await?,
     };
-    let rows: Vec<Row<'_>> = page.versions.iter().map(Row::from).collect();
+    let rows: Vec<Row<'_>> = page.versions.iter().map(|listed| Row::of(&cx, listed)).collect();
     let owner = cx.owner(&bucket.owner);
     Ok(Answer::new().xml(render(bucket.name.as_str(), &input, owner, &rows, &page.prefixes, page.next.as_ref())))
 }
@@ -87,15 +87,15 @@ struct Row<'a> {
     entry: Option<Entry<'a>>,
 }
 
-impl<'a> From<&'a ListedVersion> for Row<'a> {
-    fn from(listed: &'a ListedVersion) -> Self {
+impl<'a> Row<'a> {
+    fn of(cx: &'a Cx, listed: &'a ListedVersion) -> Self {
         match listed {
             ListedVersion::Object { info, latest } => Self {
                 key: info.key.as_str(),
                 version: info.version,
                 latest: *latest,
                 modified: info.modified,
-                entry: Some(Entry::from(&**info)),
+                entry: Some(Entry::of(cx, info)),
             },
             ListedVersion::DeleteMarker { key, version, modified, latest } => {
                 Self { key: key.as_str(), version: *version, latest: *latest, modified: *modified, entry: None }
@@ -118,7 +118,7 @@ impl Row<'_> {
                 }
                 None => write_time(w, "LastModified", self.modified),
             }
-            owner.write(w, "Owner");
+            self.entry.and_then(|entry| entry.owner).as_ref().unwrap_or(owner).write(w, "Owner");
         });
     }
 }
@@ -205,7 +205,8 @@ mod tests {
     fn versions_and_delete_markers_in_one_order() {
         let version = VersionId::parse(ID).unwrap();
         let modified = Timestamp(0);
-        let entry = Entry { key: "k", etag: "e", modified, plain_len: 3, storage_class: None, checksum: None };
+        let entry =
+            Entry { key: "k", etag: "e", modified, plain_len: 3, storage_class: None, checksum: None, owner: None };
         let rows = [
             Row { key: "k", version, latest: true, modified, entry: None },
             Row { key: "k", version: VersionId::Null, latest: false, modified, entry: Some(entry) },

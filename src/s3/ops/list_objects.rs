@@ -44,7 +44,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page =
         if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(cx.grant(), bucket, &query).await? };
-    let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
+    let entries: Vec<Entry<'_>> = page.objects.iter().map(|info| Entry::of(&cx, info)).collect();
     let owner = cx.owner(&bucket.owner);
     let mut answer = Answer::new();
     answer.set("x-amz-bucket-region", bucket.region.as_str());
@@ -95,6 +95,7 @@ mod tests {
         plain_len: 11,
         storage_class: None,
         checksum: Some((ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject)),
+        owner: None,
     };
 
     fn page(query: &str, entries: &[Entry<'_>], prefixes: &[&str], next: Option<&str>) -> String {

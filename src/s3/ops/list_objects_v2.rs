@@ -65,7 +65,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page =
         if query.limit == 0 { ListPage::default() } else { cx.app.objects.list(cx.grant(), bucket, &query).await? };
-    let entries: Vec<Entry<'_>> = page.objects.iter().map(Entry::from).collect();
+    let entries: Vec<Entry<'_>> = page.objects.iter().map(|info| Entry::of(&cx, info)).collect();
     let owner = input.fetch_owner.then(|| cx.owner(&bucket.owner));
     let next = page.next.as_deref().map(|next| token::seal(&bucket.id, next));
     let mut answer = Answer::new();
@@ -125,6 +125,7 @@ mod tests {
             plain_len: 0,
             storage_class: Some("STANDARD_IA"),
             checksum: None,
+            owner: None,
         };
         let page = render("bkt", input, owner, &[entry], &["b/".to_owned()], next);
         page.finish().split_once("2006-03-01/\">").unwrap().1.to_owned()

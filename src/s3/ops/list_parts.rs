@@ -6,9 +6,8 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::{page_size, page_writer, write_checksum_type, write_storage_class, write_time};
 use crate::s3::object_answer::Answer;
-use crate::s3::owner::Owner;
 use crate::s3::query::Query;
-use crate::s3::uploads;
+use crate::s3::uploads::{self, People};
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
@@ -37,19 +36,17 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         0 => PartsPage::default(),
         _ => cx.app.objects.list_parts(cx.grant(), &upload, query).await?,
     };
-    Ok(Answer::new().xml(render(&input, cx.owner(&cx.bucket().owner), &upload, &page)))
+    Ok(Answer::new().xml(render(&input, People::of(&cx, &upload), &upload, &page)))
 }
 
-fn render(input: &Input, owner: Owner<'_>, upload: &Upload, page: &PartsPage) -> Writer {
+fn render(input: &Input, people: People<'_>, upload: &Upload, page: &PartsPage) -> Writer {
     let last = page.next.or_else(|| page.parts.last().map(|part| part.part_number)).unwrap_or(0);
     let mut w = page_writer(page.parts.iter().map(|_| 0));
     w.root("ListPartsResult", |w| {
         w.leaf("Bucket", upload.bucket.as_str());
         w.leaf("Key", upload.key.as_str());
         w.leaf("UploadId", &upload.id.to_string());
-        // The initiator is not kept with an upload: see ListMultipartUploads.
-        owner.write(w, "Initiator");
-        owner.write(w, "Owner");
+        people.write(w);
         write_storage_class(w, upload.meta.storage_class.as_deref());
         w.number("PartNumberMarker", input.after.into());
         w.number("NextPartNumberMarker", last.into());
@@ -75,10 +72,11 @@ fn write_part(w: &mut Writer, part: &PartInfo) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Input, Owner, PartInfo, PartsPage, Query, Upload, UploadId, render};
+    use super::{Input, PartInfo, PartsPage, People, Query, Upload, UploadId, render};
     use crate::crypto::{Checksum, ChecksumAlgorithm};
     use crate::names::{BucketName, ObjectKey};
     use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
+    use crate::s3::owner::Owner;
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
 
@@ -106,12 +104,15 @@ mod tests {
             },
             holder_id: [0; 16],
             began_over: BeganOver(None),
+            access: None,
+            initiator: None,
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
             checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
         };
         let owner = Owner { id: "a1", display_name: "" };
-        render(&parse(raw).unwrap(), owner, &upload, page).finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
+        let people = People { initiator: owner, owner };
+        render(&parse(raw).unwrap(), people, &upload, page).finish().split_once("2006-03-01/\">").unwrap().1.to_owned()
     }
 
     #[test]

@@ -10,10 +10,11 @@ use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::wire::{Response, xml};
 
-/// AWS refuses to switch ACLs off where the bucket's ACL grants something to others: here none can.
+/// ACLs are not switched off while the bucket's own grants something to others.
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
     let ownership = parse(cx.whole())?;
-    let recorded = cx.app.objects.set_ownership(cx.grant(), &cx.bucket().name, Some(ownership), &event).await?;
+    let (bucket, owner) = (cx.bucket(), cx.owner(&cx.bucket().owner).id);
+    let recorded = cx.app.objects.set_ownership(cx.grant(), &bucket.name, Some(ownership), owner, &event).await?;
     Ok((Answer::new().empty(StatusCode::OK), recorded))
 }
 

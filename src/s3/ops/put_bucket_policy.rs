@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::audit::{Event, Recorded};
 use crate::auth::{CallerKind, Directory, Resource};
 use crate::names::bucket_arn;
-use crate::policy::{Kind, Policy, PolicyError, Prevented, Target};
+use crate::policy::{Acls, Kind, Policy, PolicyError, Prevented, Target};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -76,7 +76,7 @@ fn check_keeps_access(cx: &Cx, new: &Policy) -> Result<(), Error> {
         return Ok(());
     }
     let resource = Resource { arn: bucket_arn(&cx.bucket().name), owner: cx.bucket().owner.clone() };
-    let target = Target::Bucket { policy: Some(new) };
+    let target = Target::Bucket { policy: Some(new), acls: Acls::default() };
     match cx.access.authorize(ACTION, resource, &target, &cx.known.keys(&cx.head, &cx.query)) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::with_message(

@@ -8,7 +8,7 @@ use crate::s3::conditions;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acl_headers, checksum_headers, object_headers, sse_headers, uploads};
+use crate::s3::{acls, checksum_headers, object_headers, sse_headers, uploads};
 use crate::sse::Requested;
 use crate::wire::Response;
 
@@ -38,7 +38,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         return Err(Error::new(Code::MissingContentLength));
     }
     uploads::check_body_len(payload.plain_len())?;
-    acl_headers::check_object(&cx.head.headers, cx.bucket(), &cx.access)?;
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
-    let put = PutObject { bucket, key, meta, plan, condition };
+    let put = PutObject { bucket, key, meta, plan, condition, access };
     let info = objects.put(cx.grant(), put, payload).await?;
     Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
 }

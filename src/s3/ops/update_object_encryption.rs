@@ -102,6 +102,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let objects = &cx.app.objects;
     let found = objects.head(cx.grant(), cx.bucket(), cx.key(), version).await;
     let info = found.map_err(|error| absent(&cx, error, (cx.bucket(), &cx.before)))?;
+    cx.confirm(&info)?;
     check_source(info.envelope.mode)?;
     let context: BTreeMap<String, String> = info.envelope.kms_context.iter().cloned().collect();
     let requested = Requested::Kms { double: false, key: Some(kms_key_arn), context, bucket_key: Some(bucket_key) };

@@ -33,6 +33,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let part = objects.put_part(cx.grant(), &upload, keys, part_number, payload).await;
     let part = part.map_err(unreadable_source)?;
     let mut answer = Answer::new();
+    source.tell_charged(&cx, &mut answer);
     if let Some(version) = source.shown_version() {
         answer.set("x-amz-copy-source-version-id", &version);
     }

@@ -7,7 +7,9 @@ const OPERATIONS: &str = include_str!("../../../fixtures/s3/operations.txt");
 /// Names of those that the model wants a checksum of the body with (`requestChecksumRequired`), one a line.
 const CHECKSUM_REQUIRED: &str = include_str!("../../../fixtures/s3/checksum_required.txt");
 /// Of these S3 is known to take these without one: the model makes SDKs send it, the service does not ask.
-const TAKEN_WITHOUT_CHECKSUM: [&str; 3] = ["PutBucketOwnershipControls", "PutBucketVersioning", "PutObjectTagging"];
+/// An ACL may come in headers, without a body that a checksum could be of.
+const TAKEN_WITHOUT_CHECKSUM: [&str; 5] =
+    ["PutBucketAcl", "PutBucketOwnershipControls", "PutBucketVersioning", "PutObjectAcl", "PutObjectTagging"];
 /// The table as it was last reviewed: a change of an IAM action or a condition has to be seen.
 const REVIEWED: &str = include_str!("../../../fixtures/s3/table.txt");
 
@@ -47,9 +49,11 @@ fn a_version_is_named_where_one_can_be_meant() {
         "DeleteObject",
         "DeleteObjectTagging",
         "GetObject",
+        "GetObjectAcl",
         "GetObjectAttributes",
         "GetObjectTagging",
         "HeadObject",
+        "PutObjectAcl",
         "PutObjectTagging",
         "UpdateObjectEncryption",
     ];

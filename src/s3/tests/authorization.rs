@@ -34,7 +34,21 @@ struct Group {
     block: Vec<String>,
     /// Statements of the policy of `foreign`, a bucket of the other account.
     foreign: Option<Json>,
+    /// What else is done before, in this order: by whom, what, with which headers and body.
+    #[serde(default)]
+    prepare: Vec<Prepared>,
     cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prepared {
+    who: String,
+    send: String,
+    #[serde(default)]
+    with: BTreeMap<String, String>,
+    #[serde(default)]
+    body: String,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +127,10 @@ impl Gateway {
                 let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
                 gateway.prepare(owner, &format!("PUT /{bucket}?policy"), &[], &policy).await;
             }
+        }
+        for Prepared { who, send, with, body } in &group.prepare {
+            let with: Vec<_> = with.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            gateway.prepare(who, send, &with, body).await;
         }
         if !group.block.is_empty() {
             let on: String = group.block.iter().map(|name| format!("<{name}>true</{name}>")).collect();

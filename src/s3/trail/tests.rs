@@ -25,11 +25,18 @@ const POLICY_OF_CONFIGURED: &str = r#"{"Statement":{"Effect":"Deny","Principal":
 const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
     </PublicAccessBlockConfiguration>";
 
+/// The account's canonical id, which follows from its own.
+const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4deacaf36506a36daed7513071dc80c950707</ID></Owner>\
+    <AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='CanonicalUser'>\
+    <ID>8cd8614fe3296b91647279502de4deacaf36506a36daed7513071dc80c950707</ID></Grantee><Permission>READ</Permission></Grant>\
+    </AccessControlList></AccessControlPolicy>";
+const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 11] = [
+const CHANGES: [Call; 13] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -39,6 +46,8 @@ const CHANGES: [Call; 11] = [
     ("DeleteBucketOwnershipControls", "DELETE", "/configured?ownershipControls", ""),
     ("PutBucketPolicy", "PUT", "/empty?policy", POLICY_OF_EMPTY),
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
+    ("PutBucketAcl", "PUT", "/configured?acl", ACL),
+    ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
     ("DeletePublicAccessBlock", "DELETE", "/configured?publicAccessBlock", ""),
 ];
@@ -59,8 +68,13 @@ impl Gateway {
                 // Together with the bucket's row its policy's: the id alone could be that of a document which is lost.
                 let policy = self.app.objects.bucket_policy(&bucket).await.expect("a policy that can be read");
                 Some(format!(
-                    "{:?} {:?} {:?} {:?} {:?}",
-                    bucket.versioning, bucket.encryption, bucket.ownership, bucket.public_access_block, policy
+                    "{:?} {:?} {:?} {:?} {:?} {policy:?} {:?}",
+                    bucket.versioning,
+                    bucket.encryption,
+                    bucket.ownership,
+                    bucket.public_access_block,
+                    bucket.acl,
+                    bucket.requester_pays
                 ))
             }
             Err(_) => None,
@@ -85,6 +99,7 @@ async fn prepared() -> Gateway {
         ("CreateBucket", "PUT", "/configured", ""),
         ("PutBucketEncryption", "PUT", "/configured?encryption", ENCRYPTION),
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
+        ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutObject", "PUT", "/configured/k", "data"),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
@@ -146,7 +161,7 @@ async fn a_change_and_its_record_are_durable_both_or_neither() {
 
 #[tokio::test]
 async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
-    let cases: [(&str, Call, &str); 9] = [
+    let cases: [(&str, Call, &str); 11] = [
         ("ROOT", ("ListBuckets", "GET", "/", ""), ""),
         ("ROOT", ("GetBucketEncryption", "GET", "/configured?encryption", ""), ""),
         // In us-east-1 that is no error.
@@ -156,7 +171,9 @@ async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
         ("ROOT", ("DeleteBucket", "DELETE", "/configured", ""), "BucketNotEmpty"),
         ("ROOT", ("PutBucketVersioning", "PUT", "/absent?versioning", VERSIONING), "NoSuchBucket"),
         ("ROOT", ("PutBucketEncryption", "PUT", "/empty?encryption", "<"), "MalformedXML"),
-        ("ROOT", ("PutBucketAcl", "PUT", "/empty?acl", ""), "NotImplemented"),
+        ("ROOT", ("GetBucketAcl", "GET", "/configured?acl", ""), ""),
+        ("ROOT", ("PutBucketAcl", "PUT", "/empty?acl", ACL), "AccessControlListNotSupported"),
+        ("ROOT", ("PutBucketCors", "PUT", "/empty?cors", ""), "NotImplemented"),
     ];
     let gateway = prepared().await;
     let before = gateway.configuration().await;

@@ -270,6 +270,7 @@ async fn two_deletions_and_a_writer() {
                         region: region(),
                         ownership,
                         public_access_block,
+                        acl: None,
                     };
                     let (grant, event) =
                         (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));

@@ -201,7 +201,7 @@ async fn of_two_writes_that_want_the_key_absent_one_wins() {
                 let plan =
                     sse.plan(&stack.access(), (&bucket.name, &name), &bucket.owner, default, requested).await.unwrap();
                 let (meta, condition) = (ObjectMeta::default(), condition.clone());
-                let put = PutObject { bucket: &bucket, key: &name, meta, plan, condition };
+                let put = PutObject { bucket: &bucket, key: &name, meta, plan, condition, access: None };
                 stack.objects.put(&stack.object_grant("s3:PutObject", &bucket, &name), put, payload(b"x")).await
             };
             let both = interleave(steps, put(), put()).await;

@@ -166,7 +166,7 @@ fn forgeries(rows: &[RawRow], at: usize) -> Vec<(&'static str, Bytes)> {
 /// Sealed rows open in their own place only: all pairs, at the lowest level.
 #[tokio::test]
 async fn no_two_rows_can_be_exchanged() {
-    let (stack, _) = furnished().await;
+    let (stack, _) = Box::pin(furnished()).await;
     let sealed = |row: &RawRow| !matches!(row.table, Table::Meta | Table::Inline);
     let rows: Vec<_> = stack.rows().await.into_iter().filter(sealed).collect();
     let tables: BTreeSet<Table> = rows.iter().map(|row| row.table).collect();
@@ -183,7 +183,7 @@ async fn no_two_rows_can_be_exchanged() {
 /// The whole program over each forged row: it does not open, or every read is right or an error, and scrub tells.
 #[tokio::test]
 async fn a_forged_row_is_noticed_and_never_believed() {
-    let (stack, contents) = furnished().await;
+    let (stack, contents) = Box::pin(furnished()).await;
     assert_clean(&stack, "before").await;
     let rows = stack.rows().await;
     for at in 0..rows.len() {
@@ -284,7 +284,7 @@ async fn an_earlier_current_version_beside_itself_is_reported() {
 /// The trail that is put back as a whole is whole: a head that was noted elsewhere tells.
 #[tokio::test]
 async fn a_trail_that_was_put_back_is_told_by_a_noted_head() {
-    let (stack, _) = furnished().await;
+    let (stack, _) = Box::pin(furnished()).await;
     let noted: Link = stack.audit.verify(None).await.unwrap().unwrap();
     let mut rows = stack.rows().await;
     let last = rows.iter().rposition(|row| row.table == Table::Audit).unwrap();

@@ -14,9 +14,11 @@ use crate::policy::{
     parse_resource_policy, simulated_caller,
 };
 
-/// Decisions of a page at most, but for those about one action: more resources than this make pages shorter than asked
-/// for, which AWS allows itself.
+/// Decisions of a page at most, but for those about one action: many resources make pages shorter than asked for, which
+/// AWS allows itself.
 const DECISIONS_MAX: usize = 1000;
+/// Statements that are asked for a page at most, each as often as there are decisions; as many can stand in an answer.
+const STATEMENTS_MAX: usize = 200_000;
 
 /// `ContextKeyType`
 const CONTEXT_TYPES: [&str; 12] = [
@@ -93,7 +95,8 @@ impl Asked {
         let caller = self.caller.clone().or(given.caller);
         let resource_policy = self.resource_policy(caller.is_some())?;
         let context = self.context()?;
-        let actions = self.page()?;
+        let all = identity.iter().chain(&boundary).chain(&resource_policy);
+        let actions = self.page(all.map(|policy| policy.attached.policy.statements()).sum())?;
         let (resources, owner, account) = (self.resources, self.resource_owner, given.account);
         let evaluate = move || -> Result<Page<Evaluation>, IamError> {
             let subject = match &caller {
@@ -169,9 +172,17 @@ impl Asked {
         Ok(context)
     }
 
-    /// The actions of this page.
-    fn page(&self) -> Result<Page<String>, IamError> {
-        let most = (DECISIONS_MAX / self.resources.len().max(1)).max(1);
+    /// The actions of this page, where the policies have so many statements.
+    fn page(&self, statements: usize) -> Result<Page<String>, IamError> {
+        let resources = self.resources.len().max(1);
+        let asked = statements.max(1).saturating_mul(resources);
+        if asked > STATEMENTS_MAX {
+            return Err(invalid(format!(
+                "{statements} statements can not be simulated on {resources} resources at once: the product must not \
+                 exceed {STATEMENTS_MAX}."
+            )));
+        }
+        let most = (DECISIONS_MAX / resources).min(STATEMENTS_MAX / asked).max(1);
         let paging = self.paging.clone().at_most(most);
         let actions = self.actions.iter().enumerate().collect();
         let page = paging.cut(actions, |(place, _)| format!("{place:05}"))?;

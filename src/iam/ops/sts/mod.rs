@@ -1,21 +1,28 @@
 //! Of STS: temporary credentials, and who somebody is.
 
+mod assume_role;
+mod assume_role_with_web_identity;
+mod decode_authorization_message;
 mod get_access_key_info;
 mod get_caller_identity;
+mod get_federation_token;
+mod get_session_token;
+mod roles;
+mod sessions;
 
 use crate::iam::table::{Row, refused, tells};
 
 pub(in crate::iam) static ROWS: &[Row] = &[
-    refused!(Sts, "AssumeRole"),
+    tells!(Sts, "AssumeRole", assume_role),
     refused!(Sts, "AssumeRoleWithSAML", Anyone),
-    refused!(Sts, "AssumeRoleWithWebIdentity", Anyone),
+    tells!(Sts, "AssumeRoleWithWebIdentity", assume_role_with_web_identity, Anyone),
     refused!(Sts, "AssumeRoot"),
-    refused!(Sts, "DecodeAuthorizationMessage"),
+    tells!(Sts, "DecodeAuthorizationMessage", decode_authorization_message),
     tells!(Sts, "GetAccessKeyInfo", get_access_key_info),
     tells!(Sts, "GetCallerIdentity", get_caller_identity),
     refused!(Sts, "GetDelegatedAccessToken"),
-    refused!(Sts, "GetFederationToken"),
+    tells!(Sts, "GetFederationToken", get_federation_token),
     refused!(Sts, "GetScopedCredentials"),
-    refused!(Sts, "GetSessionToken"),
+    tells!(Sts, "GetSessionToken", get_session_token),
     refused!(Sts, "GetWebIdentityToken"),
 ];
