@@ -116,34 +116,22 @@ impl Endpoint {
         self.send(Method::POST, path, headers, body, limit).await
     }
 
-<<<<<<< HEAD
-    /// Sends a request for `target`, path and query, all of it within `limit`, the connection included.
-    pub async fn send(
-        &self,
-        method: Method,
-        target: &str,
-=======
     /// Gets `path`, all of it within `limit`, the connection included. No redirect is followed.
     pub async fn get(&self, path: &str, headers: HeaderMap, limit: Duration) -> Result<Answer, ExchangeError> {
         self.send(Method::GET, path, headers, Bytes::new(), limit).await
     }
 
-    async fn send(
+    /// Sends a request for `target`, path and query, all of it within `limit`, the connection included.
+    pub async fn send(
         &self,
         method: Method,
-        path: &str,
->>>>>>> main
+        target: &str,
         headers: HeaderMap,
         body: Bytes,
         limit: Duration,
     ) -> Result<Answer, ExchangeError> {
         let other = |error: http::Error| ExchangeError::Broken(error.to_string());
-<<<<<<< HEAD
         let mut request = http::Request::builder().method(method).uri(target).body(Full::new(body)).map_err(other)?;
-=======
-        let built = http::Request::builder().method(method).uri(path).body(Full::new(body));
-        let mut request = built.map_err(other)?;
->>>>>>> main
         *request.headers_mut() = headers;
         let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
