@@ -63,7 +63,7 @@ impl Refusal {
 fn policy_type(layer: Layer) -> &'static str {
     match layer {
         Layer::Identity => "identity-based policy",
-        Layer::Resource | Layer::Grant => "resource-based policy",
+        Layer::Resource | Layer::Grant | Layer::Acl => "resource-based policy",
         Layer::Trust => "role trust policy",
         Layer::Boundary => "permissions boundary",
         Layer::Session => "session policy",

@@ -149,13 +149,10 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        let (access, named) = (signed.access.clone(), (signed.address.bucket.clone(), signed.address.key.clone()));
+        let (access, address) = (signed.access.clone(), signed.address.clone());
         let outcome = perform(app, row, signed).await;
-        if let Err(error) = &outcome
-            && error.code() == Code::AccessDenied
-        {
-            let named = (named.0.as_deref(), named.1.as_deref());
-            trail::record_denied(app, row, &access, named, error).await?;
+        if let Err(error) = &outcome {
+            trail::record_denial(app, row, &access, &address, error).await?;
         }
         return outcome.map(|(answer, _)| answer);
     }
@@ -170,13 +167,13 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
 
 /// A management call: when this returns its one record is durable.
 async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
-    let (access, bucket) = (signed.access.clone(), signed.address.bucket.clone());
+    let (access, address) = (signed.access.clone(), signed.address.clone());
     let outcome = match perform(&app, row, signed).await {
         Ok((answer, Some(_recorded))) => return Ok(answer),
         Ok((answer, None)) => Ok(answer),
         Err(error) => Err(error),
     };
-    trail::record(&app, row, &access, bucket.as_deref(), outcome.as_ref().err()).await?;
+    trail::record(&app, row, &access, &address, outcome.as_ref().err()).await?;
     outcome
 }
 

@@ -1,10 +1,13 @@
-//! Records of S3's management calls: what was configured, by whom, and what was refused.
+//! Records of S3's management calls: what was configured, by whom, and what was refused; and of calls on objects that
+//! policies did not allow.
 //!
 //! A call that changes something commits its record with the change ([`super::table::Handler::Change`]); all others,
 //! those that only tell and those that were refused, are recorded here before their answer leaves.
 
 use serde_json::{Value, json};
 
+use super::address::Address;
+use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
 use super::table::Row;
@@ -12,7 +15,7 @@ use crate::app::App;
 use crate::audit::{AuditError, Event, EventKind, EventResource, Recorded};
 use crate::auth::Access;
 use crate::index::{CommitError, IndexError};
-use crate::names::{AccountId, BucketName, bucket_arn};
+use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 
 /// The event of a change that was authorized and is about to be made.
 pub(super) fn change(row: &'static Row, cx: &Cx) -> Event {
@@ -27,9 +30,10 @@ pub(super) async fn record(
     app: &App,
     row: &'static Row,
     access: &Access,
-    bucket: Option<&str>,
+    address: &Address,
     refused: Option<&Error>,
 ) -> Result<(), Error> {
+    let bucket = address.bucket.as_deref();
     // What nobody signed is the bucket's owner's to see; what reached no bucket is in the access log alone.
     let owner = match access.caller().account() {
         None => owner_of(app, bucket).await,
@@ -37,33 +41,42 @@ pub(super) async fn record(
     };
     let Some(account) = access.caller().account().or(owner.as_ref()) else { return Ok(()) };
     let error = refused.map(|error| (error.code().name().to_owned(), error.message().to_owned()));
-    append(app, &Event { error, ..event(row, access, bucket, account, account) }).await?;
+    let event = event(row, access, bucket, account, account);
+    let event = if row.is_management() { event } else { on_object(event, address) };
+    append(app, &Event { error, ..event }).await?;
     Ok(())
 }
 
-/// Writes the record of a data call that was refused for want of permission, before its answer goes out: who tried in
-/// vain is part of the trail, though who succeeded is not. (CloudTrail has data events where they are turned on.)
-pub(super) async fn record_denied(
+/// Writes the record of a call on objects that was denied, before it is told so.
+pub(super) async fn record_denial(
     app: &App,
     row: &'static Row,
     access: &Access,
-    (bucket, key): (Option<&str>, Option<&str>),
+    address: &Address,
     error: &Error,
 ) -> Result<(), Error> {
-    let owner = owner_of(app, bucket).await;
-    let Some(recipient) = access.caller().account().or(owner.as_ref()) else { return Ok(()) };
-    let owner = owner.as_ref().unwrap_or(recipient);
-    let mut event = event(row, access, bucket, owner, recipient);
+    if error.code() != Code::AccessDenied || access.refusal().is_none() {
+        return Ok(());
+    }
+    record(app, row, access, address, Some(error)).await
+}
+
+/// Of the event of a bucket that of an object: a data event.
+fn on_object(mut event: Event, address: &Address) -> Event {
     event.management = false;
-    event.error = Some((error.code().name().to_owned(), error.message().to_owned()));
-    if let (Some(key), Some(bucket)) = (key, event.resources.first()) {
-        event.request["key"] = json!(key);
-        let arn = format!("{}/{key}", bucket.arn);
-        let object = EventResource { account: owner.clone(), kind: "AWS::S3::Object", arn };
+    let (Some(bucket), Some(key)) = (&address.bucket, &address.key) else { return event };
+    event.request["key"] = json!(key);
+    if let (Ok(bucket), Ok(key), Some(of_bucket)) =
+        (BucketName::parse(bucket), ObjectKey::parse(key), event.resources.first())
+    {
+        let object = EventResource {
+            account: of_bucket.account.clone(),
+            kind: "AWS::S3::Object",
+            arn: object_arn(&bucket, &key),
+        };
         event.resources.insert(0, object);
     }
-    append(app, &event).await?;
-    Ok(())
+    event
 }
 
 async fn owner_of(app: &App, bucket: Option<&str>) -> Option<AccountId> {

@@ -1,9 +1,7 @@
 //! Limits: as many as there may be, and one more.
 
 use super::*;
-use crate::identity::limits::{
-    ATTACHED_MAX, GROUPS_MAX, GROUPS_PER_USER_MAX, KEYS_PER_USER_MAX, TAGS_MAX, USERS_MAX,
-};
+use crate::identity::limits::{ATTACHED_MAX, GROUPS_MAX, GROUPS_PER_USER_MAX, KEYS_PER_USER_MAX, TAGS_MAX, USERS_MAX};
 use crate::policy::{PolicyQuota, ReadyMade, counted_chars};
 
 fn full(what: &str, most: usize) -> Result<(), IdentityError> {

@@ -5,6 +5,7 @@ use futures_util::stream;
 
 use super::delete_object::{parse_time, refuse_bypass};
 use crate::objects::{DeleteCondition, Deleted, VersionId};
+use crate::s3::address::Address;
 use crate::s3::asked::OtherKeys;
 use crate::s3::code::Code;
 use crate::s3::conditions::unquoted;
@@ -50,8 +51,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let denied = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
     if let Some(error) = denied.filter(|error| error.code() == Code::AccessDenied).next() {
         // One record, whatever the number of keys.
-        let bucket = Some(cx.bucket().name.as_str());
-        trail::record_denied(&cx.app, cx.row, &cx.access, (bucket, None), error).await?;
+        let address = Address { bucket: Some(cx.bucket().name.to_string()), key: None };
+        trail::record_denial(&cx.app, cx.row, &cx.access, &address, error).await?;
     }
     Ok(Answer::new().xml(render(&input, &outcomes)))
 }
