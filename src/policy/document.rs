@@ -4,7 +4,7 @@ use super::condition::Condition;
 use super::context::Facts;
 use super::key::{Key, KeySet, NamedKey};
 use super::pattern::{ArnPattern, Variables, matches_ignoring_case};
-use super::principal::{Named, Principal, excepts};
+use super::principal::{Named, Principal, Subject, excepts};
 
 /// Where a policy stands, which decides what it may contain and how its faults are worded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
