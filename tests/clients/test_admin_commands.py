@@ -27,9 +27,8 @@ def office(tmp_path_factory):
 def strongroom(server, *args, who=MAIN, code=0, endpoint=None, environment=None, stdin=None):
     """Runs a command as an administrator would; gives standard output, or standard error if it is to fail."""
     keys = {"AWS_ACCESS_KEY_ID": who.access_key, "AWS_SECRET_ACCESS_KEY": who.secret_key} if who else {}
-    env = clean_environment(
-        AWS_ENDPOINT_URL=endpoint or server.endpoint, HOME=server.directory, **keys, **(environment or {})
-    )
+    url = {"AWS_ENDPOINT_URL": endpoint or server.endpoint, "HOME": server.directory}
+    env = clean_environment(**url | keys | (environment or {}))
     command = [BINARY, *map(str, args)]
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, cwd=server.directory, timeout=60, input=stdin
