@@ -323,3 +323,12 @@ pub fn system(job: &'static str, region: Region, now: Timestamp) -> Access {
     };
     Access::new(Caller::new(Arc::new(Principal::job(job)), None), facts)
 }
+
+#[cfg(test)]
+impl Access {
+    /// The same caller with another request, for tests of other layers.
+    pub(crate) fn as_request(&self, request_id: &str) -> Self {
+        let facts = RequestFacts { request_id: request_id.to_owned(), ..self.facts().clone() };
+        Self::new(self.caller().clone(), facts)
+    }
+}

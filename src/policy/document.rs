@@ -4,7 +4,7 @@ use super::condition::Condition;
 use super::context::Facts;
 use super::key::{Key, KeySet, NamedKey};
 use super::pattern::{ArnPattern, Variables, matches_ignoring_case};
-use super::principal::{Named, Principal, excepts};
+use super::principal::{Named, Principal, Subject, excepts};
 
 /// Where a policy stands, which decides what it may contain and how its faults are worded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -186,21 +186,24 @@ impl Statement {
         if !self.acts(action) {
             return None;
         }
-        let named = match &self.principal {
-            None => Named::Directly,
-            Some(Clause { negated: true, items }) => {
-                (bounded || !excepts(items, facts.subject)).then_some(Named::Directly)?
-            }
+        let named = self.names(facts.subject, bounded)?;
+        let holds = self.covers(resource, facts) && self.conditions.iter().all(|c| c.holds(facts, self.effect));
+        holds.then_some(named)
+    }
+
+    /// How the statement names `subject`; none if it is about others. See [`Self::applies`] for `bounded`.
+    pub(super) fn names(&self, subject: &Subject<'_>, bounded: bool) -> Option<Named> {
+        match &self.principal {
+            None => Some(Named::Directly),
+            Some(Clause { negated: true, items }) => (bounded || !excepts(items, subject)).then_some(Named::Directly),
             Some(Clause { negated: false, items }) => {
                 // Who comes with a token is let in by its provider's name alone: an Allow for everyone speaks of
                 // principals of AWS. It is not documented, and narrower than the other reading.
-                let by_token = self.effect == Effect::Allow && facts.subject.brings_token();
+                let by_token = self.effect == Effect::Allow && subject.brings_token();
                 let counts = |principal: &&Principal| !by_token || matches!(principal, Principal::Federated(_));
-                items.iter().filter(counts).filter_map(|principal| principal.names(facts.subject)).max()?
+                items.iter().filter(counts).filter_map(|principal| principal.names(subject)).max()
             }
-        };
-        let holds = self.covers(resource, facts) && self.conditions.iter().all(|c| c.holds(facts, self.effect));
-        holds.then_some(named)
+        }
     }
 
     pub(super) fn acts(&self, action: Action<'_>) -> bool {

@@ -361,7 +361,8 @@ impl Asked {
         facts: &Facts<'_>,
         given: &SimulatedContext,
     ) {
-        if !statement.acts(action) {
+        // What others are asked for decides nothing here.
+        if !statement.acts(action) || statement.names(facts.subject, false).is_none() {
             return;
         }
         let missing: Vec<_> = statement

@@ -71,6 +71,21 @@ def test_the_commands_for_keys_work_as_printed(machine):
     assert "Decrypt" in "".join(done.stdout.splitlines()[-20:]), "what was done last is on record"
 
 
+def test_the_commands_for_administration_work_as_printed(machine):
+    directory, environment = machine
+    blocks = shell_blocks("administration.md")
+    assert len(blocks) > 7
+    printed = "$(grep -h '^export ' log)"
+    script = "\n".join(["set -euo pipefail", "systemctl start strongroom", f'eval "{printed}"', *blocks])
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert "arn:aws:s3:::shelf/reports/*  yes  policy reports" in done.stdout
+    assert "Why: no identity-based policy allowed s3:PutObject on arn:aws:s3:::shelf/new" in done.stdout
+    assert ":assumed-role/night-watch/monday" in done.stdout and "deleted: user alice" in done.stdout
+
+
 def sealed(kms, key_id, text):
     return kms.encrypt(KeyId=key_id, Plaintext=text)["CiphertextBlob"]
 

@@ -236,3 +236,25 @@ async fn a_range_is_exported() {
     assert!(matches!(broken, Err(ExportError::Broken(VerifyError::Missing(3)))));
     assert!(matches!(verify_export(&file[..], None), Err(ExportVerifyError::Incomplete)));
 }
+
+#[tokio::test]
+async fn records_are_found_by_their_request() {
+    let trail = Trail::new().await;
+    let denied = |id: &str, via_s3: bool| {
+        let caller = system("test", Region::parse("us-east-1").unwrap(), Timestamp(0));
+        let access = caller.as_request(id);
+        Event { access, via_s3, kind: EventKind::ApiCall, ..event() }
+    };
+    for (id, via_s3) in [("OTHER", false), ("WANTED", true), ("WANTED", false), ("WANTED0", false)] {
+        trail.audit.record(&denied(id, via_s3)).await.unwrap();
+    }
+    let found = async |id: &str, bytes: usize| {
+        let found = trail.audit.of_request(id, bytes).await.unwrap();
+        found.iter().map(|record| record.link.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(found("WANTED", 1 << 20).await, [3, 2]);
+    assert_eq!(found("OTHER", 1 << 20).await, [1]);
+    assert_eq!(found("WANT", 1 << 20).await, [0; 0]);
+    assert_eq!(found("", 1 << 20).await, [0; 0]);
+    assert_eq!(found("WANTED", 10).await, [0; 0], "no room");
+}

@@ -162,7 +162,7 @@ async fn list(connected: &Connected, command: &List) -> Result<(), Failure> {
     print::show(connected.output, &print::list("Policies", &policies), || {
         let row = |policy: &Element| {
             let arn = text(policy, "Arn");
-            let about = ReadyMade::by_arn(arn).map_or(text(policy, "Description"), |known| known.about);
+            let about = ReadyMade::by_arn(arn).map_or_else(|| text(policy, "Description"), |known| known.about);
             let about = about.to_owned();
             [text(policy, "PolicyName").to_owned(), text(policy, "AttachmentCount").to_owned(), arn.to_owned(), about]
         };

@@ -109,7 +109,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], n
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{json as of_element, list, table};
     use crate::wire::xml::parse;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
             "RoleName": "r", "MaxSessionDuration": 3600, "Tags": [],
             "AssumeRolePolicyDocument": {"Version": "2012-10-17"}, "Listed": [{"Id": "1"}], "IsAttachable": true,
         }});
-        assert_eq!(json(&answer.unwrap()), expected);
+        assert_eq!(of_element(&answer.unwrap()), expected);
         assert_eq!(list("Users", &[]), json!({"Users": []}));
     }
 

@@ -16,7 +16,8 @@ pub(super) fn lines(connected: &Connected, name: &str, key: &Element) -> String 
         connected.api.region,
         connected.endpoint_url,
     );
-    if let Some(file) = &connected.ca_file {
+    // A certificate matters to TLS alone.
+    if let Some(file) = connected.ca_file.as_ref().filter(|_| connected.endpoint_url.starts_with("https:")) {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         out.push_str(&format!("ca_bundle = {}\n", file.display()));
     }

@@ -241,7 +241,7 @@ async fn delete(connected: &Connected, command: &Delete) -> Result<(), Failure> 
     let (api, name) = (&connected.api, command.name.as_str());
     api.iam("GetUser", &[("UserName", name)]).await?;
     let held = Holdings::of(api, name).await?;
-    let mut steps: Vec<(String, &str, Vec<(&str, &str)>)> = Vec::new();
+    let mut steps: Vec<Deletion<'_>> = Vec::new();
     let user = ("UserName", name);
     for key in &held.keys {
         let id = text(key, "AccessKeyId");
@@ -263,12 +263,11 @@ async fn delete(connected: &Connected, command: &Delete) -> Result<(), Failure> 
     take_down(api, &steps, command.yes).await
 }
 
+/// What is deleted, the call that does it, and its parameters.
+pub(super) type Deletion<'a> = (String, &'a str, Vec<(&'a str, &'a str)>);
+
 /// Deletes one after the other, saying each; or says only what there is to delete.
-pub(super) async fn take_down(
-    api: &Api,
-    steps: &[(String, &str, Vec<(&str, &str)>)],
-    really: bool,
-) -> Result<(), Failure> {
+pub(super) async fn take_down(api: &Api, steps: &[Deletion<'_>], really: bool) -> Result<(), Failure> {
     if !really {
         let what: Vec<&str> = steps.iter().map(|(what, ..)| what.as_str()).collect();
         return Err(Failure::Usage(format!(
