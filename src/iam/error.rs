@@ -38,7 +38,6 @@ pub(super) mod code {
         CONCURRENT_MODIFICATION "ConcurrentModification" "ConcurrentModificationException" 409
         DELETE_CONFLICT "DeleteConflict" "DeleteConflictException" 409
         ENTITY_ALREADY_EXISTS "EntityAlreadyExists" "EntityAlreadyExistsException" 409
-        ENTITY_TEMPORARILY_UNMODIFIABLE "EntityTemporarilyUnmodifiable" "EntityTemporarilyUnmodifiableException" 409
         EXPIRED_TOKEN "ExpiredToken" "ExpiredToken" 403
         EXPIRED_WEB_IDENTITY_TOKEN "ExpiredTokenException" "ExpiredTokenException" 400
         IDP_COMMUNICATION_ERROR "IDPCommunicationError" "IDPCommunicationErrorException" 400
@@ -50,9 +49,7 @@ pub(super) mod code {
         INVALID_CLIENT_TOKEN_ID "InvalidClientTokenId" "InvalidClientTokenId" 403
         INVALID_IDENTITY_TOKEN "InvalidIdentityToken" "InvalidIdentityTokenException" 400
         INVALID_INPUT "InvalidInput" "InvalidInputException" 400
-        INVALID_PARAMETER_COMBINATION "InvalidParameterCombination" "InvalidParameterCombination" 400
         INVALID_PARAMETER_VALUE "InvalidParameterValue" "InvalidParameterValue" 400
-        INVALID_USER_TYPE "InvalidUserType" "InvalidUserTypeException" 400
         LIMIT_EXCEEDED "LimitExceeded" "LimitExceededException" 409
         MALFORMED_INPUT "MalformedInput" "MalformedInput" 400
         MALFORMED_POLICY_DOCUMENT "MalformedPolicyDocument" "MalformedPolicyDocumentException" 400
@@ -61,16 +58,12 @@ pub(super) mod code {
         MISSING_AUTHENTICATION_TOKEN "MissingAuthenticationToken" "MissingAuthenticationToken" 403
         NO_SUCH_ENTITY "NoSuchEntity" "NoSuchEntityException" 404
         NOT_IMPLEMENTED "NotImplemented" "NotImplemented" 501
-        OPEN_ID_IDP_COMMUNICATION_ERROR "OpenIdIdpCommunicationError" "OpenIdIdpCommunicationErrorException" 400
         PACKED_POLICY_TOO_LARGE "PackedPolicyTooLarge" "PackedPolicyTooLargeException" 400
-        POLICY_EVALUATION "PolicyEvaluation" "PolicyEvaluationException" 500
         POLICY_NOT_ATTACHABLE "PolicyNotAttachable" "PolicyNotAttachableException" 400
-        REGION_DISABLED "RegionDisabledException" "RegionDisabledException" 403
         REQUEST_ENTITY_TOO_LARGE "RequestEntityTooLarge" "RequestEntityTooLarge" 413
         REQUEST_TIMEOUT "RequestTimeout" "RequestTimeout" 408
         SERVICE_FAILURE "ServiceFailure" "ServiceFailureException" 500
         SIGNATURE_DOES_NOT_MATCH "SignatureDoesNotMatch" "SignatureDoesNotMatch" 403
-        THROTTLING "Throttling" "ThrottlingException" 400
         UNMODIFIABLE_ENTITY "UnmodifiableEntity" "UnmodifiableEntityException" 400
         // AWS records `ValidationException`, as far as is known.
         VALIDATION_ERROR "ValidationError" "ValidationException" 400

@@ -4,9 +4,6 @@
 //! input, grant, identities. Every call of an authenticated caller leaves exactly one record in the trail, refused ones
 //! too.
 
-// Readers, writers and codes that no operation uses yet; goes away with the last operation.
-#![allow(dead_code, unused_imports, unused_macros, reason = "the operations that use them are being added")]
-
 mod cx;
 mod error;
 mod input;

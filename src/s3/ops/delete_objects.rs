@@ -48,8 +48,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
         }
     }
-    let denied = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    if let Some(error) = denied.filter(|error| error.code() == Code::AccessDenied).next() {
+    let mut failed = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    if let Some(error) = failed.find(|error| error.code() == Code::AccessDenied) {
         // One record, whatever the number of keys.
         let address = Address { bucket: Some(cx.bucket().name.to_string()), key: None };
         trail::record_denial(&cx.app, cx.row, &cx.access, &address, error).await?;

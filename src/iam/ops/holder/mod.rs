@@ -23,9 +23,7 @@ use crate::iam::input::Fields;
 use crate::iam::reply::Writer;
 use crate::iam::shapes::{EXISTING_USER_NAME, GROUP_NAME, ROLE_NAME, Shape, USER_NAME};
 use crate::iam::tags::pairs;
-use crate::identity::{
-    Entity, GroupRecord, Identities, IdentityError, Named as _, PolicyHolder, RoleRecord, Tag, UserRecord,
-};
+use crate::identity::{GroupRecord, Identities, IdentityError, PolicyHolder, RoleRecord, Tag, UserRecord};
 use crate::names::{AccountId, iam_arn};
 use crate::policy::Key;
 

@@ -8,7 +8,7 @@ use super::roles::{self, Inherited, Wish, answer};
 use super::sessions::{DURATION_MIN_SECONDS, ROLE_DURATION_MAX_SECONDS, SessionPolicies};
 use crate::auth::Principal;
 use crate::crypto::SecretBytes;
-use crate::iam::cx::{Adds, Cx};
+use crate::iam::cx::Cx;
 use crate::iam::error::{IamError, code};
 use crate::iam::input::Fields;
 use crate::iam::reply::Reply;
