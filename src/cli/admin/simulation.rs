@@ -98,6 +98,11 @@ fn outcome(result: &Element, decision: &str) -> Outcome {
 /// Asks here what the resources' policy alone says of `subject`: of principals of other accounts it is taken that their
 /// own account lets them do everything.
 pub(super) fn of_stranger(subject: Subject<'_>, asked: Asked<'_>) -> Result<Vec<Outcome>, String> {
+    // A simulation asks the caller's side alone where it is given no policy of the resource. Here there is none, and what
+    // has none is closed to other accounts.
+    if asked.resource_policy.is_none() && subject.account != asked.owner {
+        return Ok(asked.resources.iter().map(|resource| Outcome::closed(resource)).collect());
+    }
     let everything = br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
     let identity = Policy::parse(everything, Kind::Identity).map_err(|error| format!("{error:?}"))?;
     let simulated = |name: &str, policy: Policy, source| SimulatedPolicy {
@@ -142,6 +147,17 @@ pub(super) fn of_stranger(subject: Subject<'_>, asked: Asked<'_>) -> Result<Vec<
 }
 
 impl Outcome {
+    /// Nothing allows it.
+    fn closed(resource: &str) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            decision: Verdict::ImplicitDeny.text().to_owned(),
+            by: Vec::new(),
+            missing: Vec::new(),
+            within_boundary: None,
+        }
+    }
+
     /// Whether it is allowed with what was given.
     pub(super) fn is_allowed(&self) -> bool {
         self.decision == Verdict::Allowed.text()
