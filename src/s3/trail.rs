@@ -55,7 +55,7 @@ pub(super) async fn record_denial(
     address: &Address,
     error: &Error,
 ) -> Result<(), Error> {
-    if error.code() != Code::AccessDenied || access.refusal().is_none() {
+    if error.code() != Code::AccessDenied {
         return Ok(());
     }
     record(app, row, access, address, Some(error)).await

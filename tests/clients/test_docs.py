@@ -57,23 +57,10 @@ def machine(tmp_path):
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
-def test_the_commands_for_keys_work_as_printed(machine):
+def run_page(machine, page):
+    """The commands of a page one after the other, on a new server, with root's credentials; what they print."""
     directory, environment = machine
-    blocks = shell_blocks("kms.md")
-    assert len(blocks) > 10
-    printed = "$(grep -h '^export ' log)"
-    script = "\n".join(["set -euo pipefail", "systemctl start strongroom", f'eval "{printed}"', *blocks])
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, timeout=400
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    assert "the payroll of November" in done.stdout and "chain whole" in done.stdout
-    assert "Decrypt" in "".join(done.stdout.splitlines()[-20:]), "what was done last is on record"
-
-
-def test_the_commands_for_administration_work_as_printed(machine):
-    directory, environment = machine
-    blocks = shell_blocks("administration.md")
+    blocks = shell_blocks(page)
     assert len(blocks) > 7
     printed = "$(grep -h '^export ' log)"
     script = "\n".join(["set -euo pipefail", "systemctl start strongroom", f'eval "{printed}"', *blocks])
@@ -81,9 +68,42 @@ def test_the_commands_for_administration_work_as_printed(machine):
         ["bash", "-c", script], cwd=directory, env=environment, capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    assert "arn:aws:s3:::shelf/reports/*  yes  policy reports" in done.stdout
-    assert "Why: no identity-based policy allowed s3:PutObject on arn:aws:s3:::shelf/new" in done.stdout
-    assert ":assumed-role/night-watch/monday" in done.stdout and "deleted: user alice" in done.stdout
+    return done.stdout, done.stderr
+
+
+def test_the_commands_for_keys_work_as_printed(machine):
+    printed, _ = run_page(machine, "kms.md")
+    assert "the payroll of November" in printed and "chain whole" in printed
+    assert "Decrypt" in "".join(printed.splitlines()[-20:]), "what was done last is on record"
+
+
+def test_the_commands_for_administration_work_as_printed(machine):
+    printed, _ = run_page(machine, "administration.md")
+    assert "arn:aws:s3:::shelf/reports/*  yes  policy reports" in printed
+    assert "Why: no identity-based policy allowed s3:PutObject on arn:aws:s3:::shelf/new" in printed
+    assert ":assumed-role/night-watch/monday" in printed and "deleted: user alice" in printed
+
+
+def test_the_three_roles_are_set_up_as_printed(machine):
+    """A `!` command that succeeds does not end the script: what was to be refused is looked for in what is printed."""
+    printed, errors = run_page(machine, "access.md")
+    assert "the plan for the year" in printed
+    for who, action in (
+        ("user/dora", "kms:DisableKey"),
+        ("user/dora", "kms:GenerateDataKey"),
+        ("user/sam", "s3:GetObject"),
+        ("user/sam", "kms:GenerateDataKey"),
+        ("assumed-role/audit/november", "s3:GetObject"),
+        ("assumed-role/audit/november", "iam:CreateUser"),
+    ):
+        assert f":{who} is not authorized to perform: {action}" in errors, (who, action)
+    assert "explicit deny in a resource-based policy" in printed
+    assert "user/dora" in printed.split("policy developers")[0], "who can read the shelf"
+    assert "InvalidAccessKeyId" in errors, "a disabled key is refused at once"
+    assert "deleted: user dora" in printed and "chain whole" in printed
+    recorded = printed.rsplit("chain whole", 1)[1]
+    for event in ("CreateUser", "AssumeRole", "DeleteUser", "GetObject", "DisableKey"):
+        assert f" {event} " in recorded, event
 
 
 def sealed(kms, key_id, text):

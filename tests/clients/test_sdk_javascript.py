@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from gateway import MAIN, ROOT, Strongroom
 
 MODULES = Path(os.environ.get("STRONGROOM_JS", ROOT / "target/clients/js")) / "node_modules"
