@@ -414,6 +414,7 @@ async fn every_operation_asks_for_a_signature() {
     assert_eq!(world.gateway.record_count().await, 0);
 }
 
+mod denied;
 mod web_identity;
 
 mod races {
