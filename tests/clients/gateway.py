@@ -183,13 +183,13 @@ class Strongroom:
         self.process.wait()
         self.process = None
 
-    def command(self, *args, check=True):
-        """Runs `strongroom ARGS --config FILE`."""
+    def command(self, *args, check=True, **variables):
+        """Runs `strongroom ARGS --config FILE`; `variables` of the environment beside those of the server."""
         done = subprocess.run(
             [BINARY, *args, "--config", self.settings],
             capture_output=True,
             text=True,
-            env=clean_environment(**self.environment),
+            env=clean_environment(**self.environment, **variables),
             cwd=self.directory,
             timeout=120,
         )
