@@ -320,15 +320,21 @@ def test_each_refusal_is_one_record(tmp_path):
     records = [json.loads(line)["record"] for line in exported]
     refused = [record for record in records if record.get("errorCode")]
     assert [(r["eventName"], r["errorCode"], r["userIdentity"]["userName"]) for r in refused] == [
+        # The key module's record and that of the call that asked it.
         ("GenerateDataKey", "AccessDenied", "s3only"),
+        ("PutObject", "AccessDenied", "s3only"),
         ("Decrypt", "AccessDenied", "s3only"),
+        ("GetObject", "AccessDenied", "s3only"),
         ("DisableKey", "AccessDenied", "s3only"),
         ("ListBuckets", "AccessDenied", "admin"),
     ]
-    for record, arn in zip(refused[:2], ["arn:aws:s3:::shelf/no", "arn:aws:s3:::shelf/k"], strict=True):
+    for record, arn in zip(refused[:4:2], ["arn:aws:s3:::shelf/no", "arn:aws:s3:::shelf/k"], strict=True):
         assert record["userIdentity"]["invokedBy"] == "AWS Internal"
         assert [resource["ARN"] for resource in record["resources"]] == [key]
         assert record["requestParameters"]["encryptionContext"] == {"aws:s3:arn": arn}
+    for record, key_name in zip(refused[1:4:2], ["no", "k"], strict=True):
+        assert record["eventCategory"] == "Data"
+        assert record["requestParameters"]["key"] == key_name
 
 
 def test_roles(gateway, kms):
