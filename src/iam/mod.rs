@@ -140,11 +140,12 @@ async fn perform(app: Arc<App>, access: Access, row: &'static Row, params: Param
     outcome
 }
 
-/// Runs a change until it does not lose against another one.
+/// Runs a change until it does not lose against another one; those of one account one after the other.
 async fn change(cx: &Cx<'_>, params: &Params) -> Result<Reply, IamError> {
     let Some(Handler::Changes(run)) = cx.row.handler else {
         return Err(IamError::internal(format!("{} changes nothing", cx.row.name)));
     };
+    let _turn = cx.identities().turn(cx.account()?).await;
     for attempt in 1..=RUNS_MAX {
         match run(cx, Fields::new(params)).await {
             Ok(changed) => return Ok(changed.reply),

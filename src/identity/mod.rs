@@ -67,8 +67,8 @@ pub use uses::LastUse;
 use crate::audit::Audit;
 use crate::auth::{Caller, FindError, Identity, Seed, StoredIdentities};
 use crate::index::Rows;
-use crate::keyring::Markers;
-use crate::names::Region;
+use crate::keyring::{Lines, Markers};
+use crate::names::{AccountId, Region};
 use crate::sources::{Sources, Timestamp};
 
 /// Parts markers of IAM's lists from others. Frozen as long as markers are out.
@@ -85,6 +85,7 @@ struct Parts {
     seed: Arc<Seed>,
     sources: Sources,
     markers: Markers,
+    lines: Lines,
     cache: cache::Cache,
     uses: uses::Uses,
 }
@@ -94,7 +95,8 @@ impl Identities {
     pub fn new(rows: Rows, audit: Audit, seed: Arc<Seed>, sources: Sources) -> Self {
         let markers = Markers::new(rows.sealer().derive_constant(MARKER_LABEL));
         let (cache, uses) = (cache::Cache::default(), uses::Uses::default());
-        Self(Arc::new(Parts { rows, audit, seed, sources, markers, cache, uses }))
+        let lines = Lines::default();
+        Self(Arc::new(Parts { rows, audit, seed, sources, markers, lines, cache, uses }))
     }
 
     /// Accounts and users of the settings.
@@ -112,6 +114,12 @@ impl Identities {
 
     fn sources(&self) -> &Sources {
         &self.0.sources
+    }
+
+    /// The turn of a change of an account. All changes of one account are decided from one row, so that of several at
+    /// once all but one would be decided anew: they take turns, and lose to other gateways alone.
+    pub(crate) async fn turn(&self, account: &AccountId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.lines.turn(account.as_str()).await
     }
 
     /// The marker behind `last` in the list that `scope` names: the operation, the account and what narrows the list.

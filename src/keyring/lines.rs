@@ -1,8 +1,8 @@
-//! Lines in which those stand who change the same key.
+//! Lines in which those stand who change the same thing: a key, or the identities of an account.
 //!
 //! A change is decided from rows and committed on condition that they are still those rows, and tried again if not.
 //! Among many callers the slow one would lose every time: so they take turns, and only other gateways and the
-//! program's own workers can come in between. Uses of a key stand in no line.
+//! program's own workers can come in between. Uses stand in no line.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -11,11 +11,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::record::KeyPlace;
 use super::service::KeyRing;
 
-/// Lines; the changes of one key, of its grants and of the other members of its set stand in one.
+/// Lines; the changes of one thing (of a key with its grants and the other members of its set) stand in one.
 const LINES: usize = 64;
 
 /// The lines of a process.
-pub(super) struct Lines([Mutex<()>; LINES]);
+pub(crate) struct Lines([Mutex<()>; LINES]);
 
 impl Default for Lines {
     fn default() -> Self {
@@ -23,11 +23,19 @@ impl Default for Lines {
     }
 }
 
-impl KeyRing {
-    /// The turn of a change of the key at `place`. Whoever has one must not ask for another: two keys may share a line.
-    pub(super) async fn turn(&self, place: &KeyPlace) -> MutexGuard<'_, ()> {
+impl Lines {
+    /// The turn of a change of the thing with this name. Whoever has one must not ask for another: two things may share a
+    /// line.
+    pub(crate) async fn turn(&self, name: &str) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
-        place.key_id.hash(&mut hasher);
-        self.lines().0[(hasher.finish() % LINES as u64) as usize].lock().await
+        name.hash(&mut hasher);
+        self.0[(hasher.finish() % LINES as u64) as usize].lock().await
+    }
+}
+
+impl KeyRing {
+    /// The turn of a change of the key at `place`.
+    pub(super) async fn turn(&self, place: &KeyPlace) -> MutexGuard<'_, ()> {
+        self.lines().turn(&place.key_id).await
     }
 }

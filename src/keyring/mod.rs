@@ -35,6 +35,7 @@ mod rotation;
 mod service;
 mod token_key;
 
+pub(crate) use lines::Lines;
 pub(crate) use marker::Markers;
 pub(crate) use token_key::{TokenKey, TokenKind};
 mod usage;
