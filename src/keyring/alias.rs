@@ -140,10 +140,15 @@ impl KeyRing {
         }
         let resources = change.target().map(|(_, target)| key_resource(&target.metadata)).into_iter().collect();
         let event = event_of(grant, change.api_name(), call, resources);
-        let _turn = match change.target() {
-            Some((_, target)) => Some(self.turn(&KeyPlace::of(&target.metadata)).await),
-            None => None,
-        };
+        // Of the key that it is to point to, and of the one that it points to.
+        let held = self.rows().load::<AliasRecord>(&alias_row(region, account, name)).await?;
+        let target = change.target().map(|(_, target)| KeyPlace::of(&target.metadata).key_id);
+        let keys: Vec<&str> = target
+            .as_deref()
+            .into_iter()
+            .chain(held.as_ref().map(|alias| alias.value.target_key_id.as_str()))
+            .collect();
+        let _turns = self.lines().turns(&keys).await;
         for _ in 0..CHANGE_ATTEMPTS {
             match self.try_change_alias(grant, name, change, &event).await {
                 Ok(Some(())) => return Ok(()),

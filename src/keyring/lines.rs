@@ -4,6 +4,7 @@
 //! Among many callers the slow one would lose every time: so they take turns, and only other gateways and the
 //! program's own workers can come in between. Uses stand in no line.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -27,9 +28,24 @@ impl Lines {
     /// The turn of a change of the thing with this name. Whoever has one must not ask for another: two things may share a
     /// line.
     pub(crate) async fn turn(&self, name: &str) -> MutexGuard<'_, ()> {
+        self.0[Self::line(name)].lock().await
+    }
+
+    /// The turn of a change of several things. Lines are stood in in their order, so that two who wait for one another
+    /// can't be.
+    pub(crate) async fn turns(&self, names: &[&str]) -> Vec<MutexGuard<'_, ()>> {
+        let lines: BTreeSet<usize> = names.iter().map(|name| Self::line(name)).collect();
+        let mut turns = Vec::with_capacity(lines.len());
+        for line in lines {
+            turns.push(self.0[line].lock().await);
+        }
+        turns
+    }
+
+    fn line(name: &str) -> usize {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        self.0[(hasher.finish() % LINES as u64) as usize].lock().await
+        (hasher.finish() % LINES as u64) as usize
     }
 }
 
