@@ -100,7 +100,7 @@ impl World {
     async fn record(&self, grant: &Grant, name: &'static str) {
         let metadata = &self.key.metadata;
         let resource =
-            EventResource { account: metadata.account.clone(), kind: "AWS::KMS::Key", arn: metadata.arn.clone() };
+            EventResource { account: Some(metadata.account.clone()), kind: "AWS::KMS::Key", arn: metadata.arn.clone() };
         let event = Event {
             access: grant.access().clone(),
             source: "kms.amazonaws.com",

@@ -17,8 +17,8 @@ pub enum EventKind {
 /// A resource that an event touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventResource {
-    /// Its owner.
-    pub account: AccountId,
+    /// Its owner; none where that is not for the trail to tell: another account's bucket.
+    pub account: Option<AccountId>,
     /// E.g. `AWS::KMS::Key`.
     pub kind: &'static str,
     /// Its ARN.

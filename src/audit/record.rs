@@ -267,7 +267,13 @@ fn resources(resources: &[EventResource]) -> Value {
     if resources.is_empty() {
         return Value::Null;
     }
-    let resource = |r: &EventResource| json!({"accountId": r.account.as_str(), "type": r.kind, "ARN": r.arn});
+    let resource = |r: &EventResource| {
+        let mut shown = json!({"type": r.kind, "ARN": r.arn});
+        if let Some(account) = &r.account {
+            shown["accountId"] = json!(account.as_str());
+        }
+        shown
+    };
     resources.iter().map(resource).collect()
 }
 

@@ -70,7 +70,7 @@ impl<'a> Cx<'a> {
     /// Notes what the call is about: `resources` of its record, whether it succeeds or not. `kind` is CloudTrail's,
     /// e.g. `AWS::IAM::Role`. CloudTrail has it of STS's calls on roles; IAM's own have none.
     pub(super) fn about(&self, kind: &'static str, account: &AccountId, arn: &str) {
-        let resource = EventResource { account: account.clone(), kind, arn: arn.to_owned() };
+        let resource = EventResource { account: Some(account.clone()), kind, arn: arn.to_owned() };
         self.found.lock().unwrap_or_else(PoisonError::into_inner).push(resource);
     }
 

@@ -64,6 +64,7 @@ pub(super) mod code {
         REQUEST_TIMEOUT "RequestTimeout" "RequestTimeout" 408
         SERVICE_FAILURE "ServiceFailure" "ServiceFailureException" 500
         SIGNATURE_DOES_NOT_MATCH "SignatureDoesNotMatch" "SignatureDoesNotMatch" 403
+        THROTTLING "Throttling" "ThrottlingException" 400
         UNMODIFIABLE_ENTITY "UnmodifiableEntity" "UnmodifiableEntityException" 400
         // AWS records `ValidationException`, as far as is known.
         VALIDATION_ERROR "ValidationError" "ValidationException" 400

@@ -327,7 +327,7 @@ impl Identities {
                 };
                 Principal::new(CallerKind::FederatedUser { name }, own, arn, user_id)
                     .with_policies(identity, boundary)
-                    .with_tags(pairs(&content.tags))
+                    .with_tags(session_tags(issuer.tags(), &content.tags))
             }
             _ => issuer.clone(),
         }
@@ -335,7 +335,7 @@ impl Identities {
     }
 }
 
-/// Tags of a role, with those of the session in their place where the keys are the same.
+/// Tags of a role or user, with those of the session in their place where the keys are the same.
 fn session_tags(own: &[(String, String)], session: &[Tag]) -> Vec<(String, String)> {
     let replaced = |key: &str| session.iter().any(|tag| tag.key.eq_ignore_ascii_case(key));
     let kept = own.iter().filter(|(key, _)| !replaced(key)).cloned();

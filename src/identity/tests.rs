@@ -340,3 +340,21 @@ async fn principals_of_policies() {
         assert_eq!(directory.first_unknown([named]).await.unwrap().is_none(), known, "{named}");
     }
 }
+
+/// A Deny on a tag of the user can't be escaped by a session that has other tags.
+#[tokio::test]
+async fn a_federated_user_has_the_tags_of_its_user() {
+    let world = World::new().await;
+    let tags = ["tier", "team"].map(|key| Tag { key: key.to_owned(), value: "low".to_owned() }).to_vec();
+    let new = NewUser { name: "Alice".to_owned(), path: "/".to_owned(), boundary: None, tags };
+    let made = world.identities.create_user(&world.user_grant("iam:CreateUser", "Alice"), &new).await;
+    let (user, draft) = made.unwrap_or_else(|error| panic!("{error}"));
+    world.commit(Ok(draft)).await.unwrap();
+    let of = SessionOf::FederatedUser { name: "guest".to_owned() };
+    let own = vec![Tag { key: "Team".to_owned(), value: "red".to_owned() }];
+    let session = world.identities.new_session(&NewSession { of, tags: own, ..world.session(&user) }).unwrap();
+    let token = std::str::from_utf8(session.token.expose()).unwrap();
+    let found = world.find(&session.access_key_id, Some(token)).await.unwrap();
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(found.principal.tags(), [pair("tier", "low"), pair("Team", "red")]);
+}

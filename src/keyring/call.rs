@@ -70,7 +70,7 @@ pub(super) struct Details {
 
 /// The resource that a key is in the trail.
 pub(super) fn key_resource(metadata: &KeyMetadata) -> EventResource {
-    EventResource { account: metadata.account.clone(), kind: "AWS::KMS::Key", arn: metadata.arn.clone() }
+    EventResource { account: Some(metadata.account.clone()), kind: "AWS::KMS::Key", arn: metadata.arn.clone() }
 }
 
 impl KeyRing {

@@ -154,7 +154,7 @@ impl<'a> Cx<'a> {
             return Ok(key);
         }
         let resource = EventResource {
-            account: key.metadata.account.clone(),
+            account: Some(key.metadata.account.clone()),
             kind: "AWS::KMS::Key",
             arn: key.metadata.arn.clone(),
         };

@@ -114,7 +114,8 @@ fn is_open(statement: &Statement) -> bool {
                     | Key::S3XAmzServerSideEncryptionAwsKmsKeyId
             )
         });
-        ties && condition.pins_its_key()
+        // `anonymous` is the id of whoever did not sign.
+        ties && condition.pins_its_key() && !condition.names_value("anonymous")
     });
     everyone && !tied
 }
@@ -159,6 +160,10 @@ mod tests {
                 r#"{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}"#,
                 r#"{"IpAddress":{"aws:SourceIp":["203.0.113.0/24","64.0.0.0/7"]}}"#,
                 r#"{"NotIpAddress":{"aws:SourceIp":"203.0.113.0/24"}}"#,
+                r#"{"IpAddress":{"aws:SourceIp":"::ffff:0:0/96"}}"#,
+                r#"{"IpAddress":{"aws:SourceIp":["::ffff:0.0.0.0/97","::ffff:128.0.0.0/97"]}}"#,
+                r#"{"StringEquals":{"aws:userid":"anonymous"}}"#,
+                r#"{"StringEqualsIgnoreCase":{"aws:userid":["AIDAEXAMPLE","Anonymous"]}}"#,
                 r#"{"StringLike":{"aws:userid":"AROAEXAMPLE:*"}}"#,
                 r#"{"StringEquals":{"aws:PrincipalArn":"${aws:PrincipalArn}"}}"#,
                 r#"{"StringEqualsIfExists":{"aws:SourceVpc":"vpc-1"}}"#,

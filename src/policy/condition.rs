@@ -200,6 +200,13 @@ impl Condition {
             })
     }
 
+    /// Whether one of the listed values is this, in whatever case.
+    pub(super) fn names_value(&self, value: &str) -> bool {
+        self.operands
+            .iter()
+            .any(|operand| matches!(operand, Operand::Text(template) if template.source().eq_ignore_ascii_case(value)))
+    }
+
     /// Whether the condition holds. Where a comparison cannot be made (a variable without a value, a value of the
     /// wrong type) it counts as not matching, and in a negated condition of an Allow as not holding: what is not known
     /// never widens access.

@@ -9,6 +9,8 @@ mod context;
 mod position;
 mod resource;
 
+use std::collections::HashSet;
+
 use super::document::{Action, Effect, Policy, Statement};
 use super::evaluate::{Attached, Request, SubjectPolicies, Target, evaluate};
 use super::principal::{Arn, Subject, SubjectKind, is_account_id};
@@ -152,16 +154,31 @@ pub fn simulated_caller(arn: &str) -> Option<Subject<'_>> {
 /// The condition keys that documents name, in conditions and variables, as they are written there and each once:
 /// what GetContextKeysForCustomPolicy and GetContextKeysForPrincipalPolicy answer.
 pub fn context_keys<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Vec<String> {
-    let mut keys = Vec::new();
+    let mut keys = Names::default();
     let statements = policies.into_iter().flat_map(|policy| &policy.statements);
-    statements.flat_map(Statement::named_keys).for_each(|key| add_name(&mut keys, key.written()));
-    keys
+    statements.flat_map(Statement::named_keys).for_each(|key| keys.add(key.written()));
+    keys.order
 }
 
 /// Adds a key's name unless it is there, in any case.
 fn add_name(names: &mut Vec<String>, name: &str) {
     if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
         names.push(name.to_owned());
+    }
+}
+
+/// Names in the order in which they come, each once, in whatever case.
+#[derive(Default)]
+struct Names {
+    order: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        if self.known.insert(name.to_ascii_lowercase()) {
+            self.order.push(name.to_owned());
+        }
     }
 }
 

@@ -180,20 +180,22 @@ impl Cidr {
             }
             Some(_) => return None,
         };
-        Some(Self { address, prefix_bits })
+        // IPv4 addresses in their IPv6 form are IPv4 addresses: how wide a range of them is, is judged as of any other.
+        match address {
+            IpAddr::V6(mapped) if prefix_bits >= 96 && mapped.to_ipv4_mapped().is_some() => {
+                Some(Self { address: address.to_canonical(), prefix_bits: prefix_bits - 96 })
+            }
+            _ => Some(Self { address, prefix_bits }),
+        }
     }
 
     /// Whether `address`, in canonical form, lies in the range.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        // An IPv6 range may cover IPv4 addresses in their IPv6 form: compared where both have the same form.
         let (range, address, shift) = match (self.address, address) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
                 (u128::from(range.to_bits()), u128::from(address.to_bits()), 32 - self.prefix_bits)
             }
             (IpAddr::V6(range), IpAddr::V6(address)) => (range.to_bits(), address.to_bits(), 128 - self.prefix_bits),
-            (IpAddr::V6(range), IpAddr::V4(address)) if self.prefix_bits >= 96 => {
-                (range.to_bits(), address.to_ipv6_mapped().to_bits(), 128 - self.prefix_bits)
-            }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
         };
         shift >= 128 || range >> shift == address >> shift

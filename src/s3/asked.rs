@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use super::fields::joined;
 use super::known::Known;
 use super::query::Query;
 use super::tags::Tags;
@@ -22,8 +23,9 @@ pub(crate) struct RequestKeys<'a> {
 impl RequestKeys<'_> {
     /// An empty header counts as none: operations take it for none, so that it must not pass for one here.
     fn header(&self, name: &str, each: &mut dyn FnMut(Value<'_>)) {
-        let values = self.headers.get_all(name).iter().filter(|value| !value.is_empty());
-        values.for_each(|value| each(Value::Text(&String::from_utf8_lossy(value.as_bytes()))));
+        // One value, as the operation reads it: on several lines one of them could please a policy.
+        let value = joined(self.headers, name).filter(|value| !value.is_empty());
+        text(value.as_deref(), each);
     }
 
     fn parameter(&self, name: &str, each: &mut dyn FnMut(Value<'_>)) {
@@ -103,6 +105,7 @@ fn tag(tags: &Tags, named: &str, each: &mut dyn FnMut(Value<'_>)) {
 mod tests {
     use super::*;
     use crate::s3::fields::sample;
+    use crate::s3::known::RequestTags;
     use crate::sse::{Envelope, Mode};
 
     fn asked(context: &dyn Context, key: Key, parameter: &str) -> String {
@@ -129,7 +132,8 @@ mod tests {
             ("x-amz-storage-class", ""),
         ]);
         let query = Query::parse("prefix=home%2Falice&max-keys=10&versionId=null&delimiter=").unwrap();
-        let known = Known { copy_source: Some("b/k".to_owned()), ..Known::default() };
+        let known =
+            Known { copy_source: Some("b/k".to_owned()), request_tags: RequestTags::Header, ..Known::default() };
         let keys = RequestKeys { headers: &headers, query: &query, known: &known };
         for (key, parameter, expected) in [
             (Key::S3XAmzServerSideEncryption, "", "aws:kms"),
@@ -155,7 +159,7 @@ mod tests {
         let (headers, query) = (sample(&[]), Query::parse("").unwrap());
         let known = Known {
             existing_tags: tags(&[("Secret", "yes"), ("secret", "no"), ("other", "x")]),
-            body_tags: tags(&[("Team", "a")]),
+            request_tags: RequestTags::Body(tags(&[("Team", "a")])),
             location: Some("eu-west-1".to_owned()),
             creates: Some(false),
             ..Known::default()

@@ -45,8 +45,8 @@ const PREPARING: [&str; 3] = ["CreateMultipartUpload", "UploadPart", "UploadPart
 pub(crate) struct Known {
     /// `s3:ExistingObjectTag/…`
     pub(super) existing_tags: Tags,
-    /// `s3:RequestObjectTag/…` and its keys, of PutObjectTagging; elsewhere they stand in a header.
-    pub(super) body_tags: Tags,
+    /// `s3:RequestObjectTag/…` and its keys.
+    pub(super) request_tags: RequestTags,
     /// `s3:LocationConstraint`
     pub(super) location: Option<String>,
     /// How the upload is sealed.
@@ -59,6 +59,34 @@ pub(crate) struct Known {
     pub(super) copy_source: Option<String>,
     /// What ACLs make the decision depend on.
     pub(super) looked: Looked,
+}
+
+/// Where the tags stand that a request gives an object. A header that the operation does not go by tells nothing: it
+/// could say what a policy wants, and the object get other tags.
+#[derive(Debug, Default)]
+pub(super) enum RequestTags {
+    /// It gives none.
+    #[default]
+    Nowhere,
+    /// `x-amz-tagging`
+    Header,
+    /// PutObjectTagging.
+    Body(Tags),
+}
+
+impl RequestTags {
+    fn of(operation: &str, headers: &http::HeaderMap, body: Option<&[u8]>) -> Self {
+        match (operation, body) {
+            ("PutObject" | "CreateMultipartUpload", _) => Self::Header,
+            // Otherwise it is the source's tags that the copy gets.
+            ("CopyObject", _) if headers.get("x-amz-tagging-directive").is_some_and(|value| value == "REPLACE") => {
+                Self::Header
+            }
+            // What is malformed is refused by the operation.
+            ("PutObjectTagging", Some(body)) => Self::Body(tags::parse(body).unwrap_or_default()),
+            _ => Self::Nowhere,
+        }
+    }
 }
 
 /// What it is found out from and for.
@@ -98,13 +126,12 @@ impl Known {
         let mut known = Self {
             creates: creates(row),
             copy_source: named_source(&head.headers).map(|source| source.path()),
+            request_tags: RequestTags::of(row, &head.headers, body),
             ..Self::default()
         };
-        match (row, body) {
+        if let ("CreateBucket", Some(body)) = (row, body) {
             // What is malformed is refused by the operation.
-            ("CreateBucket", Some(body)) => known.location = create_bucket::parse_constraint(body).ok().flatten(),
-            ("PutObjectTagging", Some(body)) => known.body_tags = tags::parse(body).unwrap_or_default(),
-            _ => {}
+            known.location = create_bucket::parse_constraint(body).ok().flatten();
         }
         let Addressed::Object(bucket, key) = addressed else { return Ok(known) };
         let action = asking.row.action.plain;
@@ -122,12 +149,17 @@ impl Known {
         Ok(known)
     }
 
-    /// Tags that the request brings: of its header, or of its body.
+    /// Tags that the request gives the object.
     pub(super) fn request_tags(&self, headers: &http::HeaderMap) -> Tags {
-        // A header that is malformed is refused by the operation.
-        let header = headers.get("x-amz-tagging").and_then(|value| value.to_str().ok());
-        let of_header = header.and_then(|header| object_tags::parse_header(header).ok());
-        of_header.unwrap_or_else(|| self.body_tags.clone())
+        match &self.request_tags {
+            RequestTags::Nowhere => Tags::default(),
+            RequestTags::Body(tags) => tags.clone(),
+            RequestTags::Header => {
+                // A header that is malformed is refused by the operation.
+                let header = headers.get("x-amz-tagging").and_then(|value| value.to_str().ok());
+                header.and_then(|header| object_tags::parse_header(header).ok()).unwrap_or_default()
+            }
+        }
     }
 
     /// With the request's head.

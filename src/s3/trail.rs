@@ -21,7 +21,7 @@ use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 pub(super) fn change(row: &'static Row, cx: &Cx) -> Event {
     let owner = &cx.grant().resource().owner;
     let recipient = cx.access.caller().account().unwrap_or(owner);
-    event(row, &cx.access, cx.addressed.bucket_name().map(BucketName::as_str), owner, recipient)
+    event(row, &cx.access, cx.addressed.bucket_name().map(BucketName::as_str), Some(owner), recipient)
 }
 
 /// Writes the record of a call that changed nothing before its answer goes out. A call that cannot be recorded is
@@ -35,13 +35,12 @@ pub(super) async fn record(
 ) -> Result<(), Error> {
     let bucket = address.bucket.as_deref();
     // What nobody signed is the bucket's owner's to see; what reached no bucket is in the access log alone.
-    let owner = match access.caller().account() {
-        None => owner_of(app, bucket).await,
-        Some(_) => None,
-    };
+    let owner = owner_of(app, bucket).await;
     let Some(account) = access.caller().account().or(owner.as_ref()) else { return Ok(()) };
+    // Whose another account's bucket is, is not for its trail.
+    let owner = owner.as_ref().filter(|owner| *owner == account);
     let error = refused.map(|error| (error.code().name().to_owned(), error.message().to_owned()));
-    let event = event(row, access, bucket, account, account);
+    let event = event(row, access, bucket, owner, account);
     let event = if row.is_management() { event } else { on_object(event, address) };
     append(app, &Event { error, ..event }).await?;
     Ok(())
@@ -107,14 +106,20 @@ fn event_name(operation: &'static str) -> &'static str {
 }
 
 /// The event of a call that succeeded; `owner` is the bucket's, as far as it is known.
-fn event(row: &'static Row, access: &Access, bucket: Option<&str>, owner: &AccountId, recipient: &AccountId) -> Event {
+fn event(
+    row: &'static Row,
+    access: &Access,
+    bucket: Option<&str>,
+    owner: Option<&AccountId>,
+    recipient: &AccountId,
+) -> Event {
     let mut request = serde_json::Map::new();
     request.insert("Host".to_owned(), json!(access.facts().host));
     if let Some(bucket) = bucket {
         request.insert("bucketName".to_owned(), json!(bucket));
     }
     let resource =
-        |name: BucketName| EventResource { account: owner.clone(), kind: "AWS::S3::Bucket", arn: bucket_arn(&name) };
+        |name: BucketName| EventResource { account: owner.cloned(), kind: "AWS::S3::Bucket", arn: bucket_arn(&name) };
     Event {
         access: access.clone(),
         source: "s3.amazonaws.com",

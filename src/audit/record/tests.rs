@@ -47,7 +47,7 @@ fn event(name: &'static str) -> Event {
         error: None,
         read_only: false,
         management: true,
-        resources: vec![EventResource { account: account(), kind: "AWS::KMS::Key", arn: KEY_ARN.to_owned() }],
+        resources: vec![EventResource { account: Some(account()), kind: "AWS::KMS::Key", arn: KEY_ARN.to_owned() }],
         via_s3: false,
         recipient: account(),
     }
@@ -111,7 +111,9 @@ fn rotate_key(stamp: &Stamp) -> String {
 
 fn get_object_denied(stamp: &Stamp) -> String {
     let object =
-        EventResource { account: account(), kind: "AWS::S3::Object", arn: "arn:aws:s3:::bucket/ключ".to_owned() };
+        EventResource {
+            account: Some(account()), kind: "AWS::S3::Object", arn: "arn:aws:s3:::bucket/ключ".to_owned()
+        };
     let bucket = EventResource { kind: "AWS::S3::Bucket", arn: "arn:aws:s3:::bucket".to_owned(), ..object.clone() };
     let event = Event {
         source: "s3.amazonaws.com",

@@ -221,6 +221,9 @@ fn now_words(outcome: &Outcome) -> String {
 
 /// What would be decided as things are now.
 async fn now(api: &Api, record: &Value, denial: &Denial) -> Result<Vec<Outcome>, Failure> {
+    if denial.policy_type == "session policy" {
+        return Err(Failure::Failed("the policies of a session are kept nowhere but in its token".to_owned()));
+    }
     let own = own_account(api).await?;
     let resources = [denial.resource.clone()];
     let owner = record.pointer("/resources/0/accountId").and_then(Value::as_str).unwrap_or(&own);
@@ -242,6 +245,10 @@ async fn now(api: &Api, record: &Value, denial: &Denial) -> Result<Vec<Outcome>,
         arn => Stranger::of_arn(arn),
     };
     let stranger = stranger.ok_or_else(|| Failure::Failed(format!("{principal} can't be simulated")))?;
+    if denial.policy_type != "resource-based policy" {
+        let text = "it was another account's own policies that denied it, which are not seen from here";
+        return Err(Failure::Failed(text.to_owned()));
+    }
     of_stranger(stranger.subject(), asked).map_err(Failure::Failed)
 }
 

@@ -183,7 +183,7 @@ impl Outcome {
                 format!("the permissions boundary does not allow it, though {} does", named.join("; "))
             }
             _ if !named.is_empty() => {
-                format!("{} is not enough: the other account's side does not allow it", named.join("; "))
+                format!("{} alone is not enough, and no policy of the caller's allows it", named.join("; "))
             }
             _ => "no policy allows it".to_owned(),
         }

@@ -49,14 +49,21 @@ pub struct Issuers {
     hosts: Vec<String>,
     /// Made at the first use: it reads the system's certificates.
     connector: OnceLock<Result<Connector, String>>,
-    held: Mutex<HashMap<String, Arc<AsyncMutex<Held>>>>,
+    held: Mutex<HashMap<String, Arc<Held>>>,
 }
 
 #[derive(Default)]
 struct Held {
-    keys: Option<(Arc<KeySet>, Timestamp)>,
-    /// When it was last asked, and what came of it if nothing good did.
-    asked: Option<(Timestamp, Option<FetchError>)>,
+    /// Fetched when. Read without waiting for a fetch, which a token that nobody has signed can start.
+    keys: Mutex<Option<(Arc<KeySet>, Timestamp)>>,
+    /// When it was last asked, and what came of it if nothing good did. Held over a fetch.
+    asked: AsyncMutex<Option<(Timestamp, Option<FetchError>)>>,
+}
+
+impl Held {
+    fn keys(&self) -> Option<(Arc<KeySet>, Timestamp)> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Issuers {
@@ -80,27 +87,29 @@ impl Issuers {
     /// has it. Asks the issuer if nothing fresh is held, or if it is asked for a key that is not held.
     pub async fn keys(&self, url: &str, kid: Option<&str>, now: Timestamp) -> Result<Arc<KeySet>, FetchError> {
         let slot = self.slot(url);
-        // One fetch at a time for an issuer; who waited finds what the other one has fetched.
-        let mut held = slot.lock().await;
-        let known = held.keys.clone();
         let fits = |(keys, at): &(Arc<KeySet>, Timestamp)| now.since(*at) < FRESH && keys.has(kid);
+        if let Some((keys, _)) = slot.keys().filter(fits) {
+            return Ok(keys);
+        }
+        // One fetch at a time for an issuer; who waited finds what the other one has fetched.
+        let mut asked = slot.asked.lock().await;
+        let known = slot.keys();
         if let Some((keys, _)) = known.as_ref().filter(|known| fits(known)) {
             return Ok(Arc::clone(keys));
         }
-        let recent =
-            held.asked.as_ref().filter(|(at, _)| now.since(*at) < REFETCH_MIN).map(|(_, failure)| failure.clone());
+        let recent = asked.as_ref().filter(|(at, _)| now.since(*at) < REFETCH_MIN).map(|(_, failure)| failure.clone());
         let failure = match recent {
             Some(failure) => failure,
             None => match self.fetch(url).await {
                 Ok(keys) => {
                     let keys = Arc::new(keys);
-                    held.keys = Some((Arc::clone(&keys), now));
-                    held.asked = Some((now, None));
+                    *slot.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&keys), now));
+                    *asked = Some((now, None));
                     return Ok(keys);
                 }
                 Err(failure) => {
                     tracing::warn!(issuer = url, %failure, "the keys of an identity provider could not be fetched");
-                    held.asked = Some((now, Some(failure.clone())));
+                    *asked = Some((now, Some(failure.clone())));
                     Some(failure)
                 }
             },
@@ -112,7 +121,7 @@ impl Issuers {
         }
     }
 
-    fn slot(&self, url: &str) -> Arc<AsyncMutex<Held>> {
+    fn slot(&self, url: &str) -> Arc<Held> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= ISSUERS_MAX && !held.contains_key(url) {
             held.clear();
@@ -157,9 +166,8 @@ impl Issuers {
     #[cfg(test)]
     pub(crate) async fn hold(&self, url: &str, keys: KeySet, now: Timestamp) {
         let slot = self.slot(url);
-        let mut held = slot.lock().await;
-        held.keys = Some((Arc::new(keys), now));
-        held.asked = Some((now, None));
+        *slot.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::new(keys), now));
+        *slot.asked.lock().await = Some((now, None));
     }
 }
 

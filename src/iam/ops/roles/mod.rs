@@ -96,7 +96,8 @@ async fn check_trust(cx: &Cx<'_>, text: &str) -> Result<(), IamError> {
     match unknown {
         None => Ok(()),
         Some(named) => {
-            let kind = if named.contains(":oidc-provider/") { "FEDERATED" } else { "AWS" };
+            let arn = named.starts_with("arn:aws:iam:") && !named.contains(":oidc-provider/");
+            let kind = if arn || named.bytes().all(|b| b.is_ascii_digit()) { "AWS" } else { "FEDERATED" };
             Err(malformed(format!("Invalid principal in policy: \"{kind}\":\"{named}\"")))
         }
     }

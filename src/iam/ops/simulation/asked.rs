@@ -1,8 +1,12 @@
 //! What both simulations ask: actions on resources, as whom, under what circumstances.
 
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
 use super::answer::write_evaluation;
 use super::{POLICIES_READ_MAX, invalid, no_entity_arn, parse_all};
-use crate::iam::error::IamError;
+use crate::iam::error::{IamError, code};
 use crate::iam::input::{Fields, PARAMETERS_MAX};
 use crate::iam::reply::{Reply, page};
 use crate::iam::shapes::{
@@ -19,6 +23,12 @@ use crate::policy::{
 const DECISIONS_MAX: usize = 1000;
 /// Statements that are asked for a page at most, each as often as there are decisions; as many can stand in an answer.
 const STATEMENTS_MAX: usize = 200_000;
+
+/// Simulations that run at once, since they take the threads that objects are read on, and how long others wait.
+static RUNNING: Semaphore = Semaphore::const_new(2);
+const WAIT: Duration = Duration::from_secs(5);
+/// The longest value of a context key, in characters: patterns are matched against it in time that is their product.
+const CONTEXT_VALUE_MAX_CHARS: usize = 2_048;
 
 /// `ContextKeyType`
 const CONTEXT_TYPES: [&str; 12] = [
@@ -114,6 +124,8 @@ impl Asked {
             let items = actions.items.iter().map(|action| simulation.evaluate(action, &resources));
             Ok(Page { items: items.collect(), marker: actions.marker.clone() })
         };
+        let busy = |_| IamError::new(code::THROTTLING, "Rate exceeded: other simulations are running.");
+        let _turn = tokio::time::timeout(WAIT, RUNNING.acquire()).await.map_err(busy)?;
         // Many decisions over long policies take a while, in which this thread has others to serve.
         let done = tokio::task::spawn_blocking(evaluate).await;
         let results = done.map_err(|failed| IamError::internal(format!("the simulation was cut off: {failed}")))??;
@@ -167,6 +179,10 @@ impl Asked {
         for entry in &self.context {
             // One without a name is a value of nothing.
             let Some(name) = &entry.name else { continue };
+            if entry.values.iter().any(|value| value.chars().count() > CONTEXT_VALUE_MAX_CHARS) {
+                let text = format!("A value of {name} is longer than {CONTEXT_VALUE_MAX_CHARS} characters.");
+                return Err(invalid(text));
+            }
             context.add(name, entry.kind.unwrap_or_default(), &entry.values).map_err(|error| invalid(error.0))?;
         }
         Ok(context)

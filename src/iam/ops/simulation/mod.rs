@@ -13,7 +13,7 @@ use crate::iam::error::{IamError, code};
 use crate::iam::table::{Row, tells};
 use crate::iam::tags::pairs;
 use crate::identity::{Identities, SourcedPolicies};
-use crate::policy::{Kind, Policy};
+use crate::policy::{Kind, Policy, PolicyQuota, counted_chars};
 
 pub(in crate::iam) static ROWS: &[Row] = &[
     tells!(Iam, "GetContextKeysForCustomPolicy", get_context_keys_for_custom_policy),
@@ -53,6 +53,12 @@ async fn policies_of(cx: &Cx<'_>, arn: &str) -> Result<SourcedPolicies, IamError
 /// The documents of a list. AWS's text is not recorded.
 fn parse_all(list: &str, documents: &[String]) -> Result<Vec<Policy>, IamError> {
     let parsed = (1..).zip(documents).map(|(n, document)| {
+        // No identity has a longer one.
+        let quota = PolicyQuota::RoleInline;
+        if quota.check(counted_chars(document)).is_err() {
+            let limit = quota.limit_chars();
+            return Err(invalid(format!("The policy {list}.{n} is longer than {limit} characters but white space.")));
+        }
         let policy = Policy::parse(document.as_bytes(), Kind::Identity);
         policy.map_err(|error| invalid(format!("The policy {list}.{n} is not valid: {error}")))
     });
