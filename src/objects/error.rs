@@ -36,6 +36,8 @@ pub enum ObjectsError {
         /// When it was made.
         modified: Timestamp,
     },
+    /// The object that would be written over is another's ([`super::WriteCondition::over_own_of`]).
+    NotOwned,
     /// A condition does not hold; holds the condition's name, e.g. `If-Match`.
     PreconditionFailed(&'static str),
     /// A race was lost while a condition was given; holds the condition's name.

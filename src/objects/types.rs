@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::acl::ObjectAccess;
+use super::acl::{ObjectAccess, ObjectOwner};
 use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::Stamp;
@@ -271,6 +271,9 @@ pub struct WriteCondition {
     /// Of a multipart upload: its conditions hold for all the time since it began, so that another current version
     /// than the one it began over is a conflict even where the ETag is the same. None: any other write.
     pub began_over: Option<BeganOver>,
+    /// Leave to write came from a grant to write, by which nobody writes over what is another's: what is there when the
+    /// write is done has to be this owner's.
+    pub over_own_of: Option<ObjectOwner>,
 }
 
 /// The version that was current when an upload began, if there was one.

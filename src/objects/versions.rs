@@ -369,6 +369,11 @@ pub(super) fn check_write_condition(
     current: Option<&Stored<Current>>,
     attempt: usize,
 ) -> Result<(), ObjectsError> {
+    if let (Some(owner), Some(held)) = (&condition.over_own_of, current)
+        && held.value.0.access.as_ref().and_then(|access| access.owner.as_ref()) != Some(owner)
+    {
+        return Err(ObjectsError::NotOwned);
+    }
     let failed = |name| match attempt {
         0 => ObjectsError::PreconditionFailed(name),
         _ => ObjectsError::ConditionalConflict(name),

@@ -16,7 +16,7 @@ use super::table::{Action, Row};
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::{Bucket, ObjectAccess, ObjectInfo, Standing, VersionId};
+use crate::objects::{Bucket, ObjectAccess, ObjectInfo, ObjectOwner, Standing, VersionId};
 use crate::policy::{Context, Key, Target};
 use crate::wire::RequestId;
 
@@ -189,6 +189,20 @@ impl Cx {
         let target = before.target(&self.access, bucket, View::Object(&standing));
         self.access.authorize(grant.action(), grant.resource().clone(), &target, keys)?;
         Ok(())
+    }
+
+    /// Whose what is written over has to be when the write is done, if leave to write came from a grant to write alone.
+    /// The body may be long in coming, and another's object may be there by then.
+    pub(crate) fn over_own_of(&self) -> Option<ObjectOwner> {
+        if !matches!(self.known.looked, Looked::Write { free: true }) || !self.bucket().acls_on() {
+            return None;
+        }
+        let caller = self.access.caller().account();
+        let owner = caller.map_or(ObjectOwner::Anonymous, ObjectOwner::account);
+        let (grant, keys) = (self.grant(), self.known.keys(&self.head, &self.query));
+        let target = self.before.target(&self.access, self.bucket(), View::Write { free: false });
+        let otherwise = self.access.authorize(grant.action(), grant.resource().clone(), &target, &keys);
+        otherwise.is_err().then_some(owner)
     }
 
     /// Asks for an action on the current state of an object of any bucket: the source of a copy, or what a request that

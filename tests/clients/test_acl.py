@@ -537,3 +537,26 @@ def test_aws_cli(gateway, bucket):
     payer = ("--request-payment-configuration", "Payer=Requester")
     assert aws("s3api", "put-bucket-request-payment", *at, *payer) == ""
     assert json.loads(aws("s3api", "get-bucket-request-payment", *at)) == {"Payer": "Requester"}
+
+
+def test_a_grant_to_write_is_no_leave_over_what_came_meanwhile(gateway, s3, other, bucket):
+    """A body may be long in coming; what somebody else has written by its end stays theirs."""
+    s3.put_bucket_acl(Bucket=bucket, GrantWrite=f"id={IDS[OTHER.account]}", GrantFullControl=f"id={IDS[MAIN.account]}")
+    url = other.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "new"})
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    try:
+        connection.putrequest("PUT", url.split(str(gateway.port), 1)[1])
+        connection.putheader("Content-Length", "10")
+        connection.endheaders(b"first")
+        time.sleep(0.3)
+        s3.put_object(Bucket=bucket, Key="new", Body=b"mine")
+        connection.send(b"later")
+        answer = connection.getresponse()
+        assert answer.status == 403 and b"<Code>AccessDenied</Code>" in answer.read()
+    finally:
+        connection.close()
+    assert body_of(s3, bucket, "new") == b"mine"
+    # Over what is its own, and over nothing, it may.
+    for _ in range(2):
+        other.put_object(Bucket=bucket, Key="theirs", Body=b"x", ACL="bucket-owner-full-control")
+    assert refusal(other.put_object, Bucket=bucket, Key="new", Body=b"x").status == 403

@@ -34,7 +34,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo, Error> {
     let upload = uploads::named(cx).await?;
     check_customer(cx, &upload.envelope, customer)?;
-    let complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
+    let mut complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
+    complete.condition.over_own_of = cx.over_own_of();
     cx.check_comparable(cx.key(), complete.condition.if_match.as_deref()).await?;
     // A checksum of what is encrypted is for those alone who may decrypt it: AWS wants kms:Decrypt here.
     if upload.checksum.is_some() && matches!(upload.envelope.mode, Mode::SseKms | Mode::DsseKms) {

@@ -106,6 +106,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     }
     cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
+    let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let source_keys = source.open(&cx).await?;
     let meta = changes.applied_to(&source.info.meta);
     let copy = CopyObject {

@@ -49,6 +49,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
+    let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let put = PutObject { bucket, key, meta, plan, condition, access };
     let info = objects.put(cx.grant(), put, payload).await?;
     Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
