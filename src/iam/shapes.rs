@@ -1,6 +1,6 @@
 //! The shapes of the service models that texts of requests have, and what the inputs of several operations share.
 //!
-//! A test holds [`ALL`] to `fixtures/iam/shapes.txt`, which lists those of the models.
+//! A test holds `ALL` to `fixtures/iam/shapes.txt`, which lists those of the models.
 
 use std::ops::RangeInclusive;
 

@@ -23,7 +23,7 @@ const SHOWN_MAX_BYTES: usize = 32 * 1024;
 const DEPTH_MAX: usize = 6;
 
 /// Parameters that the trail shows. All others (passwords, tokens, assertions, keys, markers) it never shows: a
-/// parameter has to be named here to be written down. A test holds this and [`HIDDEN`] to the models.
+/// parameter has to be named here to be written down. A test holds this and `HIDDEN` to the models.
 const SHOWN: &[(&str, Kind)] = &[
     ("AWSServiceName", Text),
     ("AccessKeyId", Text),

@@ -14,10 +14,10 @@
 //! decided from, so that limits, names and "nothing is attached any more" hold when it commits, and of two
 //! administrators one is told [`IdentityError::Contention`]; the protocol tries again.
 //!
-//! What a request needs of its sender is loaded once for each value of that row ([`cache`]): a request reads the row and
+//! What a request needs of its sender is loaded once for each value of that row (`cache`): a request reads the row and
 //! compares. A change hence counts for the next request, on every gateway over the same index.
 //!
-//! Accounts and users of the settings are the [`Seed`](crate::auth::Seed): shown, and never changed here.
+//! Accounts and users of the settings are the [`Seed`]: shown, and never changed here.
 
 mod aliases;
 mod cache;

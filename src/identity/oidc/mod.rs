@@ -1,6 +1,6 @@
 //! OpenID Connect: tokens of identity providers, and the keys that they are signed with.
 //!
-//! [`token`] is pure: text in, claims out, and claims exist only of a token whose signature was verified. [`jwks`] reads
+//! `token` is pure: text in, claims out, and claims exist only of a token whose signature was verified. `jwks` reads
 //! published keys. [`Issuers`] fetches them and holds them for a while.
 
 mod fetch;
