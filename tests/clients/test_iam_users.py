@@ -3,10 +3,12 @@ and KMS from the next request on.
 """
 
 import functools
+import http.client
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -365,3 +367,36 @@ def test_stored_and_recorded(own_server):
     assert who.secret_key not in exported and who.secret_key not in own_server.log()
     for file in own_server.data.rglob("*"):
         assert not file.is_file() or who.secret_key.encode() not in file.read_bytes(), file
+
+
+def test_a_user_who_is_removed_while_a_request_runs(server, s3, iam):
+    """What was allowed when it began comes to its end; nothing begins any more, nor does a session or a URL of then."""
+    user, bucket = name("leaver"), name("leaver-bucket")
+    s3.create_bucket(Bucket=bucket)
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="all", PolicyDocument=allowing("s3:*"))
+    who = new_key(iam, user)
+    theirs = sdk.client(server, who=who)
+    given = sdk.client(server, "sts", who=who).get_session_token()["Credentials"]
+    session = boto3.session.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    later = session.client("s3", endpoint_url=server.endpoint, region_name="us-east-1")
+    url = theirs.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "begun"})
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    try:
+        connection.putrequest("PUT", url.split(str(server.port), 1)[1])
+        connection.putheader("Content-Length", "10")
+        connection.endheaders(b"first")
+        assert later.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+        remove(iam, user)
+        connection.send(b"later")
+        assert connection.getresponse().status == 200
+    finally:
+        connection.close()
+    assert sdk.body_of(s3, bucket, "begun") == b"firstlater"
+    for client in (theirs, later):
+        assert refusal(client.list_objects_v2, Bucket=bucket).code == "InvalidAccessKeyId"
+    # Another user of the same name is another one.
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="all", PolicyDocument=allowing("s3:*"))
+    assert refusal(later.list_objects_v2, Bucket=bucket).code == "InvalidAccessKeyId"
+    remove(iam, user)
