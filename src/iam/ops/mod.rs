@@ -2,6 +2,7 @@
 
 pub(super) mod access_keys;
 pub(super) mod account;
+mod by_path;
 pub(super) mod groups;
 pub(super) mod holder;
 pub(super) mod policies;
