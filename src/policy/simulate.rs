@@ -160,13 +160,6 @@ pub fn context_keys<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Vec<S
     keys.order
 }
 
-/// Adds a key's name unless it is there, in any case.
-fn add_name(names: &mut Vec<String>, name: &str) {
-    if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-        names.push(name.to_owned());
-    }
-}
-
 /// Names in the order in which they come, each once, in whatever case.
 #[derive(Default)]
 struct Names {
@@ -250,12 +243,13 @@ impl Simulation<'_> {
             resources: Vec::new(),
         };
         let mut details: Vec<(&'static str, Verdict)> = Vec::new();
+        let mut missing = Names::default();
         for one in &all {
             if decision != Verdict::ImplicitDeny && one.decision == decision {
                 let new = one.matched.iter().filter(|matched| !sum.matched.contains(matched));
                 sum.matched.extend(new.cloned().collect::<Vec<_>>());
             }
-            one.missing.iter().for_each(|name| add_name(&mut sum.missing, name));
+            one.missing.iter().for_each(|name| missing.add(name));
             for &(kind, verdict) in &one.details {
                 match details.iter_mut().find(|(known, _)| *known == kind) {
                     Some((_, known)) => *known = verdict.max(*known),
@@ -263,6 +257,7 @@ impl Simulation<'_> {
                 }
             }
         }
+        sum.missing = missing.order;
         let unnamed = resources == everything;
         sum.details = (!unnamed || !details.is_empty()).then_some(details);
         if !unnamed {
@@ -309,15 +304,15 @@ impl Simulation<'_> {
         let wanted = if decision == Verdict::ExplicitDeny { Effect::Deny } else { Effect::Allow };
         let shown = layers.iter().filter(|(layer, _)| wanted == Effect::Deny || *layer != Layer::Boundary);
         let matched = shown.flat_map(|(_, asked)| &asked.matched).filter(|(effect, _)| *effect == wanted);
-        let mut missing = Vec::new();
-        layers.iter().flat_map(|(_, asked)| &asked.missing).for_each(|name| add_name(&mut missing, name));
+        let mut missing = Names::default();
+        layers.iter().flat_map(|(_, asked)| &asked.missing.order).for_each(|name| missing.add(name));
         let across = request.owner != self.subject.account;
         let kinds = self.layers().into_iter().filter(|(_, policies)| across && !policies.is_empty());
         ResourceEvaluation {
             resource: resource.to_owned(),
             decision,
             matched: matched.map(|(_, matched)| matched.clone()).collect(),
-            missing,
+            missing: missing.order,
             details: kinds.map(|(layer, _)| (policy_type(layer), says(layer))).collect(),
             allowed_by_boundary: boundary.map(|_| says(Layer::Boundary) == Verdict::Allowed),
         }
@@ -364,7 +359,7 @@ impl Simulation<'_> {
 #[derive(Default)]
 struct Asked {
     matched: Vec<(Effect, Matched)>,
-    missing: Vec<String>,
+    missing: Names,
 }
 
 impl Asked {
@@ -393,7 +388,7 @@ impl Asked {
         let in_resource = statement.resource.iter().flat_map(|clause| &clause.items);
         let mut variables = in_resource.flat_map(|pattern| pattern.template().variables());
         if variables.any(|variable| missing.contains(&variable)) || statement.covers(request.resource, facts) {
-            missing.iter().for_each(|key| add_name(&mut self.missing, key.written()));
+            missing.iter().for_each(|key| self.missing.add(key.written()));
         }
     }
 }

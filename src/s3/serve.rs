@@ -149,9 +149,12 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        let (access, address) = (signed.access.clone(), signed.address.clone());
+        let access = signed.access.clone();
         let outcome = perform(app, row, signed).await;
-        if let Err(error) = &outcome {
+        if let Err(error) = &outcome
+            && error.code() == Code::AccessDenied
+        {
+            let address = address::resolve(&asked.host, asked.uri.path(), &app.config.domains)?;
             trail::record_denial(app, row, &access, &address, error).await?;
         }
         return outcome.map(|(answer, _)| answer);
