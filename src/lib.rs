@@ -30,6 +30,7 @@ pub mod config;
 pub mod crypto;
 pub mod names;
 pub mod policy;
+pub mod rules;
 pub mod sigv4;
 pub mod sources;
 pub mod wire;

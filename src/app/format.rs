@@ -15,7 +15,8 @@ use crate::index::{Batch, CommitError, Index, Precondition, Table, Tuple, Write}
 /// | 3 | a deleted bucket leaves its unfinished uploads to the sweeper |
 /// | 4 | buckets have policies and public access blocks, which an older program would not enforce |
 /// | 5 | buckets and objects have ACLs, objects owners, and buckets payers, which an older program would not know |
-const FORMAT: u32 = 5;
+/// | 6 | buckets have configurations and versions locks, which an older program would not enforce |
+const FORMAT: u32 = 6;
 
 /// Refuses an index that a newer program has written. Reads only: a start that is refused changes nothing.
 pub(super) async fn check(index: &dyn Index) -> Result<(), StartError> {
@@ -97,7 +98,7 @@ mod tests {
     #[tokio::test]
     async fn newer_and_damaged_numbers_are_refused_and_kept() {
         for (number, reason) in [
-            (&(FORMAT + 1).to_be_bytes()[..], "newer Strongroom (format 6;"),
+            (&(FORMAT + 1).to_be_bytes()[..], "newer Strongroom (format 7;"),
             (&[255; 4], "newer Strongroom"),
             (&[1], "damaged"),
             (&[], "damaged"),

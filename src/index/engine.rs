@@ -51,11 +51,15 @@ pub enum Table {
     Identity = 20,
     /// Access keys of users, and the last uses of keys and roles: id.
     AccessKey = 21,
+    /// What is to be done because of a change and committed with it: queue, due time, id.
+    Queue = 22,
+    /// Who does a job of which only one gateway at a time may do: job.
+    Lease = 23,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Meta,
         Self::Account,
         Self::Bucket,
@@ -77,6 +81,8 @@ impl Table {
         Self::BucketConfig,
         Self::Identity,
         Self::AccessKey,
+        Self::Queue,
+        Self::Lease,
     ];
 
     /// The number that stands for the table in the stored format.
@@ -108,6 +114,8 @@ impl Table {
             Self::BucketConfig => "bucket-config",
             Self::Identity => "identity",
             Self::AccessKey => "access-key",
+            Self::Queue => "queue",
+            Self::Lease => "lease",
         }
     }
 }

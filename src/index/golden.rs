@@ -19,8 +19,13 @@ use crate::sources::{Sources, Timestamp};
 pub(crate) fn row<R: Record + Debug + 'static>(name: &str, key: &[u8], value: &R) -> Golden {
     let read = |bytes: &[u8]| decode::<R>(bytes).unwrap_or_else(|error| panic!("{error}"));
     let path = std::any::type_name::<R>();
-    let record = path.rsplit("::").next().unwrap_or(path);
-    Golden::of(name, value, encode, read).at(R::TABLE.name(), key).of_record(record)
+    // Of a record of something, such as `Configured<BucketTags>`, both names.
+    let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
+    let record = match path.strip_suffix('>').and_then(|path| path.split_once('<')) {
+        Some((record, of)) => format!("{}<{}>", last(record), last(of)),
+        None => last(path),
+    };
+    Golden::of(name, value, encode, read).at(R::TABLE.name(), key).of_record(&record)
 }
 
 /// A sealer over an index that has these rows in [`Table::Meta`], with the same store key and entropy each time.
@@ -110,6 +115,9 @@ fn find_records(folder: &Path, records: &mut BTreeSet<String>) {
             let text = std::fs::read_to_string(&path).expect("source is text");
             let names = text.lines().filter_map(|line| line.strip_prefix("impl Record for ")?.strip_suffix(" {"));
             records.extend(names.map(str::to_owned));
+            let configurations =
+                text.lines().filter_map(|line| line.strip_prefix("impl BucketConfiguration for ")?.strip_suffix(" {"));
+            records.extend(configurations.map(|name| format!("Configured<{name}>")));
         }
     }
 }

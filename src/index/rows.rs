@@ -21,6 +21,13 @@ pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamp(Bytes);
 
+impl Stamp {
+    /// Size of the sealed row in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// A row and the version it was read at.
 #[derive(Debug, Clone)]
 pub struct Stored<T> {

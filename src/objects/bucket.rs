@@ -16,7 +16,7 @@ use crate::policy::{Acl, PublicAccessBlock};
 use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
-const BUCKET_TRIES: usize = 8;
+pub(super) const BUCKET_TRIES: usize = 8;
 
 /// A bucket to be made.
 #[derive(Debug, Clone)]
@@ -76,6 +76,7 @@ impl Objects {
             public_access_block: new.public_access_block,
             acl: new.acl,
             requester_pays: None,
+            configurations: None,
         };
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
@@ -195,7 +196,7 @@ impl Objects {
         batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
         batch.delete(Table::BucketConfig, policy_row(&bucket.id));
         // None can begin while the mark stands. However many there are, the deletion is this one commit.
-        if self.has_uploads(&bucket).await? {
+        if !bucket.configurations.is_empty() || self.has_uploads(&bucket).await? {
             batch.put(garbage_row(self.sources.now(), &bucket.id), &Garbage::Bucket(bucket.id));
         }
         Ok(self.audit.commit(batch, event).await?)
@@ -255,9 +256,22 @@ impl Objects {
         self.rows.load::<BucketRecord>(&bucket_row(name)).await?.ok_or(ObjectsError::NoSuchBucket)
     }
 
-    /// Read, change, commit with the record of it; again if somebody else was faster. A bucket that is being deleted,
-    /// or that is not the one any more that the grant was given for, is not there. What `change` refuses leaves it as it
-    /// is.
+    /// The bucket's row for a change. One that is being deleted, or that is not the one any more that the grant was
+    /// given for, is not there.
+    pub(super) async fn bucket_to_change(
+        &self,
+        grant: &Grant,
+        name: &BucketName,
+    ) -> Result<Stored<BucketRecord>, ObjectsError> {
+        let stored = self.bucket_record(name).await?;
+        if stored.value.closing || stored.value.owner != grant.resource().owner.as_str() {
+            return Err(ObjectsError::NoSuchBucket);
+        }
+        Ok(stored)
+    }
+
+    /// Read, change, commit with the record of it; again if somebody else was faster. What
+    /// `change` refuses leaves it as it is.
     pub(super) async fn reconfigure(
         &self,
         grant: &Grant,
@@ -278,10 +292,7 @@ impl Objects {
         others: impl Fn(&Id, &mut RowBatch<'_>),
     ) -> Result<Recorded, ObjectsError> {
         for _ in 0..BUCKET_TRIES {
-            let mut stored = self.bucket_record(name).await?;
-            if stored.value.closing || stored.value.owner != grant.resource().owner.as_str() {
-                return Err(ObjectsError::NoSuchBucket);
-            }
+            let mut stored = self.bucket_to_change(grant, name).await?;
             change(&mut stored.value)?;
             let mut batch = self.replacing(name, &stored);
             others(&stored.value.id, &mut batch);
@@ -312,7 +323,7 @@ impl Objects {
     }
 
     /// Puts a changed record in the place of the one that was read.
-    fn replacing(&self, name: &BucketName, changed: &Stored<BucketRecord>) -> RowBatch<'_> {
+    pub(super) fn replacing(&self, name: &BucketName, changed: &Stored<BucketRecord>) -> RowBatch<'_> {
         let row = bucket_row(name);
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, row.clone(), &changed.stamp);
@@ -338,7 +349,7 @@ impl Objects {
     }
 }
 
-fn bucket_of(name: &BucketName, stored: Stored<BucketRecord>) -> Result<Bucket, ObjectsError> {
+pub(super) fn bucket_of(name: &BucketName, stored: Stored<BucketRecord>) -> Result<Bucket, ObjectsError> {
     let Stored { value, stamp } = stored;
     value
         .bucket(name.clone(), stamp)

@@ -46,7 +46,7 @@ impl Objects {
             upload: Some(upload.id.0),
         };
         let layout = Layout { parts };
-        let new = NewVersion { holder_id: upload.holder_id, access: upload.access.clone(), body };
+        let new = NewVersion { holder_id: upload.holder_id, attributes: upload.attributes.clone(), body };
         let (now, id) = (self.sources.now(), upload.id.0);
         let extra = |batch: &mut RowBatch<'_>| {
             batch.expect_unchanged(Table::Upload, upload.row.clone(), &upload.stamp);

@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use super::record::{BodyRecord, ChecksumRecord, Content, Id};
 use super::versions::{Besides, NewVersion};
 use super::{
-    Bucket, ChecksumKind, ObjectAccess, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, WriteCondition,
+    Attributes, Bucket, ChecksumKind, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, WriteCondition,
 };
 use crate::auth::{Grant, Payload, PayloadError};
 use crate::crypto::{ChecksumAlgorithm, Digester, Md5, ObjectKeys, PlainRange};
@@ -33,8 +33,8 @@ pub struct CopyObject<'a> {
     pub checksum: Option<ChecksumAlgorithm>,
     /// Conditions on the destination.
     pub condition: WriteCondition,
-    /// Owner and ACL of the copy, if they are not the destination bucket's owner and private.
-    pub access: Option<ObjectAccess>,
+    /// What the object to be is given.
+    pub attributes: Attributes,
 }
 
 /// Digests that a copy must show and the source's record does not tell.
@@ -52,7 +52,7 @@ impl Objects {
         if copy.plan.suite() != copy.source_keys.suite() {
             return self.copy_through(grant, copy).await;
         }
-        let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, access } =
+        let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, attributes } =
             copy;
         let holder_id: Id = self.sources.random();
         let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
@@ -69,14 +69,14 @@ impl Objects {
             upload: None,
         };
         let content = body.content.clone();
-        let new = NewVersion { holder_id, access, body };
+        let new = NewVersion { holder_id, attributes, body };
         let record = self.commit_shared(bucket, key, new, &condition, &content, source).await?;
         self.info_of(bucket, key, record)
     }
 
     /// Another cipher: the bytes go through.
     async fn copy_through(&self, grant: &Grant, copy: CopyObject<'_>) -> Result<ObjectInfo, ObjectsError> {
-        let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, access } =
+        let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, attributes } =
             copy;
         let whole = PlainRange { start: 0, end: source.plain_len };
         let plain = self.read(source_grant, source, whole, source_keys).await?;
@@ -86,7 +86,7 @@ impl Objects {
             payload.want_checksum(algorithm);
         }
         let meta = meta.unwrap_or_else(|| source.meta.clone());
-        self.put(grant, PutObject { bucket, key, meta, plan, condition, access }, payload).await
+        self.put(grant, PutObject { bucket, key, meta, plan, condition, attributes }, payload).await
     }
 
     /// The digests of the copy: from the record where it tells them, else by one read pass.

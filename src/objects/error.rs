@@ -36,6 +36,10 @@ pub enum ObjectsError {
         /// When it was made.
         modified: Timestamp,
     },
+    /// The bucket has no configuration of the id that was named.
+    NoSuchConfiguration,
+    /// The bucket has as many configurations of the kind as it may have ([`super::NAMED_MAX`]).
+    TooManyConfigurations,
     /// The object that would be written over is another's ([`super::WriteCondition::over_own_of`]).
     NotOwned,
     /// A condition does not hold; holds the condition's name, e.g. `If-Match`.

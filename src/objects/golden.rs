@@ -1,6 +1,9 @@
 //! The golden bytes of what the index keeps of buckets and objects.
 
 use super::acl::{ObjectAccess, ObjectOwner};
+use super::configuration::{Configurations, Configured, configuration_row};
+use super::lease::{LeaseRecord, lease_row};
+use super::queue::{Queue, QueueRecord, queue_row};
 use super::record::*;
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
@@ -8,6 +11,9 @@ use crate::golden::{Golden, check};
 use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
+use crate::rules::ConfigurationKind;
+use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
+use crate::rules::tagging::BucketTags;
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
 
@@ -82,7 +88,15 @@ fn body(mode: Mode, place: Place) -> BodyRecord {
 }
 
 fn version(body: Option<BodyRecord>) -> ObjectRecord {
-    ObjectRecord { position: POSITION, null: false, holder_id: HOLDER, modified_ms: NOW_MS, body, access: None }
+    ObjectRecord {
+        position: POSITION,
+        null: false,
+        holder_id: HOLDER,
+        modified_ms: NOW_MS,
+        body,
+        access: None,
+        lock: None,
+    }
 }
 
 /// As a simple upload leaves it: nothing that need not be there.
@@ -132,6 +146,7 @@ fn buckets() -> Vec<Golden> {
         public_access_block: None,
         acl: None,
         requester_pays: None,
+        configurations: None,
     };
     let kms = BucketDefault { mode: Mode::DsseKms, kms_key: text("alias/k"), bucket_key: true, blocks_sse_c: true };
     let row = |name: &str, value: &BucketRecord| {
@@ -173,9 +188,24 @@ fn buckets() -> Vec<Golden> {
     let pays =
         BucketRecord { requester_pays: Some(true), ..bucket(Versioning::Never, BucketDefault::default(), enforced) };
     goldens.push(row("bucket of requester pays", &pays));
+    goldens.extend(configured(&bucket(Versioning::Never, BucketDefault::default(), enforced)));
     let policy = PolicyRecord { id: HOLDER, document: "{}".to_owned() };
     goldens.push(golden_row("policy of a bucket", &policy_row(&BUCKET), &policy));
     goldens
+}
+
+/// What a bucket is configured to do.
+fn configured(plain: &BucketRecord) -> Vec<Golden> {
+    let mut configurations = Configurations::default();
+    configurations.set(ConfigurationKind::Tagging, Some(HOLDER));
+    let configured = BucketRecord { configurations: Some(configurations), ..plain.clone() };
+    let name = BucketName::parse("bucket").expect("a name");
+    let at = |kind| configuration_row(&BUCKET, kind);
+    let tags = BucketTags(vec![("k".to_owned(), "v".to_owned())]);
+    vec![
+        golden_row("bucket with configurations", &bucket_row(&name), &configured),
+        golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
+    ]
 }
 
 /// Every permission and every kind of grantee.
@@ -199,6 +229,26 @@ fn accesses() -> Vec<(&'static str, ObjectAccess)> {
         ("ACL", ObjectAccess { owner: None, acl: acl.clone() }),
         ("owner and ACL", ObjectAccess { owner: account, acl }),
         ("nobody's", ObjectAccess { owner: Some(ObjectOwner::Anonymous), acl: None }),
+    ]
+}
+
+/// Every form of an object's lock.
+fn locks() -> Vec<(&'static str, ObjectLock)> {
+    let retention = |mode| Some(Retention { mode, until_ms: NOW_MS });
+    vec![
+        ("governance", ObjectLock { retention: retention(RetentionMode::Governance), legal_hold: None }),
+        ("compliance", ObjectLock { retention: retention(RetentionMode::Compliance), legal_hold: Some(true) }),
+        ("hold released", ObjectLock { retention: None, legal_hold: Some(false) }),
+    ]
+}
+
+fn jobs() -> Vec<Golden> {
+    let lease = LeaseRecord { holder: HOLDER, token: 7, until_ms: NOW_MS };
+    let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
+    vec![
+        golden_row("lease", &lease_row("lifecycle"), &lease),
+        golden_row("queue", &queue_row(Queue::Notifications, Timestamp(NOW_MS), &HOLDER), &entry),
+        golden_row("queue of replication", &queue_row(Queue::Replication, Timestamp(NOW_MS), &HOLDER), &entry),
     ]
 }
 
@@ -231,6 +281,10 @@ fn versions() -> Vec<Golden> {
         let row = version_row(&BUCKET, &key(), &POSITION);
         goldens.push(golden_row(&format!("noncurrent version, {what}"), &row, &Noncurrent(record)));
     }
+    for (what, lock) in locks() {
+        let record = ObjectRecord { lock: Some(lock), ..plain_version() };
+        goldens.push(golden_row(&format!("current version, {what}"), &object_row(&BUCKET, &key()), &Current(record)));
+    }
     for algorithm in ChecksumAlgorithm::ALL {
         let mut record = plain_version();
         let body = record.body.as_mut().expect("a version");
@@ -250,12 +304,14 @@ fn uploads() -> Vec<Golden> {
         began_over: Some(POSITION),
         access: None,
         initiator: None,
+        lock: None,
     };
     let of_others = UploadRecord {
         access: Some(accesses().remove(2).1),
         initiator: text("arn:aws:iam::444455556666:user/u"),
         ..upload.clone()
     };
+    let locked = UploadRecord { lock: Some(locks().remove(1).1), ..upload.clone() };
     let least = UploadRecord { meta: ObjectMeta::default(), checksum: None, began_over: None, ..upload.clone() };
     let row = upload_row(&BUCKET, &key(), &UPLOAD);
     let bare = PartRecord { checksum: None, md5: None, ..part() };
@@ -263,6 +319,7 @@ fn uploads() -> Vec<Golden> {
         golden_row("upload", &row, &upload),
         golden_row("upload, least", &row, &least),
         golden_row("upload of others", &row, &of_others),
+        golden_row("upload of a locked object", &row, &locked),
         golden_row("part", &part_row(&UPLOAD, 7), &part()),
         golden_row("layout", &id_row(&CONTENT), &Layout { parts: vec![part(), bare] }),
         golden_row("pending", &id_row(&CONTENT), &Pending { since_ms: NOW_MS }),
@@ -302,6 +359,6 @@ fn inline() -> Golden {
 fn golden() {
     let rest = [inline()];
     let all: Vec<Golden> =
-        buckets().into_iter().chain(versions()).chain(uploads()).chain(garbage()).chain(rest).collect();
+        buckets().into_iter().chain(versions()).chain(uploads()).chain(garbage()).chain(jobs()).chain(rest).collect();
     check("objects", &all);
 }

@@ -6,14 +6,17 @@ mod acl;
 mod bucket;
 mod bucket_policy;
 mod complete;
+mod configuration;
 mod copy;
 mod cursor;
 mod delete;
 mod error;
 #[cfg(test)]
 mod golden;
+mod lease;
 mod list;
 mod multipart;
+mod queue;
 mod read;
 mod record;
 mod scrub;
@@ -26,19 +29,22 @@ mod write;
 pub use acl::{ObjectAccess, ObjectOwner, Standing};
 pub use bucket::{BucketPage, ListBuckets, NewBucket};
 pub use bucket_policy::BucketPolicy;
+pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
+pub use lease::Lease;
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
+pub use queue::{Queue, Queued};
 pub use read::ByteStream;
 pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
-    BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership,
-    PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
+    Attributes, BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
+    ObjectOwnership, PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
 
@@ -71,12 +77,16 @@ pub struct Objects {
     active: write::ActiveBlobs,
     upload_ids: upload_ids::UploadIds,
     policies: bucket_policy::Policies,
+    configurations: configuration::ReadConfigurations,
+    /// Tells this process from others in leases.
+    process: [u8; 16],
 }
 
 impl Objects {
     /// Puts the parts together; `audit` is the trail in the same rows.
     pub fn new(rows: Rows, audit: Audit, blobs: Blobs, sse: Sse, sources: Sources) -> Self {
         Self {
+            process: sources.random(),
             rows,
             audit,
             blobs,
@@ -85,6 +95,7 @@ impl Objects {
             active: write::ActiveBlobs::default(),
             upload_ids: upload_ids::UploadIds::default(),
             policies: bucket_policy::Policies::default(),
+            configurations: configuration::ReadConfigurations::default(),
         }
     }
 

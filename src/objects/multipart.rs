@@ -8,7 +8,7 @@ use super::record::{
 };
 use super::versions::{COMMIT_TRIES, READER_GRACE, prefix_range, read_row};
 use super::{
-    BeganOver, Bucket, ChecksumKind, ObjectAccess, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId,
+    Attributes, BeganOver, Bucket, ChecksumKind, ObjectMeta, Objects, ObjectsError, PART_NUMBER_MAX, UploadId,
     WriteCondition,
 };
 use crate::auth::{Grant, Payload};
@@ -31,8 +31,8 @@ pub struct NewUpload<'a> {
     pub plan: SealPlan,
     /// Algorithm and type of its checksum, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
-    /// Owner and ACL of the object to be, if they are not the bucket's owner and private.
-    pub access: Option<ObjectAccess>,
+    /// What the object to be is given.
+    pub attributes: Attributes,
     /// The ARN of who begins it, unless that is the root of the bucket's owner.
     pub initiator: Option<String>,
 }
@@ -54,8 +54,8 @@ pub struct Upload {
     pub envelope: Envelope,
     /// Algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
-    /// Owner and ACL of the object to be; see [`Bucket::in_force`].
-    pub access: Option<ObjectAccess>,
+    /// What the object to be is given.
+    pub attributes: Attributes,
     /// The ARN of who began it; none for the root of the bucket's owner, and where it is not known.
     pub initiator: Option<String>,
     /// Bound into the wrapping of its keys and into its streams.
@@ -154,7 +154,7 @@ pub struct UploadsPage {
 impl Objects {
     /// Starts an upload. `grant`: `s3:PutObject`.
     pub async fn create_upload(&self, grant: &Grant, new: NewUpload<'_>) -> Result<Upload, ObjectsError> {
-        let NewUpload { bucket, key, meta, plan, checksum, access, initiator } = new;
+        let NewUpload { bucket, key, meta, plan, checksum, attributes, initiator } = new;
         grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
         let holder_id: Id = self.sources.random();
         let object = ObjectRef { bucket: &bucket.name, key, id: holder_id };
@@ -170,7 +170,8 @@ impl Objects {
             checksum: checksum.map(|(algorithm, kind)| (algorithm_number(algorithm), kind)),
             holder_id,
             began_over: current.map(|current| current.value.0.position),
-            access,
+            access: attributes.access,
+            lock: attributes.lock,
             initiator,
         };
         let row = upload_row(&bucket.id, key, &upload_id.0);
@@ -416,7 +417,7 @@ fn upload_of(
         meta: value.meta,
         envelope: value.envelope,
         checksum,
-        access: value.access,
+        attributes: Attributes { access: value.access, lock: value.lock },
         initiator: value.initiator,
         holder_id: value.holder_id,
         began_over: BeganOver(value.began_over),

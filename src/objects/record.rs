@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::acl::ObjectAccess;
+use super::configuration::Configurations;
 use super::types::{
     Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, PolicyReference, VersionId,
     Versioning,
@@ -11,6 +12,8 @@ use crate::crypto::{Checksum, ChecksumAlgorithm};
 use crate::index::{Record, Stamp, Table, Tuple};
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
 use crate::policy::{Acl, PublicAccessBlock};
+use crate::rules::ConfigurationKind;
+use crate::rules::lock::ObjectLock;
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -50,6 +53,9 @@ pub(super) struct BucketRecord {
     /// None: the bucket's owner pays.
     #[n(11)]
     pub(super) requester_pays: Option<bool>,
+    /// Which configurations it has: they lie in `BucketConfig`. None in rows from before there were any.
+    #[n(12)]
+    pub(super) configurations: Option<Configurations>,
 }
 
 /// The policy of a bucket.
@@ -195,6 +201,9 @@ pub(super) struct ObjectRecord {
     /// None: the bucket's owner's, and private.
     #[n(5)]
     pub(super) access: Option<ObjectAccess>,
+    /// None: nothing was ever set.
+    #[n(6)]
+    pub(super) lock: Option<ObjectLock>,
 }
 
 /// What a version has and a delete marker has not.
@@ -365,6 +374,9 @@ pub(super) struct UploadRecord {
     /// The ARN of who began it; none in rows from before it was kept, and where that was the root of the bucket's owner.
     #[n(7)]
     pub(super) initiator: Option<String>,
+    /// Of the object to be.
+    #[n(8)]
+    pub(super) lock: Option<ObjectLock>,
 }
 
 impl Record for UploadRecord {
@@ -433,8 +445,15 @@ impl BucketRecord {
             public_access_block: self.public_access_block,
             acl: self.acl.clone(),
             requester_pays: self.requester_pays == Some(true),
+            configurations: self.configurations.clone().unwrap_or_default(),
             stamp,
         })
+    }
+
+    pub(super) fn set_configuration(&mut self, kind: ConfigurationKind, id: Option<Id>) {
+        let mut configurations = self.configurations.take().unwrap_or_default();
+        configurations.set(kind, id);
+        self.configurations = Some(configurations).filter(|configurations| !configurations.is_empty());
     }
 
     pub(super) fn ownership(&self) -> Option<ObjectOwnership> {
@@ -474,6 +493,7 @@ impl ObjectRecord {
             parts: body.parts,
             content: body.content,
             access: self.access,
+            lock: self.lock,
         })
     }
 }

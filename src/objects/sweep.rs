@@ -63,7 +63,10 @@ impl Objects {
             Garbage::Content(content) => self.sweep_content(&mut batch, &content, swept).await?,
             Garbage::Upload(upload) => self.sweep_upload(&mut batch, &upload, swept).await?,
             Garbage::Part(part) => self.sweep_bytes(&mut batch, part.id, part.place, swept).await?,
-            Garbage::Bucket(bucket) => self.end_uploads(&bucket).await?,
+            Garbage::Bucket(bucket) => {
+                self.end_uploads(&bucket).await?;
+                self.drop_configurations(&bucket).await?;
+            }
         }
         Ok(self.rows.commit(batch).await?)
     }
@@ -101,6 +104,20 @@ impl Objects {
                 batch.delete(Table::Upload, row.to_vec());
                 batch.put(garbage_row(now, &id), &Garbage::Upload(id));
             }
+            self.rows.commit(batch).await?;
+        }
+    }
+
+    /// Drops the configurations of a bucket that is gone, a page in each commit.
+    async fn drop_configurations(&self, bucket: &Id) -> Result<(), ObjectsError> {
+        let range = KeyRange::prefix(bucket);
+        loop {
+            let rows = self.rows.engine().scan(Table::BucketConfig, &range, PAGE, Direction::Forward).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut batch = self.rows.batch();
+            rows.into_iter().for_each(|(row, _)| batch.delete(Table::BucketConfig, row.to_vec()));
             self.rows.commit(batch).await?;
         }
     }

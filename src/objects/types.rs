@@ -3,11 +3,13 @@
 use std::fmt;
 
 use super::acl::{ObjectAccess, ObjectOwner};
+use super::configuration::Configurations;
 use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::Stamp;
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
 use crate::policy::{Acl, PublicAccessBlock};
+use crate::rules::lock::ObjectLock;
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope};
 
@@ -106,6 +108,8 @@ pub struct Bucket {
     pub acl: Option<Acl>,
     /// Others than its owner pay for their requests, and have to say so.
     pub requester_pays: bool,
+    /// Which configurations it has in rows of their own.
+    pub configurations: Configurations,
     /// The version of the row that this was read from: a write commits only while the bucket is as it was.
     pub(crate) stamp: Stamp,
 }
@@ -246,6 +250,8 @@ pub struct ObjectInfo {
     pub parts: Option<u32>,
     /// Owner and ACL, as far as they differ from the bucket's owner and a private ACL; see [`Bucket::in_force`].
     pub access: Option<ObjectAccess>,
+    /// What keeps it from being deleted.
+    pub lock: Option<ObjectLock>,
     /// Where its bytes are.
     pub(super) content: super::record::Content,
 }
@@ -259,6 +265,15 @@ pub struct PartSpan {
     pub range: PlainRange,
     /// Its checksum, if the object has checksums.
     pub checksum: Option<Checksum>,
+}
+
+/// What a write says of the version to be besides its bytes and metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Owner and ACL; not kept if the bucket has ACLs off when it is committed.
+    pub access: Option<ObjectAccess>,
+    /// Retention and legal hold.
+    pub lock: Option<ObjectLock>,
 }
 
 /// Conditions of a write.

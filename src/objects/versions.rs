@@ -10,9 +10,7 @@ use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
-use super::{
-    BeganOver, Bucket, ObjectAccess, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition,
-};
+use super::{Attributes, BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
 
@@ -32,8 +30,7 @@ pub(super) struct KeyState {
 /// A version to be made current.
 pub(super) struct NewVersion {
     pub(super) holder_id: Id,
-    /// Owner and ACL; not kept if the bucket has ACLs off when it is committed.
-    pub(super) access: Option<ObjectAccess>,
+    pub(super) attributes: Attributes,
     pub(super) body: BodyRecord,
 }
 
@@ -87,7 +84,8 @@ impl Objects {
             holder_id: new.holder_id,
             modified_ms: self.sources.now().0,
             body: Some(new.body.clone()),
-            access: bucket.in_force(new.access.as_ref()).cloned(),
+            access: bucket.in_force(new.attributes.access.as_ref()).cloned(),
+            lock: new.attributes.lock,
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
@@ -130,6 +128,7 @@ impl Objects {
             modified_ms: self.sources.now().0,
             body: None,
             access: None,
+            lock: None,
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::record::{BodyRecord, ChecksumRecord, Content, Id, Pending, Place, id_row};
 use super::versions::{NewVersion, check_write_condition};
 use super::{
-    Bucket, ChecksumKind, INLINE_MAX_BYTES, ObjectAccess, ObjectInfo, ObjectMeta, Objects, ObjectsError, PUT_MAX_BYTES,
+    Attributes, Bucket, ChecksumKind, INLINE_MAX_BYTES, ObjectInfo, ObjectMeta, Objects, ObjectsError, PUT_MAX_BYTES,
     WriteCondition,
 };
 use crate::auth::{BodyVerified, Grant, Payload};
@@ -30,8 +30,8 @@ pub struct PutObject<'a> {
     pub plan: SealPlan,
     /// Conditions; checked before the body is read and again in the commit.
     pub condition: WriteCondition,
-    /// Its owner and ACL, if they are not the bucket's owner and private.
-    pub access: Option<ObjectAccess>,
+    /// What the object to be is given.
+    pub attributes: Attributes,
 }
 
 /// Sealed bytes that are stored (a blob) or ready to be committed (inline), and what was learned on the way.
@@ -105,7 +105,7 @@ impl Objects {
         put: PutObject<'_>,
         mut payload: Payload,
     ) -> Result<ObjectInfo, ObjectsError> {
-        let PutObject { bucket, key, meta, plan, condition, access } = put;
+        let PutObject { bucket, key, meta, plan, condition, attributes } = put;
         grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
         self.check_condition(bucket, key, &condition).await?;
         let holder_id: Id = self.sources.random();
@@ -135,7 +135,7 @@ impl Objects {
             parts: None,
             upload: None,
         };
-        let new = NewVersion { holder_id, access, body };
+        let new = NewVersion { holder_id, attributes, body };
         let record = self.commit_version(bucket, key, new, &condition, &|batch| written.apply(batch)).await?;
         self.info_of(bucket, key, record)
     }

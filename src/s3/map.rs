@@ -119,6 +119,10 @@ impl From<ObjectsError> for Error {
                 Code::BucketNotEmpty,
                 "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
             ),
+            ObjectsError::NoSuchConfiguration => {
+                Self::with_message(Code::NoSuchConfiguration, "The specified configuration does not exist.")
+            }
+            ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),
             ObjectsError::NotOwned => Self::with_message(Code::AccessDenied, "Access Denied"),
             ObjectsError::BucketHasAcl => Self::new(Code::InvalidBucketAclWithObjectOwnership),
             ObjectsError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),

@@ -110,6 +110,7 @@ impl Asked {
             | Code::BucketNotEmpty
             | Code::InvalidBucketName
             | Code::NoSuchBucketPolicy
+            | Code::NoSuchTagSet
             | Code::NoSuchPublicAccessBlockConfiguration
             | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),

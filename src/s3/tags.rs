@@ -16,8 +16,13 @@ pub(crate) const VALUE_MAX_CHARS: usize = 256;
 /// Tags in the order sent.
 pub(crate) type Tags = Vec<(String, String)>;
 
-/// Reads a `Tagging` body and checks the tags.
+/// Reads a `Tagging` body of an object and checks the tags.
 pub(crate) fn parse(body: &[u8]) -> Result<Tags, Error> {
+    parse_set(body, TAGS_MAX)
+}
+
+/// Reads a `Tagging` body of at most `limit` tags and checks them.
+pub(crate) fn parse_set(body: &[u8], limit: usize) -> Result<Tags, Error> {
     let malformed = || Error::new(Code::MalformedXML);
     let root = xml::parse(body)?;
     root.expect_only(&["TagSet"])?;
@@ -30,14 +35,19 @@ pub(crate) fn parse(body: &[u8]) -> Result<Tags, Error> {
         Ok((key.text.clone(), value.text.clone()))
     });
     let tags = tags.collect::<Result<Tags, Error>>()?;
-    check(&tags)?;
+    check_set(&tags, limit)?;
     Ok(tags)
 }
 
 /// Checks number, lengths, characters and that no key comes twice: also for tags that came in a header.
 pub(crate) fn check(tags: &[(String, String)]) -> Result<(), Error> {
-    if tags.len() > TAGS_MAX {
-        return Err(Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
+    check_set(tags, TAGS_MAX)
+}
+
+fn check_set(tags: &[(String, String)], limit: usize) -> Result<(), Error> {
+    if tags.len() > limit {
+        let of = if limit == TAGS_MAX { "Object" } else { "Bucket" };
+        return Err(Error::with_message(Code::BadRequest, format!("{of} tags cannot be greater than {limit}")));
     }
     let mut seen = HashSet::new();
     for (key, value) in tags {

@@ -46,7 +46,7 @@ impl<'a> People<'a> {
     /// Of an upload to the bucket.
     pub(crate) fn of(cx: &'a Cx, upload: &'a Upload) -> Self {
         let bucket_owner = cx.owner(&cx.bucket().owner);
-        let owner = cx.owner_of(upload.access.as_ref()).unwrap_or(bucket_owner);
+        let owner = cx.owner_of(upload.attributes.access.as_ref()).unwrap_or(bucket_owner);
         let initiator = upload.initiator.as_deref().map(|arn| Owner::of_principal(&cx.app.directory, arn));
         Self { initiator: initiator.unwrap_or(bucket_owner), owner }
     }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use strongroom::names::bucket_arn;
 use strongroom::objects::{
-    Bucket, NewUpload, ObjectAccess, ObjectMeta, ObjectOwner, ObjectOwnership, ObjectsError, PutObject, Standing,
-    Versioning, WriteCondition,
+    Attributes, Bucket, NewUpload, ObjectAccess, ObjectMeta, ObjectOwner, ObjectOwnership, ObjectsError, PutObject,
+    Standing, Versioning, WriteCondition,
 };
 use strongroom::policy::{Acl, AclGrant, Group, Permission, PublicAccessBlock};
 use strongroom::sse::Requested;
@@ -45,7 +45,8 @@ async fn put(stack: &Stack, bucket: &Bucket, name: &str, access: Option<ObjectAc
     let sse = stack.objects.sse();
     let asked = Requested::SseS3;
     let plan = sse.plan(&stack.access(), (&bucket.name, &key), &bucket.owner, &bucket.encryption, asked).await;
-    let put = PutObject { bucket, key: &key, meta, plan: plan.unwrap(), condition, access };
+    let attributes = Attributes { access, lock: None };
+    let put = PutObject { bucket, key: &key, meta, plan: plan.unwrap(), condition, attributes };
     stack.objects.put(&stack.object_grant("s3:PutObject", bucket, &key), put, payload(b"data")).await.unwrap();
 }
 
@@ -87,11 +88,12 @@ async fn what_is_committed_after_acls_are_off_is_the_bucket_owners() {
     let sse = stack.objects.sse();
     let plan = sse.plan(&stack.access(), (&on.name, &object), &on.owner, &on.encryption, Requested::SseS3).await;
     let initiator = Some("arn:aws:iam::444455556666:root".to_owned());
-    let (plan, access) = (plan.unwrap(), of_another());
-    let new = NewUpload { bucket: &on, key: &object, meta, plan, checksum: None, access, initiator: initiator.clone() };
+    let (plan, attributes) = (plan.unwrap(), Attributes { access: of_another(), lock: None });
+    let new =
+        NewUpload { bucket: &on, key: &object, meta, plan, checksum: None, attributes, initiator: initiator.clone() };
     let upload = stack.objects.create_upload(&grant, new).await.unwrap();
     let found = stack.objects.upload(&on, &object, upload.id).await.unwrap();
-    assert_eq!((found.access, found.initiator), (of_another(), initiator));
+    assert_eq!((found.attributes.access, found.initiator), (of_another(), initiator));
     let part = stack.put_part(&on, &upload, (1, b"part"), None).await.unwrap();
     let off = set_ownership(&stack, &on, ObjectOwnership::BucketOwnerEnforced).await.unwrap();
     // The writer has seen ACLs that are on: its commit finds them off.

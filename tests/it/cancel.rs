@@ -11,7 +11,7 @@ use strongroom::audit::AuditRecord;
 use strongroom::keyring::{Call, NewKey};
 use strongroom::names::bucket_arn;
 use strongroom::objects::{
-    Bucket, CompletePart, CompleteUpload, CopyObject, DeleteCondition, ListUploads, NewUpload, ObjectMeta,
+    Attributes, Bucket, CompletePart, CompleteUpload, CopyObject, DeleteCondition, ListUploads, NewUpload, ObjectMeta,
     ObjectsError, PutObject, Upload, Versioning, WriteCondition,
 };
 use strongroom::sse::{ObjectRef, Requested, SealPlan};
@@ -115,8 +115,14 @@ async fn put_object() {
             let name = format!("key-{polls}");
             let object = key(&name);
             let (plan, condition) = (stack.plan(&bucket).await, WriteCondition::default());
-            let put =
-                PutObject { bucket: &bucket, key: &object, meta: ObjectMeta::default(), plan, condition, access: None };
+            let put = PutObject {
+                bucket: &bucket,
+                key: &object,
+                meta: ObjectMeta::default(),
+                plan,
+                condition,
+                attributes: Attributes::default(),
+            };
             let grant = stack.object_grant("s3:PutObject", &bucket, &object);
             let ended = cut(Box::pin(stack.objects.put(&grant, put, slow_payload(&whole))), polls).await;
             stack.settle().await;
@@ -138,7 +144,7 @@ async fn started(stack: &Stack, bucket: &Bucket, name: &str, whole: &[u8]) -> (U
         meta: ObjectMeta::default(),
         plan,
         checksum: None,
-        access: None,
+        attributes: Attributes::default(),
         initiator: None,
     };
     let upload = stack.objects.create_upload(&grant, new).await.unwrap();
@@ -198,7 +204,7 @@ async fn copy_object() {
             plan: stack.plan(&bucket).await,
             checksum: None,
             condition: WriteCondition::default(),
-            access: None,
+            attributes: Attributes::default(),
         };
         let grant = stack.object_grant("s3:PutObject", &bucket, &object);
         let ended = cut(Box::pin(stack.objects.copy(&grant, copy)), polls).await;

@@ -17,9 +17,9 @@ use strongroom::index::{
 use strongroom::keyring::{KeyFile, KeyRing, open_store_key};
 use strongroom::names::{AccountId, BucketName, ObjectKey, Region, bucket_arn, object_arn};
 use strongroom::objects::{
-    Bucket, CompletePart, CompleteUpload, CopyObject, DeleteCondition, Deleted, NewBucket, NewUpload, ObjectInfo,
-    ObjectMeta, ObjectOwnership, Objects, ObjectsError, PartInfo, PutObject, ScrubReport, Upload, VersionId,
-    Versioning, WriteCondition,
+    Attributes, Bucket, CompletePart, CompleteUpload, CopyObject, DeleteCondition, Deleted, NewBucket, NewUpload,
+    ObjectInfo, ObjectMeta, ObjectOwnership, Objects, ObjectsError, PartInfo, PutObject, ScrubReport, Upload,
+    VersionId, Versioning, WriteCondition,
 };
 use strongroom::policy::{NoContext, Target};
 use strongroom::sources::{Sources, Timestamp};
@@ -219,6 +219,11 @@ impl Stack {
         self.objects.scrub(region(), &mut |_| {}).await
     }
 
+    /// The index below the objects.
+    pub(crate) fn rows_of_index(&self) -> &Rows {
+        &self.rows
+    }
+
     pub(crate) fn access(&self) -> Access {
         self.access_in(region())
     }
@@ -296,7 +301,7 @@ impl Stack {
             meta: ObjectMeta::default(),
             plan,
             condition: WriteCondition::default(),
-            access: None,
+            attributes: Attributes::default(),
         };
         self.objects.put(&self.object_grant("s3:PutObject", bucket, key), put, payload(data)).await
     }
@@ -309,8 +314,15 @@ impl Stack {
     ) -> Result<Upload, ObjectsError> {
         let sse = self.objects.sse();
         let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
-        let new =
-            NewUpload { bucket, key, meta: ObjectMeta::default(), plan, checksum: None, access: None, initiator: None };
+        let new = NewUpload {
+            bucket,
+            key,
+            meta: ObjectMeta::default(),
+            plan,
+            checksum: None,
+            attributes: Attributes::default(),
+            initiator: None,
+        };
         self.objects.create_upload(&self.object_grant("s3:PutObject", bucket, key), new).await
     }
 
@@ -377,7 +389,7 @@ impl Stack {
             plan,
             checksum: None,
             condition: WriteCondition::default(),
-            access: None,
+            attributes: Attributes::default(),
         };
         self.objects.copy(&self.object_grant("s3:PutObject", bucket, key), copy).await
     }

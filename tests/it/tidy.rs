@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 14] = [
     &["index", "store"],
     &["config"],
     &["client"],
-    &["policy", "sigv4", "wire"],
+    &["policy", "sigv4", "wire", "rules"],
     &["crypto", "names", "sources", "golden"],
 ];
 

@@ -11,7 +11,7 @@ use crate::index::{Direction, FjallIndex, KeyRange, RowSealer, Rows};
 use crate::keyring::{KeyFile, KeyRing, open_store_key};
 use crate::names::{AccountId, BucketName, Region};
 use crate::objects::record::{BucketRecord, bucket_row, part_row};
-use crate::objects::{ListParts, NewUpload, ObjectMeta, PART_NUMBER_MAX, PUT_MAX_BYTES, Versioning};
+use crate::objects::{Attributes, ListParts, NewUpload, ObjectMeta, PART_NUMBER_MAX, PUT_MAX_BYTES, Versioning};
 use crate::policy::{NoContext, Target};
 use crate::sources::Sources;
 use crate::sse::{BucketDefault, ObjectRef, Requested, Sse};
@@ -61,6 +61,7 @@ impl Large {
             public_access_block: None,
             acl: None,
             requester_pays: None,
+            configurations: None,
         };
         let mut batch = objects.rows.batch();
         batch.put(bucket_row(&name), &record);
@@ -71,7 +72,15 @@ impl Large {
         let asked = Requested::SseS3;
         let plan = objects.sse.plan(grant.access(), (&name, &key), &bucket.owner, &bucket.encryption, asked);
         let (plan, meta) = (plan.await.unwrap(), ObjectMeta::default());
-        let new = NewUpload { bucket: &bucket, key: &key, meta, plan, checksum: None, access: None, initiator: None };
+        let new = NewUpload {
+            bucket: &bucket,
+            key: &key,
+            meta,
+            plan,
+            checksum: None,
+            attributes: Attributes::default(),
+            initiator: None,
+        };
         let upload = objects.create_upload(&grant, new).await.unwrap();
         Self { objects, bucket, upload, _scratch: scratch }
     }

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::{CopyObject, ObjectInfo, ObjectMeta, ObjectsError, WriteCondition};
+use crate::objects::{Attributes, CopyObject, ObjectInfo, ObjectMeta, ObjectsError, WriteCondition};
 use crate::s3::conditions;
 use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
@@ -90,7 +90,7 @@ fn directive(headers: &HeaderMap, name: &'static str, value: &str, unknown: &'st
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;
@@ -119,7 +119,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         plan,
         checksum,
         condition,
-        access,
+        attributes,
     };
     let info = objects.copy(cx.grant(), copy).await?;
     let mut answer = Answer::new();

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::crypto::ChecksumAlgorithm;
-use crate::objects::{ChecksumKind, NewUpload, ObjectMeta, Upload};
+use crate::objects::{Attributes, ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
@@ -31,7 +31,7 @@ impl Input {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
@@ -41,7 +41,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let plan =
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     let initiator = acls::initiator(&cx);
-    let new = NewUpload { bucket, key, meta, plan, checksum, access, initiator };
+    let new = NewUpload { bucket, key, meta, plan, checksum, attributes, initiator };
     let upload = objects.create_upload(cx.grant(), new).await?;
     let mut answer = Answer::new();
     checksum_headers::write_declared(&mut answer, upload.checksum);

@@ -163,6 +163,7 @@ mod tests {
             public_access_block: None,
             acl: None,
             requester_pays: false,
+            configurations: crate::objects::Configurations::default(),
             stamp: crate::index::Stamp::default(),
         };
         let input = Input { limit: 1, prefix: Some("b&".to_owned()), region: None, after: None };

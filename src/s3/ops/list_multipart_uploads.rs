@@ -119,7 +119,7 @@ mod tests {
     use super::{Input, People, Query, Upload, UploadId, UploadsPage, render};
     use crate::crypto::ChecksumAlgorithm;
     use crate::names::{BucketName, ObjectKey};
-    use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
+    use crate::objects::{Attributes, BeganOver, ChecksumKind, ObjectMeta};
     use crate::s3::owner::Owner;
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
@@ -148,7 +148,7 @@ mod tests {
             },
             holder_id: [0; 16],
             began_over: BeganOver(None),
-            access: None,
+            attributes: Attributes::default(),
             initiator: None,
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),

@@ -75,7 +75,7 @@ mod tests {
     use super::{Input, PartInfo, PartsPage, People, Query, Upload, UploadId, render};
     use crate::crypto::{Checksum, ChecksumAlgorithm};
     use crate::names::{BucketName, ObjectKey};
-    use crate::objects::{BeganOver, ChecksumKind, ObjectMeta};
+    use crate::objects::{Attributes, BeganOver, ChecksumKind, ObjectMeta};
     use crate::s3::owner::Owner;
     use crate::sources::Timestamp;
     use crate::sse::{Envelope, Mode};
@@ -104,7 +104,7 @@ mod tests {
             },
             holder_id: [0; 16],
             began_over: BeganOver(None),
-            access: None,
+            attributes: Attributes::default(),
             initiator: None,
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::objects::{ObjectInfo, ObjectMeta, PutObject, WriteCondition};
+use crate::objects::{Attributes, ObjectInfo, ObjectMeta, PutObject, WriteCondition};
 use crate::s3::code::Code;
 use crate::s3::conditions;
 use crate::s3::cx::Cx;
@@ -38,7 +38,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         return Err(Error::new(Code::MissingContentLength));
     }
     uploads::check_body_len(payload.plain_len())?;
-    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
@@ -50,7 +50,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
-    let put = PutObject { bucket, key, meta, plan, condition, access };
+    let put = PutObject { bucket, key, meta, plan, condition, attributes };
     let info = objects.put(cx.grant(), put, payload).await?;
     Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
 }

@@ -3,7 +3,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::app::tests::Gateway;
-use crate::index::Faults;
+use crate::index::{Direction, Faults, Index as _, KeyRange, Table};
 use crate::names::BucketName;
 use crate::s3::serve::serve;
 use crate::s3::table::{Handler, TABLE};
@@ -30,13 +30,14 @@ const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4d
     <AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='CanonicalUser'>\
     <ID>8cd8614fe3296b91647279502de4deacaf36506a36daed7513071dc80c950707</ID></Grantee><Permission>READ</Permission></Grant>\
     </AccessControlList></AccessControlPolicy>";
+const TAGGING: &str = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 13] = [
+const CHANGES: [Call; 15] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -46,6 +47,8 @@ const CHANGES: [Call; 13] = [
     ("DeleteBucketOwnershipControls", "DELETE", "/configured?ownershipControls", ""),
     ("PutBucketPolicy", "PUT", "/empty?policy", POLICY_OF_EMPTY),
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
+    ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
+    ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
@@ -67,14 +70,18 @@ impl Gateway {
             Ok(bucket) => {
                 // Together with the bucket's row its policy's: the id alone could be that of a document which is lost.
                 let policy = self.app.objects.bucket_policy(&bucket).await.expect("a policy that can be read");
+                // The rows of other configurations as they are sealed.
+                let range = KeyRange::prefix(&bucket.id);
+                let rows = self.index.scan(Table::BucketConfig, &range, usize::MAX, Direction::Forward).await;
                 Some(format!(
-                    "{:?} {:?} {:?} {:?} {:?} {policy:?} {:?}",
+                    "{:?} {:?} {:?} {:?} {:?} {policy:?} {:?} {:?} {rows:?}",
                     bucket.versioning,
                     bucket.encryption,
                     bucket.ownership,
                     bucket.public_access_block,
                     bucket.acl,
-                    bucket.requester_pays
+                    bucket.requester_pays,
+                    bucket.configurations,
                 ))
             }
             Err(_) => None,
@@ -100,6 +107,7 @@ async fn prepared() -> Gateway {
         ("PutBucketEncryption", "PUT", "/configured?encryption", ENCRYPTION),
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
+        ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
         ("PutObject", "PUT", "/configured/k", "data"),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");

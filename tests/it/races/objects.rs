@@ -8,7 +8,7 @@ use serde_json::Value;
 use strongroom::crypto::PlainRange;
 use strongroom::index::Table;
 use strongroom::names::bucket_arn;
-use strongroom::objects::{ObjectMeta, PutObject, VersionId, Versioning, WriteCondition};
+use strongroom::objects::{Attributes, ObjectMeta, PutObject, VersionId, Versioning, WriteCondition};
 use strongroom::sse::ObjectRef;
 use strongroom::store::faulty::StoreFaults;
 
@@ -201,7 +201,8 @@ async fn of_two_writes_that_want_the_key_absent_one_wins() {
                 let plan =
                     sse.plan(&stack.access(), (&bucket.name, &name), &bucket.owner, default, requested).await.unwrap();
                 let (meta, condition) = (ObjectMeta::default(), condition.clone());
-                let put = PutObject { bucket: &bucket, key: &name, meta, plan, condition, access: None };
+                let put =
+                    PutObject { bucket: &bucket, key: &name, meta, plan, condition, attributes: Attributes::default() };
                 stack.objects.put(&stack.object_grant("s3:PutObject", &bucket, &name), put, payload(b"x")).await
             };
             let both = interleave(steps, put(), put()).await;

@@ -1,6 +1,7 @@
 //! Changed, cut, exchanged and repeated rows of the index.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,7 +10,7 @@ use strongroom::identity::NewUser;
 use strongroom::index::Table;
 use strongroom::keyring::{Call, GrantOperation, GrantTerms, Leave, NewGrant, NewKey, Party};
 use strongroom::names::bucket_arn;
-use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Versioning};
+use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Queue, Versioning};
 use strongroom::policy::{Kind, Policy};
 
 use super::{SMALL_BLOB, assert_clean, assert_reported};
@@ -65,7 +66,16 @@ async fn furnished() -> (Stack, Contents) {
     assert!(failed.is_err());
     give_a_grant(&stack).await;
     make_a_user(&stack).await;
+    begin_jobs(&stack).await;
     (stack, contents)
+}
+
+/// A lease that is held and an entry of a queue.
+async fn begin_jobs(stack: &Stack) {
+    stack.objects.take_lease("lifecycle", Duration::from_secs(60)).await.unwrap().expect("nobody holds it");
+    let mut batch = stack.rows_of_index().batch();
+    stack.objects.enqueue(&mut batch, Queue::Replication, &7_u32);
+    stack.rows_of_index().commit(batch).await.unwrap();
 }
 
 async fn make_a_user(stack: &Stack) {
@@ -249,7 +259,7 @@ async fn a_row_put_back_leads_to_earlier_contents_of_its_key_or_to_an_error() {
         stack.overwrite_row(&before).await;
         let read = async || stack.get(&bucket, &key("k"), None, way.customer().as_ref()).await;
         assert!(read().await.unwrap() == old, "authentic, and not to be told from the present");
-        stack.sources.advance(std::time::Duration::from_secs(3_600));
+        stack.sources.advance(Duration::from_secs(3_600));
         stack.objects.sweep(true).await.unwrap();
         assert!(read().await.is_err(), "{way:?}: its bytes are gone");
         assert_reported(&stack, "an earlier row").await;
