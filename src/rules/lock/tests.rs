@@ -95,7 +95,7 @@ fn an_extension_never_shortens_on_the_trusted_clock() {
     let kept = extended.retention.unwrap();
     assert_eq!(kept.until_trusted_ms, lock.retention.unwrap().until_trusted_ms);
     // Who bypasses governance may shorten it on both.
-    let governed = super::ObjectLock { retention: Some(Retention { mode: Governance, ..kept }), ..lock };
+    let governed = ObjectLock { retention: Some(Retention { mode: Governance, ..kept }), ..lock };
     let shortened = governed.with_retention(Some((Governance, day(3))), at(1, 1), true).unwrap();
     assert_eq!(shortened.check_delete(at(4, 4), false), Ok(()));
 }
