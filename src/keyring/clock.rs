@@ -61,6 +61,11 @@ fn resume(noted: ClockRecord, wall: Timestamp) -> Timestamp {
 }
 
 impl KeyRing {
+    /// The trusted clock's time: for others than keys that must not be let go of before their time.
+    pub async fn trusted_time(&self) -> Result<Timestamp, KeyringError> {
+        self.trusted_now().await
+    }
+
     /// The trusted clock's time, and the moment since which uses of keys are tracked.
     pub(super) async fn trusted_now(&self) -> Result<Timestamp, KeyringError> {
         Ok(self.running_clock().await?.now(self.sources()))

@@ -13,6 +13,9 @@ use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{ALL_BUCKETS, AccountId, BucketName, Region, bucket_arn};
 use crate::policy::{Acl, PublicAccessBlock};
+use crate::rules::ConfigurationKind;
+use crate::rules::lock::LockConfiguration;
+use crate::rules::tagging::BucketTags;
 use crate::sse::{BucketDefault, NewDefault};
 
 /// Tries of a read-modify-write of a bucket's row before the client hears that there is too much contention.
@@ -33,6 +36,10 @@ pub struct NewBucket {
     pub public_access_block: Option<PublicAccessBlock>,
     /// Its ACL; none: private.
     pub acl: Option<Acl>,
+    /// Its tags; none: it has none.
+    pub tags: Option<BucketTags>,
+    /// Versioning and object lock are on.
+    pub object_lock: bool,
 }
 
 /// Which buckets to list.
@@ -63,12 +70,12 @@ impl Objects {
     /// Makes a bucket. `grant`: `s3:CreateBucket` on its ARN.
     pub async fn create_bucket(&self, grant: &Grant, new: NewBucket, event: &Event) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:CreateBucket", &bucket_arn(&new.name));
-        let record = BucketRecord {
+        let mut record = BucketRecord {
             id: self.sources.random(),
             owner: new.owner.to_string(),
             region: new.region.to_string(),
             created_ms: self.sources.now().0,
-            versioning: Versioning::Never,
+            versioning: if new.object_lock { Versioning::Enabled } else { Versioning::Never },
             encryption: BucketDefault::default(),
             closing: false,
             ownership: Some(OwnershipRecord::Controls(new.ownership)),
@@ -81,6 +88,12 @@ impl Objects {
         let row = bucket_row(&new.name);
         let mut batch = self.rows.batch();
         batch.expect_absent(Table::Bucket, row.clone());
+        if let Some(tags) = new.tags {
+            self.configure_new(&mut batch, &mut record, tags);
+        }
+        if new.object_lock {
+            self.configure_new(&mut batch, &mut record, LockConfiguration::default());
+        }
         batch.put(row, &record);
         batch.put(owner_row(&new.owner, new.name.as_str()), &OwnedBucket { region: record.region.clone() });
         match self.audit.commit(batch, event).await {
@@ -202,7 +215,7 @@ impl Objects {
         Ok(self.audit.commit(batch, event).await?)
     }
 
-    /// Switches versioning. `grant`: `s3:PutBucketVersioning`.
+    /// Switches versioning, which a bucket with object lock keeps on. `grant`: `s3:PutBucketVersioning`.
     pub async fn set_versioning(
         &self,
         grant: &Grant,
@@ -212,6 +225,10 @@ impl Objects {
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
         self.reconfigure(grant, name, event, |record| {
+            let locked = record.configurations.as_ref().is_some_and(|c| c.get(ConfigurationKind::ObjectLock).is_some());
+            if locked && versioning != Versioning::Enabled {
+                return Err(ObjectsError::LockNeedsVersioning);
+            }
             record.versioning = versioning;
             Ok(())
         })

@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use minicbor::{Decode, Encode};
 
 use super::bucket::BUCKET_TRIES;
-use super::record::Id;
+use super::record::{BucketRecord, Id};
 use super::{Bucket, Objects, ObjectsError};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
-use crate::index::{CommitError, Direction, KeyRange, Record, Table, Tuple, TupleReader};
+use crate::index::{CommitError, Direction, KeyRange, Record, RowBatch, Table, Tuple, TupleReader};
 use crate::names::{BucketName, bucket_arn};
 use crate::rules::{BucketConfiguration, ConfigurationKind};
 
@@ -166,6 +166,18 @@ impl Objects {
             }
         }
         Err(ObjectsError::Contention)
+    }
+
+    /// Adds a configuration to the commit of a new bucket.
+    pub(super) fn configure_new<T: BucketConfiguration>(
+        &self,
+        batch: &mut RowBatch<'_>,
+        bucket: &mut BucketRecord,
+        value: T,
+    ) {
+        let id: Id = self.sources.random();
+        bucket.set_configuration(T::KIND, Some(id));
+        batch.put(configuration_row(&bucket.id, T::KIND), &Configured { id, value });
     }
 
     /// One of the configurations that a bucket has by id.

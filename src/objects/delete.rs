@@ -1,5 +1,6 @@
 //! Deleting objects and versions, and changing what may change of a version: its tags.
 
+use super::lock::assert_bypass;
 use super::record::{Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
 use super::versions::{COMMIT_TRIES, CommitOrError, KeyState};
 use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versioning};
@@ -17,8 +18,8 @@ pub struct Deleted {
 }
 
 impl Objects {
-    /// Deletes an object (in a versioned bucket: makes a delete marker) or, with `version`, that version. Deleting
-    /// what is absent is no error. `grant`: `s3:DeleteObject` or `s3:DeleteObjectVersion`.
+    /// Deletes an object (in a versioned bucket: makes a delete marker) or, with `version`, that version, unless it is
+    /// locked. Deleting what is absent is no error. `grant`: `s3:DeleteObject` or `s3:DeleteObjectVersion`.
     pub async fn delete(
         &self,
         grant: &Grant,
@@ -27,13 +28,37 @@ impl Objects {
         version: Option<VersionId>,
         condition: &DeleteCondition,
     ) -> Result<Deleted, ObjectsError> {
+        self.delete_with(grant, None, (bucket, key), version, condition).await
+    }
+
+    /// As [`Self::delete`], past a retention in governance mode. `bypass`: `s3:BypassGovernanceRetention`.
+    pub async fn delete_bypassing(
+        &self,
+        grant: &Grant,
+        bypass: &Grant,
+        (bucket, key): (&Bucket, &ObjectKey),
+        version: Option<VersionId>,
+        condition: &DeleteCondition,
+    ) -> Result<Deleted, ObjectsError> {
+        self.delete_with(grant, Some(bypass), (bucket, key), version, condition).await
+    }
+
+    async fn delete_with(
+        &self,
+        grant: &Grant,
+        bypass: Option<&Grant>,
+        (bucket, key): (&Bucket, &ObjectKey),
+        version: Option<VersionId>,
+        condition: &DeleteCondition,
+    ) -> Result<Deleted, ObjectsError> {
+        assert_bypass(bypass, bucket, key);
         let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
         grant.assert_covers(action, &object_arn(&bucket.name, key));
         let mut bucket = bucket.clone();
         for _ in 0..COMMIT_TRIES {
             let tried = match version {
                 None => self.try_delete(&bucket, key, condition).await,
-                Some(version) => self.try_delete_version(&bucket, key, version, condition).await,
+                Some(version) => self.try_delete_version((&bucket, key), version, condition, bypass).await,
             };
             match tried {
                 Ok(deleted) => return Ok(deleted),
@@ -58,6 +83,7 @@ impl Objects {
             return Ok(Deleted { version, delete_marker: true });
         }
         let Some(current) = &state.current else { return Ok(Deleted::default()) };
+        self.check_deletable(&current.value.0, None).await?;
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);
@@ -71,10 +97,10 @@ impl Objects {
 
     async fn try_delete_version(
         &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
+        (bucket, key): (&Bucket, &ObjectKey),
         version: VersionId,
         condition: &DeleteCondition,
+        bypass: Option<&Grant>,
     ) -> Result<Deleted, CommitOrError> {
         let state = self.key_state(bucket, key).await?;
         let found = match self.version_record(bucket, key, Some(version)).await {
@@ -87,12 +113,35 @@ impl Objects {
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);
+        let record = self.as_committed(&mut batch, (bucket, key), &state, record).await?;
+        self.check_deletable(&record, bypass).await?;
         self.remove(&mut batch, bucket, key, &state, &record).await?;
         if let Some(body) = &record.body {
             self.release(&mut batch, &body.content).await?;
         }
         self.rows.commit(batch).await?;
         Ok(Deleted { version: Some(version), delete_marker: record.body.is_none() })
+    }
+
+    /// The record of a version as its row has it, on which the commit is then conditional: a lock, tags or keys may have
+    /// been set since it was found.
+    async fn as_committed(
+        &self,
+        batch: &mut RowBatch<'_>,
+        (bucket, key): (&Bucket, &ObjectKey),
+        state: &KeyState,
+        found: ObjectRecord,
+    ) -> Result<ObjectRecord, CommitOrError> {
+        // The row of the current version is among what the state expects.
+        if let Some(current) = state.current.as_ref().filter(|c| c.value.0.position == found.position) {
+            return Ok(current.value.0.clone());
+        }
+        let row = version_row(&bucket.id, key, &found.position);
+        let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else {
+            return Err(CommitOrError::Commit(CommitError::Conflict));
+        };
+        batch.expect_unchanged(Table::Version, row, &stored.stamp);
+        Ok(stored.value.0)
     }
 
     /// Takes a version's row out; if it was the newest, the next one becomes current unless it is a delete marker.
@@ -169,6 +218,21 @@ impl Objects {
         version: Option<VersionId>,
         change: impl Fn(&mut ObjectRecord),
     ) -> Result<VersionId, ObjectsError> {
+        self.try_change_version(bucket, key, version, |record| {
+            change(record);
+            Ok(())
+        })
+        .await
+    }
+
+    /// As [`Self::change_version`]. What `change` refuses of the record as it is then is left as it is.
+    pub(super) async fn try_change_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        change: impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
+    ) -> Result<VersionId, ObjectsError> {
         for _ in 0..COMMIT_TRIES {
             let record = self.version_record(bucket, key, version).await?;
             if record.body.is_none() {
@@ -180,38 +244,41 @@ impl Objects {
             }
             match self.rewrite(bucket, key, &record, &change).await {
                 Ok(()) => return Ok(record.version()),
-                Err(CommitError::Conflict) => {}
-                Err(error) => return Err(error.into()),
+                Err(CommitOrError::Commit(CommitError::Conflict)) => {}
+                Err(CommitOrError::Commit(error)) => return Err(error.into()),
+                Err(CommitOrError::Error(error)) => return Err(error),
             }
         }
         Err(ObjectsError::Contention)
     }
 
-    /// One try of [`Self::change_version`]: the row is found again under its own stamp.
+    /// One try of [`Self::try_change_version`]: the row is found again under its own stamp.
     async fn rewrite(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         record: &ObjectRecord,
-        change: &impl Fn(&mut ObjectRecord),
-    ) -> Result<(), CommitError> {
+        change: &impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
+    ) -> Result<(), CommitOrError> {
         let row = object_row(&bucket.id, key);
         let mut batch = self.rows.batch();
         if let Some(current) = self.rows.load::<Current>(&row).await?.filter(|c| c.value.0.position == record.position)
         {
             let mut changed = current.value;
-            change(&mut changed.0);
+            change(&mut changed.0)?;
             batch.expect_unchanged(Table::Object, row.clone(), &current.stamp);
             batch.put(row, &changed);
-            return self.rows.commit(batch).await;
+            return Ok(self.rows.commit(batch).await?);
         }
         let row = version_row(&bucket.id, key, &record.position);
-        let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else { return Err(CommitError::Conflict) };
+        let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else {
+            return Err(CommitOrError::Commit(CommitError::Conflict));
+        };
         let mut changed = stored.value;
-        change(&mut changed.0);
+        change(&mut changed.0)?;
         batch.expect_unchanged(Table::Version, row.clone(), &stored.stamp);
         batch.put(row, &changed);
-        self.rows.commit(batch).await
+        Ok(self.rows.commit(batch).await?)
     }
 }
 

@@ -36,6 +36,15 @@ pub enum ObjectsError {
         /// When it was made.
         modified: Timestamp,
     },
+    /// The version is protected by object lock.
+    Locked {
+        /// By a retention in governance mode alone, which leave to bypass it would get past.
+        bypass_helps: bool,
+    },
+    /// The bucket's versioning can't be changed, since object lock is on.
+    LockNeedsVersioning,
+    /// Object lock can't be turned on, since versioning is not.
+    NotVersioned,
     /// The bucket has no configuration of the id that was named.
     NoSuchConfiguration,
     /// The bucket has as many configurations of the kind as it may have ([`super::NAMED_MAX`]).

@@ -1,7 +1,7 @@
 //! The golden bytes of what the index keeps of buckets and objects.
 
 use super::acl::{ObjectAccess, ObjectOwner};
-use super::configuration::{Configurations, Configured, configuration_row};
+use super::configuration::{Configurations, Configured, configuration_row, named_row};
 use super::lease::{LeaseRecord, lease_row};
 use super::queue::{Queue, QueueRecord, queue_row};
 use super::record::*;
@@ -11,9 +11,17 @@ use crate::golden::{Golden, check};
 use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
-use crate::rules::ConfigurationKind;
-use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
+use crate::rules::abac::Abac;
+use crate::rules::accelerate::Accelerate;
+use crate::rules::analytics::{Analytics, AnalyticsExport};
+use crate::rules::filter::ObjectFilter;
+use crate::rules::intelligent_tiering::{ArchiveTier, IntelligentTiering, TIER_MAX_DAYS, Tiering};
+use crate::rules::lock::{
+    DefaultRetention, LockConfiguration, ObjectLock, Period, RETENTION_MAX_DAYS, Retention, RetentionMode,
+};
+use crate::rules::metrics::Metrics;
 use crate::rules::tagging::BucketTags;
+use crate::rules::{BucketConfiguration, ConfigurationKind};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
 
@@ -202,9 +210,54 @@ fn configured(plain: &BucketRecord) -> Vec<Golden> {
     let name = BucketName::parse("bucket").expect("a name");
     let at = |kind| configuration_row(&BUCKET, kind);
     let tags = BucketTags(vec![("k".to_owned(), "v".to_owned())]);
-    vec![
+    let mut goldens = vec![
         golden_row("bucket with configurations", &bucket_row(&name), &configured),
         golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
+    ];
+    for (what, enabled) in [("on", true), ("suspended", false)] {
+        let value = Configured { id: HOLDER, value: Accelerate { enabled } };
+        goldens.push(golden_row(&format!("acceleration {what}"), &at(ConfigurationKind::Accelerate), &value));
+    }
+    let abac = Configured { id: HOLDER, value: Abac {} };
+    goldens.push(golden_row("tags that decide", &at(ConfigurationKind::Abac), &abac));
+    for (what, default) in default_retentions() {
+        let value = Configured { id: HOLDER, value: LockConfiguration { default } };
+        goldens.push(golden_row(&format!("object lock, {what}"), &at(ConfigurationKind::ObjectLock), &value));
+    }
+    goldens.extend(named());
+    goldens
+}
+
+fn default_retentions() -> Vec<(&'static str, Option<DefaultRetention>)> {
+    let of = |mode, period| Some(DefaultRetention { mode, period });
+    vec![
+        ("no default", None),
+        ("days", of(RetentionMode::Governance, Period::Days(RETENTION_MAX_DAYS))),
+        ("years", of(RetentionMode::Compliance, Period::Years(1))),
+    ]
+}
+
+/// Configurations that a bucket has by id.
+fn named() -> Vec<Golden> {
+    fn at<T: BucketConfiguration + std::fmt::Debug>(name: &str, value: T) -> Golden {
+        golden_row(name, &named_row(&BUCKET, T::KIND, "id"), &Configured { id: HOLDER, value })
+    }
+    let tag = |name: &str| (name.to_owned(), "v".to_owned());
+    let prefix = Some(ObjectFilter { prefix: text("p/"), ..ObjectFilter::default() });
+    let access_point = text("arn:aws:s3:us-east-1:111122223333:accesspoint/a");
+    let all = Some(ObjectFilter { prefix: text(""), tags: vec![tag("a"), tag("b")], access_point, and: true });
+    let export =
+        AnalyticsExport { bucket: "arn:aws:s3:::b".to_owned(), account: text("111122223333"), prefix: text("p") };
+    let least = AnalyticsExport { account: None, prefix: None, ..export.clone() };
+    let tierings = [ArchiveTier::Archive, ArchiveTier::DeepArchive].map(|tier| Tiering { tier, days: TIER_MAX_DAYS });
+    vec![
+        at("analytics, least", Analytics { filter: None, export: None }),
+        at("analytics", Analytics { filter: prefix.clone(), export: Some(export) }),
+        at("analytics, least export", Analytics { filter: None, export: Some(least) }),
+        at("metrics", Metrics { filter: None }),
+        at("metrics with a filter", Metrics { filter: all }),
+        at("tiering", IntelligentTiering { filter: prefix, enabled: true, tierings: tierings.to_vec() }),
+        at("tiering, disabled", IntelligentTiering { filter: None, enabled: false, tierings: tierings[..1].to_vec() }),
     ]
 }
 
@@ -234,7 +287,7 @@ fn accesses() -> Vec<(&'static str, ObjectAccess)> {
 
 /// Every form of an object's lock.
 fn locks() -> Vec<(&'static str, ObjectLock)> {
-    let retention = |mode| Some(Retention { mode, until_ms: NOW_MS });
+    let retention = |mode| Some(Retention { mode, until_ms: NOW_MS, until_trusted_ms: NOW_MS + 1 });
     vec![
         ("governance", ObjectLock { retention: retention(RetentionMode::Governance), legal_hold: None }),
         ("compliance", ObjectLock { retention: retention(RetentionMode::Compliance), legal_hold: Some(true) }),

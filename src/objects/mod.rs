@@ -15,6 +15,7 @@ mod error;
 mod golden;
 mod lease;
 mod list;
+mod lock;
 mod multipart;
 mod queue;
 mod read;

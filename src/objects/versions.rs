@@ -11,7 +11,7 @@ use super::record::{
     id_row, object_row, version_row,
 };
 use super::{Attributes, BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
-use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
+use crate::index::{CommitError, Direction, IndexError, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
 
 /// How often a write is decided anew when others change the same key at the same time.
@@ -85,7 +85,7 @@ impl Objects {
             modified_ms: self.sources.now().0,
             body: Some(new.body.clone()),
             access: bucket.in_force(new.attributes.access.as_ref()).cloned(),
-            lock: new.attributes.lock,
+            lock: self.lock_of_new(bucket, new.attributes.lock).await?,
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
@@ -208,6 +208,7 @@ impl Objects {
         let mut pointer = state.null.as_ref().map(|p| p.value.position);
         if let Some(Stored { value: Current(old), .. }) = &state.current {
             if new.null && old.null {
+                self.check_deletable(old, None).await?;
                 gone.push(old.clone());
             } else {
                 batch.put(version_row(&bucket.id, key, &old.position), &Noncurrent(old.clone()));
@@ -219,6 +220,8 @@ impl Objects {
         if let Some(old) = pointer.filter(|_| new.null) {
             let row = version_row(&bucket.id, key, &old);
             if let Some(old) = self.rows.load::<Noncurrent>(&row).await? {
+                batch.expect_unchanged(Table::Version, row.clone(), &old.stamp);
+                self.check_deletable(&old.value.0, None).await?;
                 gone.push(old.value.0);
             }
             batch.delete(Table::Version, row);
@@ -352,6 +355,12 @@ pub(super) enum CommitOrError {
 impl From<CommitError> for CommitOrError {
     fn from(error: CommitError) -> Self {
         Self::Commit(error)
+    }
+}
+
+impl From<IndexError> for CommitOrError {
+    fn from(error: IndexError) -> Self {
+        Self::Error(error.into())
     }
 }
 

@@ -3,7 +3,13 @@
 //!
 //! Models are stored (`minicbor`): fields may be added, never renumbered.
 
+pub mod abac;
+pub mod accelerate;
+pub mod analytics;
+pub mod filter;
+pub mod intelligent_tiering;
 pub mod lock;
+pub mod metrics;
 pub mod tagging;
 
 /// The kinds of configuration that lie in rows of their own. The number is part of the stored format: never reuse one.

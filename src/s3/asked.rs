@@ -42,9 +42,12 @@ impl Context for RequestKeys<'_> {
             Key::S3VersionId => self.parameter("versionId", each),
             Key::S3IfMatch => self.header("if-match", each),
             Key::S3IfNoneMatch => self.header("if-none-match", each),
-            Key::S3ObjectLockLegalHold => self.header("x-amz-object-lock-legal-hold", each),
-            Key::S3ObjectLockMode => self.header("x-amz-object-lock-mode", each),
-            Key::S3ObjectLockRetainUntilDate => self.header("x-amz-object-lock-retain-until-date", each),
+            Key::S3ObjectLockLegalHold => text(self.known.lock.hold.as_deref(), each),
+            Key::S3ObjectLockMode => text(self.known.lock.mode.as_deref(), each),
+            Key::S3ObjectLockRetainUntilDate => text(self.known.lock.until.as_deref(), each),
+            Key::S3ObjectLockRemainingRetentionDays => {
+                self.known.lock.remaining_days.into_iter().for_each(|days| each(Value::Number(days)));
+            }
             Key::S3LocationConstraint => text(self.known.location.as_deref(), each),
             Key::S3CopySource => text(self.known.copy_source.as_deref(), each),
             Key::S3ObjectCreationOperation => self.known.creates.into_iter().for_each(|yes| each(Value::Bool(yes))),

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::auth::Access;
 use crate::objects::{Bucket, BucketPolicy, ObjectsError, Standing};
-use crate::policy::{AclScope, Acls, Key, PublicAccessBlock, Target};
+use crate::policy::{AclScope, Acls, Context, Key, PublicAccessBlock, Target, Value};
+use crate::rules::ConfigurationKind;
+use crate::rules::tagging::BucketTags;
 
 /// As it is when the request comes: read once, asked for every action of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Before {
     policy: Option<Arc<BucketPolicy>>,
+    /// The bucket's tags, where they decide on access.
+    tags: Option<Arc<BucketTags>>,
     /// The bucket's block and its account's together.
     pub(crate) block: PublicAccessBlock,
 }
@@ -39,12 +43,14 @@ impl Before {
     pub(crate) async fn of(app: &App, bucket: &Bucket) -> Result<Self, ObjectsError> {
         let own = bucket.public_access_block.unwrap_or_default();
         let block = own.or(app.directory.public_access_block(&bucket.owner));
-        Ok(Self { policy: app.objects.bucket_policy(bucket).await?, block })
+        let abac = bucket.has(ConfigurationKind::Abac);
+        let tags = if abac { app.objects.configuration::<BucketTags>(bucket).await? } else { None };
+        Ok(Self { policy: app.objects.bucket_policy(bucket).await?, tags, block })
     }
 
     /// Before what lies in no bucket.
     pub(crate) fn nothing() -> Self {
-        Self { policy: None, block: PublicAccessBlock::default() }
+        Self { policy: None, tags: None, block: PublicAccessBlock::default() }
     }
 
     /// For a decision on the caller. A bucket that a block closes to it lets it in by nothing.
@@ -82,6 +88,11 @@ impl Before {
         }
     }
 
+    /// The condition keys of an action on the bucket or an object of it: what the request has, and the bucket's tags.
+    pub(crate) fn keys<'a>(&'a self, asked: &'a dyn Context) -> BucketKeys<'a> {
+        BucketKeys { asked, tags: self.tags.as_ref().map_or(&[], |tags| &tags.0) }
+    }
+
     /// The policy, for those who may read it.
     pub(crate) fn policy(&self) -> Option<&BucketPolicy> {
         self.policy.as_deref()
@@ -90,5 +101,23 @@ impl Before {
     /// Whether a decision on the caller can follow from `key`: else its value need not be found out.
     pub(crate) fn names_key(&self, access: &Access, key: Key) -> bool {
         self.policy.as_ref().is_some_and(|policy| policy.policy.names_key(key)) || access.policies_name_key(key)
+    }
+}
+
+/// See [`Before::keys`].
+pub(crate) struct BucketKeys<'a> {
+    asked: &'a dyn Context,
+    tags: &'a [(String, String)],
+}
+
+impl Context for BucketKeys<'_> {
+    fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
+        match key {
+            Key::AwsResourceTag | Key::S3BucketTag => {
+                let found = self.tags.iter().filter(|(name, _)| name.eq_ignore_ascii_case(parameter));
+                found.for_each(|(_, value)| each(Value::Text(value)));
+            }
+            other => self.asked.each(other, parameter, each),
+        }
     }
 }

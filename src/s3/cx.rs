@@ -150,7 +150,16 @@ impl Cx {
         let keys = self.known.keys(&self.head, &self.query);
         let free = matches!(self.known.looked, Looked::Write { free: true });
         let target = self.before.target(&self.access, bucket, View::Write { free });
-        Ok(self.access.authorize(action, resource, &target, &keys)?)
+        Ok(self.access.authorize(action, resource, &target, &self.before.keys(&keys))?)
+    }
+
+    /// Whether the caller may do something on an object of the bucket besides what the request is about.
+    pub(crate) fn may(&self, action: &'static str, (key, view): (&ObjectKey, View<'_>)) -> bool {
+        let bucket = self.bucket();
+        let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
+        let keys = self.known.keys(&self.head, &self.query);
+        let target = self.before.target(&self.access, bucket, view);
+        self.access.authorize(action, resource, &target, &self.before.keys(&keys)).is_ok()
     }
 
     /// Asks for leave to delete an object of the bucket, with condition keys of its own.
@@ -164,7 +173,7 @@ impl Cx {
         let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
         let free = standing::is_free(&self.app, &self.access, (bucket, key)).await?;
         let target = self.before.target(&self.access, bucket, View::Write { free });
-        Ok(self.access.authorize(action, resource, &target, keys)?)
+        Ok(self.access.authorize(action, resource, &target, &self.before.keys(keys))?)
     }
 
     /// Asks once more for the row's action on an object of the bucket, now that it is found, where its ACL decides: it
@@ -187,7 +196,7 @@ impl Cx {
         }
         let standing = Standing::Object(info.access.clone());
         let target = before.target(&self.access, bucket, View::Object(&standing));
-        self.access.authorize(grant.action(), grant.resource().clone(), &target, keys)?;
+        self.access.authorize(grant.action(), grant.resource().clone(), &target, &before.keys(keys))?;
         Ok(())
     }
 
@@ -201,6 +210,7 @@ impl Cx {
         let owner = caller.map_or(ObjectOwner::Anonymous, ObjectOwner::account);
         let (grant, keys) = (self.grant(), self.known.keys(&self.head, &self.query));
         let target = self.before.target(&self.access, self.bucket(), View::Write { free: false });
+        let keys = self.before.keys(&keys);
         let otherwise = self.access.authorize(grant.action(), grant.resource().clone(), &target, &keys);
         otherwise.is_err().then_some(owner)
     }
@@ -220,11 +230,11 @@ impl Cx {
         let mut keys = OtherKeys { version: version.map(|version| version.to_string()), ..OtherKeys::default() };
         if before.names_key(&self.access, Key::S3ExistingObjectTag) {
             if decide == TagsDecide::Denials {
-                self.access.authorize(action, resource.clone(), &target, &keys)?;
+                self.access.authorize(action, resource.clone(), &target, &before.keys(&keys))?;
             }
             keys.existing_tags = self.app.objects.existing_tags(bucket, key, version).await?;
         }
-        Ok(self.access.authorize(action, resource, &target, &keys)?)
+        Ok(self.access.authorize(action, resource, &target, &before.keys(&keys))?)
     }
 
     /// Who has an object's ETag compared in `If-Match` must be allowed to read it (S3 user guide, "How to perform
@@ -252,6 +262,7 @@ impl Cx {
     ) -> Result<Grant, Error> {
         let resource = Resource { arn: bucket_arn(&bucket.name), owner: bucket.owner.clone() };
         let keys = self.known.keys(&self.head, &self.query);
-        Ok(self.access.authorize(action, resource, &before.target(&self.access, bucket, View::Bucket), &keys)?)
+        let target = before.target(&self.access, bucket, View::Bucket);
+        Ok(self.access.authorize(action, resource, &target, &before.keys(&keys))?)
     }
 }

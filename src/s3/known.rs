@@ -5,6 +5,8 @@ use super::asked::RequestKeys;
 use super::before::Before;
 use super::copy_source::CopySource;
 use super::cx::Addressed;
+use super::fields::joined;
+use super::lock_xml;
 use super::object_tags;
 use super::ops::create_bucket;
 use super::query::Query;
@@ -19,7 +21,9 @@ use crate::keyring::S3_ALIAS;
 use crate::names::ObjectKey;
 use crate::objects::{Bucket, ObjectsError};
 use crate::policy::Key;
+use crate::sources::Timestamp;
 use crate::sse::Envelope;
+use crate::wire::parse_iso8601;
 
 /// Operations on an object's current state that AWS decides by its tags. (GetObjectAttributes takes a condition on tags
 /// but is seen not to look at them.)
@@ -40,6 +44,9 @@ const OF_UPLOADS: [&str; 3] = ["UploadPart", "UploadPartCopy", "CompleteMultipar
 const CREATING: [&str; 3] = ["PutObject", "CopyObject", "CompleteMultipartUpload"];
 const PREPARING: [&str; 3] = ["CreateMultipartUpload", "UploadPart", "UploadPartCopy"];
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+
 /// The values.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
@@ -57,8 +64,51 @@ pub(crate) struct Known {
     pub(super) creates: Option<bool>,
     /// `s3:x-amz-copy-source`: bucket and key, decoded, so that no other spelling gets past a policy.
     pub(super) copy_source: Option<String>,
+    /// `s3:object-lock-…`
+    pub(super) lock: LockKeys,
     /// What ACLs make the decision depend on.
     pub(super) looked: Looked,
+}
+
+/// The lock that a request asks for, in its own words. As with tags, what the operation does not go by tells nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct LockKeys {
+    pub(super) mode: Option<String>,
+    pub(super) until: Option<String>,
+    pub(super) hold: Option<String>,
+    /// Days that are left until then, a begun one as a whole.
+    pub(super) remaining_days: Option<i64>,
+}
+
+impl LockKeys {
+    /// Those that a retention has.
+    const OF_RETENTION: [Key; 3] =
+        [Key::S3ObjectLockMode, Key::S3ObjectLockRetainUntilDate, Key::S3ObjectLockRemainingRetentionDays];
+
+    fn of(operation: &str, headers: &http::HeaderMap, body: Option<&[u8]>, now: Timestamp) -> Self {
+        let header = |name| joined(headers, name).filter(|value| !value.is_empty());
+        // What is malformed is refused by the operation.
+        let words = match (operation, body) {
+            ("PutObject" | "CopyObject" | "CreateMultipartUpload", _) => Self {
+                mode: header("x-amz-object-lock-mode"),
+                until: header("x-amz-object-lock-retain-until-date"),
+                hold: header("x-amz-object-lock-legal-hold"),
+                remaining_days: None,
+            },
+            ("PutObjectRetention", Some(body)) => {
+                let (mode, until) = lock_xml::retention_words(body).ok().flatten().unzip();
+                Self { mode, until, ..Self::default() }
+            }
+            ("PutObjectLegalHold", Some(body)) => {
+                let on = lock_xml::parse_legal_hold(body).ok();
+                Self { hold: on.map(|on| lock_xml::hold_name(on).to_owned()), ..Self::default() }
+            }
+            _ => Self::default(),
+        };
+        let until = words.until.as_deref().and_then(parse_iso8601);
+        let remaining_days = until.map(|until| (until.0 - now.0 + DAY_MS - 1).div_euclid(DAY_MS));
+        Self { remaining_days, ..words }
+    }
 }
 
 /// Where the tags stand that a request gives an object. A header that the operation does not go by tells nothing: it
@@ -108,6 +158,8 @@ impl Asking<'_> {
         match self.row.name {
             "CreateBucket" => self.names(Key::S3LocationConstraint),
             "PutObjectTagging" => self.names(Key::S3RequestObjectTag) || self.names(Key::S3RequestObjectTagKeys),
+            "PutObjectRetention" => LockKeys::OF_RETENTION.into_iter().any(|key| self.names(key)),
+            "PutObjectLegalHold" => self.names(Key::S3ObjectLockLegalHold),
             _ => false,
         }
     }
@@ -127,11 +179,12 @@ impl Known {
             creates: creates(row),
             copy_source: named_source(&head.headers).map(|source| source.path()),
             request_tags: RequestTags::of(row, &head.headers, body),
+            lock: LockKeys::of(row, &head.headers, body, asking.access.facts().received),
             ..Self::default()
         };
         if let ("CreateBucket", Some(body)) = (row, body) {
             // What is malformed is refused by the operation.
-            known.location = create_bucket::parse_constraint(body).ok().flatten();
+            known.location = create_bucket::parse_body(body).ok().and_then(|body| body.constraint);
         }
         let Addressed::Object(bucket, key) = addressed else { return Ok(known) };
         let action = asking.row.action.plain;
@@ -204,4 +257,42 @@ async fn kms_key_arn(asking: Asking<'_>, bucket: &Bucket, headers: &http::Header
 
 fn named_source(headers: &http::HeaderMap) -> Option<CopySource> {
     CopySource::parse(headers.get("x-amz-copy-source")?.to_str().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::s3::fields::{Lines, sample};
+
+    /// Wed, 25 Nov 2026 12:00:00 GMT
+    const NOW: Timestamp = Timestamp(1_795_608_000_000);
+
+    #[test]
+    fn a_lock_is_told_by_what_the_operation_goes_by() {
+        let headers: Lines<'_> = &[
+            ("x-amz-object-lock-mode", "GOVERNANCE"),
+            ("x-amz-object-lock-retain-until-date", "2026-11-26T12:00:00Z"),
+            ("x-amz-object-lock-legal-hold", "ON"),
+        ];
+        let retention = "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2026-12-05T11:00:00Z</RetainUntilDate>\
+                         </Retention>";
+        let hold = "<LegalHold><Status>OFF</Status></LegalHold>";
+        let told = |operation, body: &str| {
+            let LockKeys { mode, until, hold, remaining_days } =
+                LockKeys::of(operation, &sample(headers), Some(body.as_bytes()), NOW);
+            let text = |word: Option<String>| word.unwrap_or_default();
+            (text(mode), text(until), text(hold), remaining_days)
+        };
+        let words =
+            |mode: &str, until: &str, hold: &str, days| (mode.to_owned(), until.to_owned(), hold.to_owned(), days);
+        for operation in ["PutObject", "CopyObject", "CreateMultipartUpload"] {
+            assert_eq!(told(operation, ""), words("GOVERNANCE", "2026-11-26T12:00:00Z", "ON", Some(1)));
+        }
+        let body = words("COMPLIANCE", "2026-12-05T11:00:00Z", "", Some(10));
+        assert_eq!(told("PutObjectRetention", retention), body);
+        assert_eq!(told("PutObjectRetention", "<Retention/>"), words("", "", "", None));
+        assert_eq!(told("PutObjectRetention", "x"), words("", "", "", None));
+        assert_eq!(told("PutObjectLegalHold", hold), words("", "", "OFF", None));
+        assert_eq!(told("GetObject", ""), words("", "", "", None));
+    }
 }

@@ -108,6 +108,13 @@ impl From<PayloadError> for Error {
     }
 }
 
+const VERSIONS_ARE_LEFT: &str =
+    "The bucket you tried to delete is not empty. You must delete all versions in the bucket.";
+const LOCKED: &str = "Access Denied because object protected by object lock.";
+const LOCK_NEEDS_VERSIONING: &str =
+    "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
+const NOT_VERSIONED: &str = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
+
 impl From<ObjectsError> for Error {
     fn from(error: ObjectsError) -> Self {
         match error {
@@ -115,10 +122,12 @@ impl From<ObjectsError> for Error {
             ObjectsError::BucketAlreadyExists => Self::new(Code::BucketAlreadyExists),
             ObjectsError::BucketAlreadyOwnedByYou => Self::new(Code::BucketAlreadyOwnedByYou),
             ObjectsError::BucketNotEmpty { versions: false } => Self::new(Code::BucketNotEmpty),
-            ObjectsError::BucketNotEmpty { versions: true } => Self::with_message(
-                Code::BucketNotEmpty,
-                "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
-            ),
+            ObjectsError::BucketNotEmpty { versions: true } => {
+                Self::with_message(Code::BucketNotEmpty, VERSIONS_ARE_LEFT)
+            }
+            ObjectsError::Locked { bypass_helps: _ } => Self::with_message(Code::AccessDenied, LOCKED),
+            ObjectsError::LockNeedsVersioning => Self::with_message(Code::InvalidBucketState, LOCK_NEEDS_VERSIONING),
+            ObjectsError::NotVersioned => Self::with_message(Code::InvalidBucketState, NOT_VERSIONED),
             ObjectsError::NoSuchConfiguration => {
                 Self::with_message(Code::NoSuchConfiguration, "The specified configuration does not exist.")
             }

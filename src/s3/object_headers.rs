@@ -78,11 +78,8 @@ fn tags(headers: &HeaderMap) -> Result<Tags, Error> {
     single(headers, TAGGING)?.map_or(Ok(Tags::new()), object_tags::parse_header)
 }
 
-/// Refuses, as AWS does on buckets without Object Lock or appends, the headers that ask for them.
+/// Refuses, as AWS does on general purpose buckets, the header of appends.
 pub(crate) fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.keys().any(|name| name.as_str().starts_with("x-amz-object-lock-")) {
-        return Err(Error::invalid_request("Bucket is missing Object Lock Configuration"));
-    }
     if headers.contains_key("x-amz-write-offset-bytes") {
         return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
     }
@@ -263,8 +260,6 @@ mod tests {
     #[test]
     fn what_is_not_had_is_refused() {
         let cases = [
-            ("x-amz-object-lock-mode", "GOVERNANCE", Code::InvalidRequest),
-            ("x-amz-object-lock-legal-hold", "OFF", Code::InvalidRequest),
             ("x-amz-write-offset-bytes", "0", Code::NotImplemented),
             ("x-amz-storage-class", "OUTPOSTS", Code::InvalidStorageClass),
             ("x-amz-storage-class", "GLACIER", Code::InvalidStorageClass),

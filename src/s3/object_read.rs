@@ -13,6 +13,7 @@ use super::error::Error;
 use super::fields::filled;
 use super::object_answer::Answer;
 use super::object_headers;
+use super::object_lock;
 use super::query::Query;
 use super::range::{self, ByteRange};
 use super::sse_headers::{self, CustomerUse};
@@ -179,13 +180,13 @@ impl Found {
     }
 
     /// The headers of the answer.
-    pub(crate) fn describe(&self, bucket: &Bucket, input: &ReadInput<'_>) -> Answer {
+    pub(crate) fn describe(&self, cx: &Cx, input: &ReadInput<'_>) -> Answer {
         let Self { info, selection } = self;
         let mut answer = Answer::new();
         answer.set("accept-ranges", "bytes");
         answer.set_etag(&info.etag);
         answer.insert(LAST_MODIFIED, http_date(info.modified).as_bytes());
-        answer.set_version(bucket, info.version);
+        answer.set_version(cx.bucket(), info.version);
         object_headers::write(&mut answer, &info.meta);
         for (name, value) in &input.overrides {
             answer.insert(name.clone(), value.as_bytes());
@@ -201,6 +202,7 @@ impl Found {
         if input.checksums {
             write_checksum(&mut answer, &selection.kind, info.checksum.as_ref());
         }
+        object_lock::show(cx, info, &mut answer);
         answer
     }
 }

@@ -15,6 +15,7 @@ use super::keep_alive;
 use super::known::{Asking, Known};
 use super::payer;
 use super::query::Query;
+use super::refusals;
 use super::route;
 use super::sse_headers;
 use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
@@ -112,6 +113,7 @@ impl Asked {
             | Code::NoSuchBucketPolicy
             | Code::NoSuchTagSet
             | Code::NoSuchPublicAccessBlockConfiguration
+            | Code::ObjectLockConfigurationNotFoundError
             | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
@@ -208,7 +210,7 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
     let grant = authorize(row, &addressed, &before, &access, &known.keys(&head, &query))?;
     refuse_headers(row, &head.headers)?;
     refuse_version(row, &query)?;
-    let Some(handler) = row.handler else { return Err(not_implemented(row)) };
+    let Some(handler) = row.handler else { return Err(refusals::error(row)) };
     let body = match (row.body, body) {
         (Body::Stream, Unread::Payload(payload)) => CxBody::Stream(Box::new(Mutex::new(*payload))),
         (_, body) => CxBody::Whole(body.whole(row).await?),
@@ -275,10 +277,6 @@ impl Unread {
             Body::Small(limit) | Body::Checked(limit) => collect(*payload, limit).await,
         }
     }
-}
-
-fn not_implemented(row: &Row) -> Error {
-    Error::not_implemented(format!("{} is not implemented by this server.", row.name))
 }
 
 /// Refuses headers that would be ignored: encryption on an operation that seals nothing (as AWS does), and MFA delete,
@@ -403,7 +401,7 @@ fn authorize(
             before.target(access, bucket, keys.known.looked.view()),
         ),
     };
-    Ok(Some(access.authorize(action, resource, &target, keys)?))
+    Ok(Some(access.authorize(action, resource, &target, &before.keys(keys))?))
 }
 
 #[cfg(test)]

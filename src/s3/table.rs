@@ -185,6 +185,16 @@ const fn refused(
 /// Operations that seal what they store and so take `x-amz-server-side-encryption`.
 pub(crate) const SEALING_OPERATIONS: [&str; 3] = ["PutObject", "CopyObject", "CreateMultipartUpload"];
 
+/// Operations on a version, if one is named, that have the same action on all.
+const VERSIONED_BY_ONE_ACTION: [&str; 6] = [
+    "UpdateObjectEncryption",
+    "GetObjectLegalHold",
+    "GetObjectRetention",
+    "PutObjectLegalHold",
+    "PutObjectRetention",
+    "RestoreObject",
+];
+
 /// Operations on buckets that CloudTrail counts as data events; all others on buckets and the service are management
 /// events, which the trail holds.
 const DATA_EVENTS: [&str; 9] = [
@@ -205,11 +215,11 @@ impl Row {
         self.target != Object && !DATA_EVENTS.contains(&self.name)
     }
 
-    /// It may be about a version that `versionId` names: those that then have another action, and one more. What asks
+    /// It may be about a version that `versionId` names: those that then have another action, and a few more. What asks
     /// for each object finds the versions in its body.
     pub(crate) fn takes_version(&self) -> bool {
         let versioned = self.action.on == On::Target && self.action.plain != self.action.versioned;
-        versioned || self.name == "UpdateObjectEncryption"
+        versioned || VERSIONED_BY_ONE_ACTION.contains(&self.name)
     }
 
     /// It changes nothing.
@@ -263,51 +273,51 @@ pub(crate) static TABLE: &[Row] = &[
     refused("CreateBucketMetadataConfiguration", POST, Bucket, on(&["metadataConfiguration"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateSession", GET, Bucket, on(&["session"]), act("s3express:CreateSession")),
-    refused("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
+    served("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::None, change!(delete_bucket_analytics_configuration)),
     refused("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
-    refused("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
+    served("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::None, change!(delete_bucket_intelligent_tiering_configuration)),
     refused("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
     refused("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
-    refused("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
+    served("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::None, change!(delete_bucket_metrics_configuration)),
     refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     served("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::None, change!(delete_bucket_tagging)),
     refused("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite")),
-    refused("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac")),
-    refused("GetBucketAccelerateConfiguration", GET, Bucket, on(&["accelerate"]), act("s3:GetAccelerateConfiguration")),
-    refused("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration")),
+    served("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac"), Body::None, run!(get_bucket_abac)),
+    served("GetBucketAccelerateConfiguration", GET, Bucket, on(&["accelerate"]), act("s3:GetAccelerateConfiguration"), Body::None, run!(get_bucket_accelerate_configuration)),
+    served("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(get_bucket_analytics_configuration)),
     refused("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS")),
-    refused("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration")),
+    served("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(get_bucket_intelligent_tiering_configuration)),
     refused("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration")),
     refused("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration")),
     refused("GetBucketLogging", GET, Bucket, on(&["logging"]), act("s3:GetBucketLogging")),
     refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
-    refused("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration")),
+    served("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration"), Body::None, run!(get_bucket_metrics_configuration)),
     refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
     refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
     served("GetBucketTagging", GET, Bucket, on(&["tagging"]), act("s3:GetBucketTagging"), Body::None, run!(get_bucket_tagging)),
     refused("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite")),
-    refused("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration")),
-    refused("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration")),
-    refused("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration")),
+    served("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration"), Body::None, run!(get_object_lock_configuration)),
+    served("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(list_bucket_analytics_configurations)),
+    served("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(list_bucket_intelligent_tiering_configurations)),
     refused("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration")),
-    refused("ListBucketMetricsConfigurations", GET, Bucket, on(&["metrics"]), act("s3:GetMetricsConfiguration")),
-    refused("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac")),
-    refused("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration")),
-    refused("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
+    served("ListBucketMetricsConfigurations", GET, Bucket, on(&["metrics"]), act("s3:GetMetricsConfiguration"), Body::None, run!(list_bucket_metrics_configurations)),
+    served("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac"), Body::Small(BODY_SMALL), change!(put_bucket_abac)),
+    served("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_accelerate_configuration)),
+    served("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_analytics_configuration)),
     refused("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
-    refused("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
+    served("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_intelligent_tiering_configuration)),
     refused("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
     refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
-    refused("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
+    served("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_metrics_configuration)),
     refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
     refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     served("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::Checked(BODY_SMALL), change!(put_bucket_tagging)),
     refused("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite")),
-    refused("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration")),
+    served("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration"), Body::Checked(BODY_SMALL), change!(put_object_lock_configuration)),
     refused("UpdateBucketMetadataAnnotationTableConfiguration", PUT, Bucket, on(&["metadataAnnotationTable"]), act("s3:UpdateBucketMetadataAnnotationTableConfiguration")),
     refused("UpdateBucketMetadataInventoryTableConfiguration", PUT, Bucket, on(&["metadataInventoryTable"]), act("s3:UpdateBucketMetadataInventoryTableConfiguration")),
     refused("UpdateBucketMetadataJournalTableConfiguration", PUT, Bucket, on(&["metadataJournalTable"]), act("s3:UpdateBucketMetadataJournalTableConfiguration")),
@@ -333,15 +343,15 @@ pub(crate) static TABLE: &[Row] = &[
     served("UploadPartCopy", PUT, Object, on_header(&["partNumber", "uploadId"], "x-amz-copy-source"), act("s3:PutObject"), Body::None, long!(upload_part_copy)),
     refused("DeleteObjectAnnotation", DELETE, Object, on(&["annotation", "annotationName"]), act("s3:DeleteObjectAnnotation")),
     refused("GetObjectAnnotation", GET, Object, on(&["annotation", "annotationName"]), act("s3:GetObjectAnnotation")),
-    refused("GetObjectLegalHold", GET, Object, on(&["legal-hold"]), act("s3:GetObjectLegalHold")),
-    refused("GetObjectRetention", GET, Object, on(&["retention"]), act("s3:GetObjectRetention")),
+    served("GetObjectLegalHold", GET, Object, on(&["legal-hold"]), act("s3:GetObjectLegalHold"), Body::None, run!(get_object_legal_hold)),
+    served("GetObjectRetention", GET, Object, on(&["retention"]), act("s3:GetObjectRetention"), Body::None, run!(get_object_retention)),
     refused("GetObjectTorrent", GET, Object, on(&["torrent"]), act2("s3:GetObjectTorrent", "s3:GetObjectVersionTorrent")),
     refused("ListObjectAnnotations", GET, Object, on(&["annotation"]), act("s3:ListObjectAnnotations")),
     refused("PutObjectAnnotation", PUT, Object, on(&["annotation", "annotationName"]), act("s3:PutObjectAnnotation")),
-    refused("PutObjectLegalHold", PUT, Object, on(&["legal-hold"]), act("s3:PutObjectLegalHold")),
-    refused("PutObjectRetention", PUT, Object, on(&["retention"]), act("s3:PutObjectRetention")),
+    served("PutObjectLegalHold", PUT, Object, on(&["legal-hold"]), act("s3:PutObjectLegalHold"), Body::Checked(BODY_SMALL), run!(put_object_legal_hold)),
+    served("PutObjectRetention", PUT, Object, on(&["retention"]), act("s3:PutObjectRetention"), Body::Checked(BODY_SMALL), run!(put_object_retention)),
     refused("RenameObject", PUT, Object, on(&["renameObject"]), act("s3:PutObject")),
-    refused("RestoreObject", POST, Object, on(&["restore"]), act("s3:RestoreObject")),
+    served("RestoreObject", POST, Object, on(&["restore"]), act("s3:RestoreObject"), Body::Small(BODY_SMALL), run!(restore_object)),
     refused("SelectObjectContent", POST, Object, on(&["select", "select-type=2"]), act("s3:GetObject")),
     refused("OptionsObject", OPTIONS, Object, on(&[]), act("s3:GetBucketCORS")),
 ];

@@ -1,10 +1,11 @@
-//! Object tags (S3 User Guide, "Categorizing your objects using tags").
+//! Tags of objects (S3 User Guide, "Categorizing your objects using tags") and of buckets.
 
 use std::collections::HashSet;
 
 use super::code::Code;
 use super::error::Error;
-use crate::wire::xml::{self, Writer};
+use crate::rules::tagging::BUCKET_TAGS_MAX;
+use crate::wire::xml::{self, Element, Writer};
 
 /// Tags of one object.
 pub(crate) const TAGS_MAX: usize = 10;
@@ -16,17 +17,59 @@ pub(crate) const VALUE_MAX_CHARS: usize = 256;
 /// Tags in the order sent.
 pub(crate) type Tags = Vec<(String, String)>;
 
-/// Reads a `Tagging` body of an object and checks the tags.
-pub(crate) fn parse(body: &[u8]) -> Result<Tags, Error> {
-    parse_set(body, TAGS_MAX)
+/// What tags are put on: limit and texts differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    /// An object.
+    Object,
+    /// A bucket.
+    Bucket,
+    /// A bucket as it is made.
+    NewBucket,
 }
 
-/// Reads a `Tagging` body of at most `limit` tags and checks them.
-pub(crate) fn parse_set(body: &[u8], limit: usize) -> Result<Tags, Error> {
-    let malformed = || Error::new(Code::MalformedXML);
+impl Tagged {
+    fn limit(self) -> usize {
+        match self {
+            Self::Object => TAGS_MAX,
+            Self::Bucket | Self::NewBucket => BUCKET_TAGS_MAX,
+        }
+    }
+
+    fn too_many(self) -> Error {
+        let of = if self == Self::Object { "Object" } else { "Bucket" };
+        Error::with_message(Code::BadRequest, format!("{of} tags cannot be greater than {}", self.limit()))
+    }
+
+    /// Of keys that begin with `aws:`.
+    fn reserved(self) -> &'static str {
+        match self {
+            Self::Object => "Your TagKey cannot be prefixed with aws:",
+            Self::Bucket => "System tags cannot be added/updated by requester",
+            Self::NewBucket => {
+                "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \
+                 \"aws:\" from your tag keys and try again."
+            }
+        }
+    }
+}
+
+/// Reads a `Tagging` body of an object and checks the tags.
+pub(crate) fn parse(body: &[u8]) -> Result<Tags, Error> {
+    parse_of(body, Tagged::Object)
+}
+
+/// Reads a `Tagging` body and checks the tags.
+pub(crate) fn parse_of(body: &[u8], tagged: Tagged) -> Result<Tags, Error> {
     let root = xml::parse(body)?;
     root.expect_only(&["TagSet"])?;
-    let set = root.at_most_one("TagSet")?.filter(|_| root.name == "Tagging").ok_or_else(malformed)?;
+    let set = root.at_most_one("TagSet")?.filter(|_| root.name == "Tagging");
+    parse_set(set.ok_or_else(|| Error::new(Code::MalformedXML))?, tagged)
+}
+
+/// Reads an element that holds tags, and checks them.
+pub(crate) fn parse_set(set: &Element, tagged: Tagged) -> Result<Tags, Error> {
+    let malformed = || Error::new(Code::MalformedXML);
     set.expect_only(&["Tag"])?;
     let tags = set.children.iter().map(|tag| {
         tag.expect_only(&["Key", "Value"])?;
@@ -35,35 +78,51 @@ pub(crate) fn parse_set(body: &[u8], limit: usize) -> Result<Tags, Error> {
         Ok((key.text.clone(), value.text.clone()))
     });
     let tags = tags.collect::<Result<Tags, Error>>()?;
-    check_set(&tags, limit)?;
+    check_set(&tags, tagged)?;
     Ok(tags)
 }
 
 /// Checks number, lengths, characters and that no key comes twice: also for tags that came in a header.
 pub(crate) fn check(tags: &[(String, String)]) -> Result<(), Error> {
-    check_set(tags, TAGS_MAX)
+    check_set(tags, Tagged::Object)
 }
 
-fn check_set(tags: &[(String, String)], limit: usize) -> Result<(), Error> {
-    if tags.len() > limit {
-        let of = if limit == TAGS_MAX { "Object" } else { "Bucket" };
-        return Err(Error::with_message(Code::BadRequest, format!("{of} tags cannot be greater than {limit}")));
+fn check_set(tags: &[(String, String)], tagged: Tagged) -> Result<(), Error> {
+    if tags.len() > tagged.limit() {
+        return Err(tagged.too_many());
     }
     let mut seen = HashSet::new();
     for (key, value) in tags {
         let invalid = |message| Error::with_message(Code::InvalidTag, message).and("TagKey", key);
-        if key.is_empty() || key.chars().count() > KEY_MAX_CHARS || !legal(key) {
-            return Err(invalid("The TagKey you have provided is invalid"));
-        }
+        check_key(key)?;
         if key.starts_with("aws:") {
-            return Err(invalid("Your TagKey cannot be prefixed with aws:"));
+            return Err(invalid(tagged.reserved()));
         }
-        if value.chars().count() > VALUE_MAX_CHARS || !legal(value) {
-            return Err(invalid("The TagValue you have provided is invalid").and("TagValue", value));
-        }
+        check_value(key, value)?;
         if !seen.insert(key) {
             return Err(invalid("Cannot provide multiple Tags with the same key"));
         }
+    }
+    Ok(())
+}
+
+/// Checks lengths and characters of tags that are compared with others, which the system may have made.
+pub(crate) fn check_pairs(tags: &[(String, String)]) -> Result<(), Error> {
+    tags.iter().try_for_each(|(key, value)| check_key(key).and_then(|()| check_value(key, value)))
+}
+
+fn check_key(key: &str) -> Result<(), Error> {
+    if key.is_empty() || key.chars().count() > KEY_MAX_CHARS || !legal(key) {
+        let message = "The TagKey you have provided is invalid";
+        return Err(Error::with_message(Code::InvalidTag, message).and("TagKey", key));
+    }
+    Ok(())
+}
+
+fn check_value(key: &str, value: &str) -> Result<(), Error> {
+    if value.chars().count() > VALUE_MAX_CHARS || !legal(value) {
+        let message = "The TagValue you have provided is invalid";
+        return Err(Error::with_message(Code::InvalidTag, message).and("TagKey", key).and("TagValue", value));
     }
     Ok(())
 }
@@ -90,7 +149,7 @@ pub(crate) fn render(tags: &[(String, String)]) -> Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tags, parse, render};
+    use super::{Tagged, Tags, parse, parse_of, render};
 
     fn body(tags: &[(&str, &str)]) -> String {
         let tags: Vec<_> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -140,6 +199,31 @@ mod tests {
         let eleven: Vec<(String, String)> = (0..11).map(|i| (format!("k{i}"), String::new())).collect();
         let expected = ("BadRequest".to_owned(), "Object tags cannot be greater than 10".to_owned(), vec![]);
         assert_eq!(parsed(&render(&eleven).finish()), Err(expected));
+    }
+
+    #[test]
+    fn of_buckets_more_are_taken_and_the_words_are_others() {
+        let tags = |number| (0..number).map(|i| (format!("k{i}"), String::new())).collect::<Tags>();
+        let parse = |tags: &Tags, tagged| {
+            parse_of(render(tags).finish().as_bytes(), tagged).map_err(|error| error.message().to_owned())
+        };
+        let system = vec![("aws:x".to_owned(), String::new())];
+        let made = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \
+                    \"aws:\" from your tag keys and try again.";
+        for (tagged, limit, too_many, reserved) in [
+            (Tagged::Object, 10, "Object tags cannot be greater than 10", "Your TagKey cannot be prefixed with aws:"),
+            (
+                Tagged::Bucket,
+                50,
+                "Bucket tags cannot be greater than 50",
+                "System tags cannot be added/updated by requester",
+            ),
+            (Tagged::NewBucket, 50, "Bucket tags cannot be greater than 50", made),
+        ] {
+            assert_eq!(parse(&tags(limit), tagged), Ok(tags(limit)));
+            assert_eq!(parse(&tags(limit + 1), tagged), Err(too_many.to_owned()));
+            assert_eq!(parse(&system, tagged), Err(reserved.to_owned()));
+        }
     }
 
     #[test]

@@ -98,6 +98,10 @@ pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> 
 /// actions that are tracked by CloudTrail").
 fn event_name(operation: &'static str) -> &'static str {
     match operation {
+        "GetBucketAccelerateConfiguration" => "GetAccelerateConfiguration",
+        "PutBucketAccelerateConfiguration" => "PutAccelerateConfiguration",
+        "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
+        "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
         "DeletePublicAccessBlock" => "DeleteBucketPublicAccessBlock",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "PutPublicAccessBlock" => "PutBucketPublicAccessBlock",

@@ -13,7 +13,7 @@ use crate::crypto::{
 use crate::keyring::{Call, EncryptionContext, KeyRing, KeyringError, Reach, Refused, ResolvedKey, S3_ALIAS, Told};
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::policy::{Key, Value};
-use crate::sources::Sources;
+use crate::sources::{Sources, Timestamp};
 
 pub(super) const KMS_LABEL: &str = "strongroom sse-kms v1";
 pub(super) const CUSTOMER_LABEL: &str = "strongroom sse-c v1";
@@ -104,6 +104,11 @@ impl Sse {
     /// Over a key module.
     pub fn new(keyring: KeyRing, sources: Sources) -> Self {
         Self { keyring, sources, bucket_keys: Arc::new(BucketKeys::default()) }
+    }
+
+    /// Time that the irreversible is measured by, besides the wall clock: see [`KeyRing::trusted_time`].
+    pub async fn trusted_time(&self) -> Result<Timestamp, SseError> {
+        self.keyring.trusted_time().await.map_err(SseError::Kms)
     }
 
     /// Wipes bucket keys that were kept for five minutes. To be called every minute or so.

@@ -108,6 +108,8 @@ async fn make(stack: &Stack, number: u64, name: &str, change: Change) -> Result<
                 ownership,
                 public_access_block,
                 acl: None,
+                tags: None,
+                object_lock: false,
             };
             stack.objects.create_bucket(&grant("s3:CreateBucket"), new, &event).await
         }

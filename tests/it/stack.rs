@@ -267,6 +267,8 @@ impl Stack {
             ownership,
             public_access_block,
             acl: None,
+            tags: None,
+            object_lock: false,
         };
         let event = self.event("CreateBucket", Value::Null);
         self.objects.create_bucket(&self.grant("s3:CreateBucket", bucket_arn(&name)), new, &event).await.unwrap();

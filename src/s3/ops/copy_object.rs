@@ -10,7 +10,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::filled;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, sse_headers};
+use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers};
 use crate::sse::{Mode, Requested};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, iso8601_ms};
@@ -90,7 +90,9 @@ fn directive(headers: &HeaderMap, name: &'static str, value: &str, unknown: &'st
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    // The source's lock is the source's alone.
+    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;

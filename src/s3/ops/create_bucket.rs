@@ -6,6 +6,7 @@ use crate::audit::{Event, Recorded};
 use crate::names::{AccountId, BucketName, Region};
 use crate::objects::{NewBucket, ObjectOwnership, ObjectsError};
 use crate::policy::{Acl, PublicAccessBlock};
+use crate::rules::tagging::BucketTags;
 use crate::s3::acl_headers::Asked;
 use crate::s3::acls;
 use crate::s3::code::Code;
@@ -13,6 +14,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
+use crate::s3::tags::{self, Tagged};
 use crate::s3::trail;
 use crate::wire::{Response, xml};
 
@@ -22,25 +24,46 @@ pub(super) const US_EAST_1: &str = "us-east-1";
 const EU: (&str, &str) = ("EU", "eu-west-1");
 /// Asks for an object ownership, which is a permission of its own.
 const OWNERSHIP: &str = "x-amz-object-ownership";
+/// Asks for object lock.
+const OBJECT_LOCK: &str = "x-amz-bucket-object-lock-enabled";
 
 pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded), Error> {
-    let name = cx.new_bucket().clone();
-    let ownership = parse_headers(&cx.head.headers, cx.app.config.object_ownership.into())?;
-    let constraint = parse_constraint(cx.whole())?;
+    let (ownership, object_lock) = parse_headers(&cx.head.headers, cx.app.config.object_ownership.into())?;
+    let Body { constraint, tags } = parse_body(cx.whole())?;
     let region = place(constraint.as_deref(), &cx.access.facts().region, &cx.app.config.regions)?;
     let owner = cx.access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied))?;
     if cx.head.headers.contains_key(OWNERSHIP) {
         cx.grant_new_bucket("s3:PutBucketOwnershipControls", owner.clone())?;
     }
+    if object_lock {
+        // As the API reference has it: what is turned on with the bucket needs the leave that it needs later.
+        cx.grant_new_bucket("s3:PutBucketObjectLockConfiguration", owner.clone())?;
+        cx.grant_new_bucket("s3:PutBucketVersioning", owner.clone())?;
+    }
+    if tags.is_some() {
+        cx.grant_new_bucket("s3:TagResource", owner.clone())?;
+    }
     let public_access_block = cx.app.config.block_public_access.then_some(PublicAccessBlock::ALL);
     let acl = acl(&cx, (&owner, ownership), public_access_block, &mut event)?;
     let of_new = acl.clone();
-    let new = NewBucket { name: name.clone(), owner, region: region.clone(), ownership, public_access_block, acl };
+    let tagged = tags.is_some();
+    let (name, region) = (cx.new_bucket(), &region);
+    let new = NewBucket {
+        name: name.clone(),
+        owner,
+        region: region.clone(),
+        ownership,
+        public_access_block,
+        acl,
+        tags,
+        object_lock,
+    };
     match cx.app.objects.create_bucket(cx.grant(), new, &event).await {
-        Ok(recorded) => Ok((created(&name), recorded)),
-        Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 => {
-            let recorded = make_again(&cx, (&name, &region), of_new, &event).await?;
-            Ok((created(&name), recorded))
+        Ok(recorded) => Ok((created(name), recorded)),
+        // With tags it is an error there too (recorded).
+        Err(ObjectsError::BucketAlreadyOwnedByYou) if region.as_str() == US_EAST_1 && !tagged => {
+            let recorded = make_again(&cx, (name, region), of_new, &event).await?;
+            Ok((created(name), recorded))
         }
         Err(error) => Err(error.into()),
     }
@@ -96,9 +119,9 @@ fn created(name: &BucketName) -> Response {
     answer.empty(StatusCode::OK)
 }
 
-/// The object ownership that the headers ask for, else `default`. Refuses what would otherwise be ignored: Object
-/// Lock, other namespaces.
-fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<ObjectOwnership, Error> {
+/// The object ownership that the headers ask for, else `default`; and whether object lock is to be on. Refuses what
+/// would otherwise be ignored: other namespaces.
+fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<(ObjectOwnership, bool), Error> {
     let ownership = match single(headers, OWNERSHIP)? {
         None => default,
         Some(name) => ObjectOwnership::parse(name).ok_or_else(|| {
@@ -106,19 +129,32 @@ fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<Object
             Error::with_message(Code::InvalidArgument, message).and("ArgumentName", OWNERSHIP)
         })?,
     };
-    if filled(headers, "x-amz-bucket-object-lock-enabled")?.is_some_and(|on| !on.eq_ignore_ascii_case("false")) {
-        return Err(Error::header_not_implemented("x-amz-bucket-object-lock-enabled"));
-    }
+    let object_lock = match filled(headers, OBJECT_LOCK)? {
+        None => false,
+        Some(on) if on.eq_ignore_ascii_case("true") => true,
+        Some(off) if off.eq_ignore_ascii_case("false") => false,
+        // Not recorded.
+        Some(other) => return Err(Error::invalid_argument("Invalid Argument", OBJECT_LOCK, other)),
+    };
     match filled(headers, "x-amz-bucket-namespace")? {
-        None | Some("global") => Ok(ownership),
+        None | Some("global") => Ok((ownership, object_lock)),
         Some(_) => Err(Error::header_not_implemented("x-amz-bucket-namespace")),
     }
 }
 
-/// The `LocationConstraint` of a body; an empty one counts as none.
-pub(crate) fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
+/// What a body says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// `LocationConstraint`; an empty one counts as none.
+    pub(crate) constraint: Option<String>,
+    /// Its tags, of which an empty list counts as none.
+    tags: Option<BucketTags>,
+}
+
+/// Reads a `CreateBucketConfiguration`.
+pub(crate) fn parse_body(body: &[u8]) -> Result<Body, Error> {
     if body.is_empty() {
-        return Ok(None);
+        return Ok(Body::default());
     }
     let root = xml::parse(body)?;
     if root.name != "CreateBucketConfiguration" {
@@ -128,11 +164,12 @@ pub(crate) fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
     if root.child("Location").is_some() || root.child("Bucket").is_some() {
         return Err(Error::not_implemented("Directory buckets are not implemented by this server."));
     }
-    if root.at_most_one("Tags")?.is_some_and(|tags| !tags.children.is_empty()) {
-        return Err(Error::not_implemented("Tags of buckets are not implemented by this server."));
-    }
+    let tags = root.at_most_one("Tags")?.map(|set| tags::parse_set(set, Tagged::NewBucket)).transpose()?;
     let constraint = root.at_most_one("LocationConstraint")?.map(|c| c.text.trim().to_owned());
-    Ok(constraint.filter(|text| !text.is_empty()))
+    Ok(Body {
+        constraint: constraint.filter(|text| !text.is_empty()),
+        tags: tags.filter(|tags| !tags.is_empty()).map(BucketTags),
+    })
 }
 
 /// Where the bucket goes. The endpoint of us-east-1 makes buckets in every Region but names its own by naming none;
@@ -165,7 +202,7 @@ fn incompatible(constraint: Option<&str>) -> Error {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{ObjectOwnership, parse_constraint, parse_headers, place};
+    use super::{Body, BucketTags, ObjectOwnership, parse_body, parse_headers, place};
     use crate::names::Region;
 
     #[test]
@@ -203,22 +240,25 @@ mod tests {
     fn bodies() {
         let parse = |inner: &str| {
             let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
-            parse_constraint(body.as_bytes()).map_err(|e| e.code().name())
+            parse_body(body.as_bytes()).map_err(|e| e.code().name())
         };
-        assert_eq!(parse_constraint(b"").ok(), Some(None));
-        assert_eq!(parse(""), Ok(None));
-        assert_eq!(parse("<LocationConstraint/>"), Ok(None));
-        assert_eq!(
-            parse("<LocationConstraint> eu-west-1\n</LocationConstraint><Tags/>"),
-            Ok(Some("eu-west-1".to_owned()))
-        );
+        assert_eq!(parse_body(b"").ok(), Some(Body::default()));
+        assert_eq!(parse(""), Ok(Body::default()));
+        assert_eq!(parse("<LocationConstraint/>"), Ok(Body::default()));
+        let somewhere = Body { constraint: Some("eu-west-1".to_owned()), tags: None };
+        assert_eq!(parse("<LocationConstraint> eu-west-1\n</LocationConstraint><Tags/>"), Ok(somewhere));
+        let tags = Some(BucketTags(vec![("k".to_owned(), "v".to_owned())]));
+        let tagged = Body { constraint: None, tags };
+        assert_eq!(parse("<Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>"), Ok(tagged));
+        assert_eq!(parse("<Tags><Tag><Key>aws:k</Key><Value>v</Value></Tag></Tags>"), Err("InvalidTag"));
+        assert_eq!(parse("<Tags><Tag><Key>k</Key></Tag></Tags>"), Err("MalformedXML"));
+        assert_eq!(parse("<Tags/><Tags/>"), Err("MalformedXML"));
         assert_eq!(parse("<LocationConstraint>a</LocationConstraint><LocationConstraint/>"), Err("MalformedXML"));
         assert_eq!(parse("<X/>"), Err("MalformedXML"));
-        assert_eq!(parse("<Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags>"), Err("NotImplemented"));
         assert_eq!(parse("<Location><Type>LocalZone</Type></Location>"), Err("NotImplemented"));
         assert_eq!(parse("<Bucket><Type>Directory</Type></Bucket>"), Err("NotImplemented"));
-        assert_eq!(parse_constraint(b"<X/>").map_err(|e| e.code().name()), Err("MalformedXML"));
-        assert_eq!(parse_constraint(b"nothing").map_err(|e| e.code().name()), Err("MalformedXML"));
+        assert_eq!(parse_body(b"<X/>").map_err(|e| e.code().name()), Err("MalformedXML"));
+        assert_eq!(parse_body(b"nothing").map_err(|e| e.code().name()), Err("MalformedXML"));
     }
 
     #[test]
@@ -228,18 +268,20 @@ mod tests {
             parse_headers(&HeaderMap::from_iter([header]), default).map_err(|e| e.code().name())
         };
         for default in ObjectOwnership::ALL {
-            assert_eq!(parse("x-amz-acl", "private", default), Ok(default));
+            assert_eq!(parse("x-amz-acl", "private", default), Ok((default, false)));
             for asked in ObjectOwnership::ALL {
-                assert_eq!(parse("x-amz-object-ownership", asked.name(), default), Ok(asked));
+                assert_eq!(parse("x-amz-object-ownership", asked.name(), default), Ok((asked, false)));
             }
             for unknown in ["RandomValue", "", "objectwriter"] {
                 assert_eq!(parse("x-amz-object-ownership", unknown, default), Err("InvalidArgument"));
             }
         }
-        let check = |name, value| parse(name, value, ObjectOwnership::BucketOwnerEnforced).map(drop);
-        assert_eq!(check("x-amz-bucket-object-lock-enabled", "true"), Err("NotImplemented"));
-        assert_eq!(check("x-amz-bucket-object-lock-enabled", "False"), Ok(()));
-        assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(()));
+        let check = |name, value| parse(name, value, ObjectOwnership::BucketOwnerEnforced).map(|(_, lock)| lock);
+        for (value, locks) in [("true", Ok(true)), ("True", Ok(true)), ("False", Ok(false)), ("", Ok(false))] {
+            assert_eq!(check("x-amz-bucket-object-lock-enabled", value), locks, "{value}");
+        }
+        assert_eq!(check("x-amz-bucket-object-lock-enabled", "1"), Err("InvalidArgument"));
+        assert_eq!(check("x-amz-bucket-namespace", "global"), Ok(false));
         assert_eq!(check("x-amz-bucket-namespace", "account-regional"), Err("NotImplemented"));
     }
 }

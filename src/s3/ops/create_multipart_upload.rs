@@ -7,7 +7,7 @@ use crate::objects::{Attributes, ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, sse_headers};
+use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers};
 use crate::sse::Requested;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
@@ -31,7 +31,8 @@ impl Input {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;

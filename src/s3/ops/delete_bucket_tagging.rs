@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::put_bucket_tagging::check_tag_grant;
 use crate::audit::{Event, Recorded};
 use crate::rules::tagging::BucketTags;
 use crate::s3::cx::Cx;
@@ -10,6 +11,7 @@ use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
 pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    check_tag_grant(&cx, "s3:UntagResource")?;
     let (grant, name) = (cx.grant(), &cx.bucket().name);
     let recorded = cx.app.objects.set_configuration::<BucketTags>(grant, name, None, |_| Ok(()), &event).await?;
     Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))

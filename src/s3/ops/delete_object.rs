@@ -2,34 +2,32 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::objects::{DeleteCondition, Deleted, VersionId};
-use crate::s3::code::Code;
+use crate::objects::{DeleteCondition, Deleted, ObjectsError, VersionId};
 use crate::s3::conditions::unquoted;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::single;
 use crate::s3::object_answer::Answer;
+use crate::s3::object_lock;
 use crate::s3::version_id;
 use crate::sources::Timestamp;
 use crate::wire::{Response, parse_http_date, parse_iso8601};
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
-    refuse_bypass(&cx.head.headers)?;
+    let bypass = object_lock::asks_bypass(cx.bucket(), &cx.head.headers)?;
     let condition = parse_condition(&cx.head.headers, version)?;
     cx.check_comparable(cx.key(), condition.if_match.as_deref()).await?;
-    let deleted = cx.app.objects.delete(cx.grant(), cx.bucket(), cx.key(), version, &condition).await?;
+    let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
+    let deleted = match objects.delete(cx.grant(), bucket, key, version, &condition).await {
+        // Leave to bypass is asked for where it matters: who has it not may delete what is not locked all the same.
+        Err(ObjectsError::Locked { bypass_helps: true }) if bypass => {
+            let leave = cx.grant_object("s3:BypassGovernanceRetention", bucket, key)?;
+            objects.delete_bypassing(cx.grant(), &leave, (bucket, key), version, &condition).await?
+        }
+        other => other?,
+    };
     Ok(render(&deleted))
-}
-
-/// Buckets have no Object Lock here, so there is no retention to bypass. AWS refuses the header whatever it says.
-pub(super) fn refuse_bypass(headers: &HeaderMap) -> Result<(), Error> {
-    let name = "x-amz-bypass-governance-retention";
-    if !headers.contains_key(name) {
-        return Ok(());
-    }
-    let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
-    Err(Error::with_message(Code::InvalidArgument, message).and("ArgumentName", name))
 }
 
 /// `If-Match` is about the current version: with a version id AWS does not take it. A condition without a value is one
@@ -70,7 +68,7 @@ fn render(deleted: &Deleted) -> Response {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{DeleteCondition, Deleted, Timestamp, VersionId, parse_condition, refuse_bypass, render};
+    use super::{DeleteCondition, Deleted, Timestamp, VersionId, parse_condition, render};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -110,15 +108,6 @@ mod tests {
     fn if_match_is_about_the_current_version() {
         let error = parse_condition(&headers(&[("if-match", "a")]), Some(VersionId::Null)).unwrap_err();
         assert_eq!((error.code().name(), error.elements().next()), ("NotImplemented", Some(("Header", "If-Match"))));
-    }
-
-    #[test]
-    fn there_is_nothing_to_bypass() {
-        for value in ["true", "false", ""] {
-            let error = refuse_bypass(&headers(&[("x-amz-bypass-governance-retention", value)])).unwrap_err();
-            assert_eq!(error.code().name(), "InvalidArgument", "{value}");
-        }
-        assert!(refuse_bypass(&HeaderMap::new()).is_ok());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::delete_object::{parse_time, refuse_bypass};
-use crate::objects::{DeleteCondition, Deleted, VersionId};
+use super::delete_object::parse_time;
+use crate::objects::{DeleteCondition, Deleted, ObjectsError, VersionId};
 use crate::s3::address::Address;
 use crate::s3::asked::OtherKeys;
 use crate::s3::code::Code;
@@ -13,6 +13,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::listing::page_writer;
 use crate::s3::object_answer::Answer;
+use crate::s3::object_lock;
 use crate::s3::serve::parse_key;
 use crate::s3::trail;
 use crate::wire::Response;
@@ -39,9 +40,9 @@ struct Item {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    refuse_bypass(&cx.head.headers)?;
+    let bypass = object_lock::asks_bypass(cx.bucket(), &cx.head.headers)?;
     let input = parse(cx.whole())?;
-    let deletes = stream::iter(0..input.objects.len()).map(|i| delete(&cx, &input.objects[i]));
+    let deletes = stream::iter(0..input.objects.len()).map(|i| delete(&cx, &input.objects[i], bypass));
     let outcomes: Vec<_> = deletes.buffered(CONCURRENT_DELETES).collect().await;
     for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
         if let Some(detail) = error.detail() {
@@ -100,7 +101,7 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
 }
 
 /// AWS asks for the permission on each object and for none on the bucket: what is denied is an error of that key.
-async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
+async fn delete(cx: &Cx, item: &Item, bypass: bool) -> Result<Deleted, Error> {
     let key = parse_key(&item.key)?;
     let version = match &item.version {
         Some(text) => Some(VersionId::parse(text).ok_or_else(|| Error::new(Code::NoSuchVersion))?),
@@ -113,7 +114,14 @@ async fn delete(cx: &Cx, item: &Item) -> Result<Deleted, Error> {
     };
     let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys).await?;
     cx.check_comparable(&key, item.condition.if_match.as_deref()).await?;
-    Ok(cx.app.objects.delete(&grant, cx.bucket(), &key, version, &item.condition).await?)
+    let (objects, bucket) = (&cx.app.objects, cx.bucket());
+    match objects.delete(&grant, bucket, &key, version, &item.condition).await {
+        Err(ObjectsError::Locked { bypass_helps: true }) if bypass => {
+            let leave = cx.grant_item("s3:BypassGovernanceRetention", &key, &keys).await?;
+            Ok(objects.delete_bypassing(&grant, &leave, (bucket, &key), version, &item.condition).await?)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// In the order of the request; with `Quiet` only what failed.

@@ -8,7 +8,7 @@ use crate::s3::conditions;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, sse_headers, uploads};
+use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers, uploads};
 use crate::sse::Requested;
 use crate::wire::Response;
 
@@ -38,7 +38,9 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         return Err(Error::new(Code::MissingContentLength));
     }
     uploads::check_body_len(payload.plain_len())?;
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let access = acls::of_new_object(&cx, "s3:PutObject")?;
+    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
+    object_lock::check_digest(&cx, payload.is_digest_named(), attributes.lock, "Object").await?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;

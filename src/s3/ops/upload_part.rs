@@ -7,7 +7,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
-use crate::s3::{checksum_headers, sse_headers, uploads};
+use crate::s3::{checksum_headers, object_lock, sse_headers, uploads};
 use crate::sse::CustomerKey;
 use crate::wire::Response;
 
@@ -22,6 +22,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let headers = &cx.head.headers;
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
+    object_lock::check_digest(&cx, payload.is_digest_named(), upload.attributes.lock, "Part").await?;
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
     let part = cx.app.objects.put_part(cx.grant(), &upload, keys, part_number, payload).await?;
     let mut answer = Answer::new();

@@ -56,6 +56,11 @@ fn a_version_is_named_where_one_can_be_meant() {
         "PutObjectAcl",
         "PutObjectTagging",
         "UpdateObjectEncryption",
+        "GetObjectLegalHold",
+        "GetObjectRetention",
+        "PutObjectLegalHold",
+        "PutObjectRetention",
+        "RestoreObject",
     ];
     assert_eq!(names, expected);
 }

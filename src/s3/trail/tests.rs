@@ -31,13 +31,20 @@ const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4d
     <ID>8cd8614fe3296b91647279502de4deacaf36506a36daed7513071dc80c950707</ID></Grantee><Permission>READ</Permission></Grant>\
     </AccessControlList></AccessControlPolicy>";
 const TAGGING: &str = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+const LOCK: &str = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
+const ACCELERATE: &str = "<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>";
+const ABAC: &str = "<AbacStatus><Status>Enabled</Status></AbacStatus>";
+const ANALYTICS: &str = "<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis/></AnalyticsConfiguration>";
+const METRICS: &str = "<MetricsConfiguration><Id>a</Id></MetricsConfiguration>";
+const TIERING: &str = "<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status><Tiering><Days>90</Days>\
+    <AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 15] = [
+const CHANGES: [Call; 24] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -50,6 +57,15 @@ const CHANGES: [Call; 15] = [
     ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
     ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
+    ("PutObjectLockConfiguration", "PUT", "/empty?object-lock", LOCK),
+    ("PutBucketAccelerateConfiguration", "PUT", "/empty?accelerate", ACCELERATE),
+    ("PutBucketAbac", "PUT", "/empty?abac", ABAC),
+    ("PutBucketAnalyticsConfiguration", "PUT", "/empty?analytics&id=a", ANALYTICS),
+    ("DeleteBucketAnalyticsConfiguration", "DELETE", "/configured?analytics&id=a", ""),
+    ("PutBucketMetricsConfiguration", "PUT", "/empty?metrics&id=a", METRICS),
+    ("DeleteBucketMetricsConfiguration", "DELETE", "/configured?metrics&id=a", ""),
+    ("PutBucketIntelligentTieringConfiguration", "PUT", "/empty?intelligent-tiering&id=a", TIERING),
+    ("DeleteBucketIntelligentTieringConfiguration", "DELETE", "/configured?intelligent-tiering&id=a", ""),
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
     ("DeletePublicAccessBlock", "DELETE", "/configured?publicAccessBlock", ""),
@@ -108,6 +124,10 @@ async fn prepared() -> Gateway {
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
+        ("PutBucketAnalyticsConfiguration", "PUT", "/configured?analytics&id=a", ANALYTICS),
+        ("PutBucketMetricsConfiguration", "PUT", "/configured?metrics&id=a", METRICS),
+        ("PutBucketIntelligentTieringConfiguration", "PUT", "/configured?intelligent-tiering&id=a", TIERING),
+        ("PutBucketVersioning", "PUT", "/empty?versioning", VERSIONING),
         ("PutObject", "PUT", "/configured/k", "data"),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");

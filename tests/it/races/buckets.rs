@@ -271,6 +271,8 @@ async fn two_deletions_and_a_writer() {
                         ownership,
                         public_access_block,
                         acl: None,
+                        tags: None,
+                        object_lock: false,
                     };
                     let (grant, event) =
                         (stack.grant("s3:CreateBucket", bucket_arn(&name)), stack.event("CreateBucket", Value::Null));

@@ -3,6 +3,7 @@
 
 mod buckets;
 mod full;
+mod locks;
 mod objects;
 mod uploads;
 

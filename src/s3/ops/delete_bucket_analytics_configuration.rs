@@ -1,0 +1,12 @@
+//! DeleteBucketAnalyticsConfiguration.
+
+use crate::audit::{Event, Recorded};
+use crate::rules::analytics::Analytics;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::named;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    named::delete::<Analytics>(cx, event).await
+}

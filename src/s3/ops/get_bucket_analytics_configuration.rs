@@ -1,0 +1,11 @@
+//! GetBucketAnalyticsConfiguration.
+
+use crate::rules::analytics::Analytics;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::named;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+    named::get::<Analytics>(cx).await
+}

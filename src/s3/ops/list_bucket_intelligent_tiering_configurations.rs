@@ -1,0 +1,11 @@
+//! ListBucketIntelligentTieringConfigurations.
+
+use crate::rules::intelligent_tiering::IntelligentTiering;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::named;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+    named::list::<IntelligentTiering>(cx).await
+}

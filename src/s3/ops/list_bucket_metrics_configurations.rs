@@ -1,0 +1,11 @@
+//! ListBucketMetricsConfigurations.
+
+use crate::rules::metrics::Metrics;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::named;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
+    named::list::<Metrics>(cx).await
+}

@@ -1,0 +1,12 @@
+//! PutBucketIntelligentTieringConfiguration.
+
+use crate::audit::{Event, Recorded};
+use crate::rules::intelligent_tiering::IntelligentTiering;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::named;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    named::put::<IntelligentTiering>(cx, event).await
+}
