@@ -12,8 +12,10 @@ use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
 use crate::rules::ConfigurationKind;
+use crate::rules::cors::{Cors, CorsMethod, CorsRule};
 use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
 use crate::rules::tagging::BucketTags;
+use crate::rules::website::{Protocol, RedirectAll, Replace, RoutingRule, Website};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
 
@@ -205,7 +207,50 @@ fn configured(plain: &BucketRecord) -> Vec<Golden> {
     vec![
         golden_row("bucket with configurations", &bucket_row(&name), &configured),
         golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
+        golden_row("CORS rules", &at(ConfigurationKind::Cors), &Configured { id: HOLDER, value: cors() }),
+        golden_row("website", &at(ConfigurationKind::Website), &Configured { id: HOLDER, value: website() }),
+        golden_row(
+            "website elsewhere",
+            &at(ConfigurationKind::Website),
+            &Configured { id: HOLDER, value: elsewhere() },
+        ),
     ]
+}
+
+fn cors() -> Cors {
+    let text = |text: &str| vec![text.to_owned()];
+    let full = CorsRule {
+        id: Some("id".to_owned()),
+        origins: text("https://*"),
+        methods: CorsMethod::ALL.to_vec(),
+        headers: text("*"),
+        expose: text("ETag"),
+        max_age_seconds: Some(3000),
+    };
+    let (headers, expose) = (Vec::new(), Vec::new());
+    let bare = CorsRule { id: None, headers, expose, max_age_seconds: None, ..full.clone() };
+    Cors(vec![full, bare])
+}
+
+fn website() -> Website {
+    let rule = |replace| RoutingRule {
+        prefix: Some("a/".to_owned()),
+        error: Some(404),
+        host: Some("h".to_owned()),
+        status: Some(302),
+        protocol: Some(Protocol::Http),
+        replace,
+    };
+    let bare = RoutingRule { prefix: None, error: None, host: None, status: None, protocol: None, replace: None };
+    let key = Replace::Key("k".to_owned());
+    let prefix = Replace::Prefix("p".to_owned());
+    let (index, error) = (Some("index.html".to_owned()), Some("error.html".to_owned()));
+    Website { index, error, redirect_all: None, rules: vec![rule(Some(key)), rule(Some(prefix)), bare] }
+}
+
+fn elsewhere() -> Website {
+    let redirect_all = Some(RedirectAll { host: "h".to_owned(), protocol: Some(Protocol::Https) });
+    Website { index: None, error: None, redirect_all, rules: Vec::new() }
 }
 
 /// Every permission and every kind of grantee.

@@ -3,8 +3,10 @@
 //!
 //! Models are stored (`minicbor`): fields may be added, never renumbered.
 
+pub mod cors;
 pub mod lock;
 pub mod tagging;
+pub mod website;
 
 /// The kinds of configuration that lie in rows of their own. The number is part of the stored format: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -33,11 +33,16 @@ const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4d
 const TAGGING: &str = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
+const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>\
+    </CORSConfiguration>";
+const WEBSITE: &str =
+    "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 15] = [
+const CHANGES: [Call; 19] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -49,6 +54,10 @@ const CHANGES: [Call; 15] = [
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
     ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
     ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
+    ("PutBucketCors", "PUT", "/empty?cors", CORS),
+    ("DeleteBucketCors", "DELETE", "/configured?cors", ""),
+    ("PutBucketWebsite", "PUT", "/empty?website", WEBSITE),
+    ("DeleteBucketWebsite", "DELETE", "/configured?website", ""),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
@@ -108,6 +117,8 @@ async fn prepared() -> Gateway {
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
+        ("PutBucketCors", "PUT", "/configured?cors", CORS),
+        ("PutBucketWebsite", "PUT", "/configured?website", WEBSITE),
         ("PutObject", "PUT", "/configured/k", "data"),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
