@@ -148,6 +148,7 @@ impl App {
         let auth = AuthSettings {
             regions: config.regions.clone(),
             presigned_v2: config.presigned_v2,
+            signature_v2: config.signature_v2,
             domains: config.domains.clone(),
         };
         let issuers = Issuers::new(config.oidc_ca_file.clone(), config.oidc_hosts.clone());

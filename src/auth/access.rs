@@ -28,10 +28,26 @@ pub enum SignatureKind {
     V4Header,
     /// A presigned URL, `X-Amz-Signature`.
     V4Query,
+    /// The policy of an upload form, `x-amz-signature`.
+    V4Form,
+    /// `Authorization: AWS …`
+    V2Header,
     /// A presigned URL of Signature Version 2.
     V2Query,
+    /// The policy of an upload form, `signature`.
+    V2Form,
     /// Not signed.
     Anonymous,
+}
+
+impl SignatureKind {
+    /// Version 4, in any of its forms.
+    pub fn is_v4(self) -> bool {
+        match self {
+            Self::V4Header | Self::V4Query | Self::V4Form => true,
+            Self::V2Header | Self::V2Query | Self::V2Form | Self::Anonymous => false,
+        }
+    }
 }
 
 /// What is known of a request besides who sent it: for conditions and the audit trail.

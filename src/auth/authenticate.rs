@@ -1,4 +1,4 @@
-//! From a request to a caller: Signature Version 4 in its forms, presigned Version 2, or nobody.
+//! From a request to a caller: Signature Version 4 in its forms, Version 2 in its forms, or nobody.
 //!
 //! Two ways in. [`authenticate`] is for S3: the signature covers a hash that the head names, so it is verified before
 //! anything of the body is read, and the body's own promises are kept by [`Payload`]. [`authenticate_collected`] is for
@@ -9,6 +9,7 @@
 //! faults gets the same answer here.
 
 mod error;
+mod form;
 #[cfg(test)]
 mod tests;
 mod v2;
@@ -32,6 +33,7 @@ use crate::wire::{Edge, Request};
 
 pub(super) use error::SIGNATURE_MISMATCH;
 pub use error::{AuthError, ChecksumFault};
+pub use form::{FormClaim, FormV2, FormV4, anonymous, authenticate_form};
 
 /// How far a request's clock may be from ours: 15 minutes, as AWS.
 const MAX_SKEW_MS: u64 = 900_000;
@@ -82,6 +84,8 @@ pub struct AuthSettings {
     pub regions: Vec<Region>,
     /// Presigned URLs of Signature Version 2 are taken.
     pub presigned_v2: bool,
+    /// Signature Version 2 is taken in every form.
+    pub signature_v2: bool,
     /// Domains of virtual-host style, lower case: Version 2 signs the bucket that the host names.
     pub domains: Vec<String>,
 }
@@ -207,7 +211,9 @@ impl Context<'_> {
                 self.verify_v4_header(&parameters).await
             }
             (scheme, _) if scheme.eq_ignore_ascii_case(ALGORITHM_V4A) => Err(AuthError::v4a()),
-            (scheme, _) if scheme.eq_ignore_ascii_case("AWS") => Err(AuthError::unsupported_mechanism()),
+            (scheme, Some(parameters)) if scheme.eq_ignore_ascii_case("AWS") => {
+                self.verify_v2_header(&parameters).await
+            }
             (scheme, _) => Err(authorization_argument("Unsupported Authorization Type", scheme)),
         }
     }

@@ -22,10 +22,16 @@ impl<'a> RequestContext<'a> {
         let kind = self.facts.signature;
         let text = match (key, kind) {
             (_, SignatureKind::Anonymous) => return None,
-            (Key::S3AuthType, SignatureKind::V4Header) => "REST-HEADER",
+            (Key::S3AuthType, SignatureKind::V4Header | SignatureKind::V2Header) => "REST-HEADER",
             (Key::S3AuthType, SignatureKind::V4Query | SignatureKind::V2Query) => "REST-QUERY-STRING",
-            (Key::S3SignatureVersion, SignatureKind::V4Header | SignatureKind::V4Query) => "AWS4-HMAC-SHA256",
-            (Key::S3SignatureVersion, SignatureKind::V2Query) => "AWS",
+            (Key::S3AuthType, SignatureKind::V4Form | SignatureKind::V2Form) => "POST",
+            (Key::S3SignatureVersion, kind) => {
+                if kind.is_v4() {
+                    "AWS4-HMAC-SHA256"
+                } else {
+                    "AWS"
+                }
+            }
             // In milliseconds, of presigned URLs alone.
             (Key::S3SignatureAge, SignatureKind::V4Query) => {
                 let signed = self.facts.signed?;
@@ -163,7 +169,10 @@ mod tests {
     fn signatures_differ_and_are_no_matter_of_other_services() {
         for (signature, kind, version, age) in [
             (SignatureKind::V4Query, "Text(\"REST-QUERY-STRING\")", "Text(\"AWS4-HMAC-SHA256\")", "Number(60000)"),
+            (SignatureKind::V4Form, "Text(\"POST\")", "Text(\"AWS4-HMAC-SHA256\")", ""),
+            (SignatureKind::V2Header, "Text(\"REST-HEADER\")", "Text(\"AWS\")", ""),
             (SignatureKind::V2Query, "Text(\"REST-QUERY-STRING\")", "Text(\"AWS\")", ""),
+            (SignatureKind::V2Form, "Text(\"POST\")", "Text(\"AWS\")", ""),
             (SignatureKind::Anonymous, "", "", ""),
         ] {
             assert_eq!(asked(signature, "s3:GetObject", Key::S3AuthType), kind);

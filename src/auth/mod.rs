@@ -11,8 +11,8 @@ mod refusal;
 
 pub use access::{Access, Caller, Denied, Grant, RequestFacts, Resource, SignatureKind, system};
 pub use authenticate::{
-    AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, authenticate,
-    authenticate_collected,
+    AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, FormClaim, FormV2, FormV4,
+    anonymous, authenticate, authenticate_collected, authenticate_form,
 };
 pub use directory::{Account, Directory, FindError, Identity, Seed, StoredIdentities};
 pub use payload::{BodyTimeout, BodyVerified, Payload, PayloadError};

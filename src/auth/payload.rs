@@ -15,6 +15,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, Md5, Sha256, crc64_nvme};
+use http::request::Parts;
+
+use super::AuthError;
 use crate::sigv4::{ChunkedError, Decoder, hex};
 use crate::wire::RequestBody;
 pub(super) use promises::ContentHash;
@@ -44,6 +47,24 @@ pub enum PayloadError {
     /// A declared trailer is missing, another came, or one is malformed: `MalformedTrailerError` "The request contained
     /// trailing data that was not well-formed or did not conform to our published schema."
     Trailer,
+    /// An upload form is cut short or broken: `MalformedPOSTRequest`.
+    Form,
+    /// An upload form brings a second file: `InvalidArgument` "POST requires exactly one file upload per request."
+    SecondFile,
+    /// The file of an upload form is longer than its policy allows: `EntityTooLarge`.
+    FileTooLong {
+        /// Its bytes, as far as they are known.
+        proposed: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// The file of an upload form is shorter than its policy wants: `EntityTooSmall`.
+    FileTooShort {
+        /// Its bytes.
+        proposed: u64,
+        /// What is wanted.
+        limit: u64,
+    },
     /// Content-MD5 is not that of what came: `BadDigest` "The Content-MD5 you specified did not match what we
     /// received.", with `ExpectedDigest` and `CalculatedDigest`.
     Md5Mismatch {
@@ -90,6 +111,10 @@ impl fmt::Display for PayloadError {
             Self::ChecksumInvalid { algorithm } => {
                 write!(f, "Value for {} trailing header is invalid.", promises::checksum_header(*algorithm))
             }
+            Self::Form => f.write_str("The body of your POST request is not well-formed multipart/form-data."),
+            Self::SecondFile => f.write_str("POST requires exactly one file upload per request."),
+            Self::FileTooLong { .. } => f.write_str("Your proposed upload exceeds the maximum allowed size"),
+            Self::FileTooShort { .. } => f.write_str("Your proposed upload is smaller than the minimum allowed size"),
             Self::Timeout => f.write_str(
                 "Your socket connection to the server was not read from or written to within the timeout period. \
                  Idle connections will be closed.",
@@ -102,7 +127,7 @@ impl Error for PayloadError {}
 
 impl PayloadError {
     /// What an error of the edge's body means.
-    pub(super) fn of_body(error: &(dyn Error + 'static)) -> Self {
+    pub fn of_body(error: &(dyn Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<BodyTimeout>() {
@@ -133,6 +158,8 @@ impl Error for BodyTimeout {}
 pub struct Payload {
     source: Source,
     plain_len: Option<u64>,
+    /// `plain_len` is the most that may come.
+    at_most: bool,
     sha256: Option<String>,
     content_md5: Option<[u8; 16]>,
     promise: Option<ChecksumPromise>,
@@ -197,6 +224,7 @@ impl Payload {
         Self {
             source,
             plain_len: promises.plain_len,
+            at_most: false,
             sha256: promises.sha256,
             content_md5: promises.content_md5,
             promise: promises.checksum,
@@ -204,6 +232,23 @@ impl Payload {
             taken_bytes: 0,
             progress: Progress::Reading,
         }
+    }
+
+    /// The file of an upload form as it comes: at most `at_most` bytes, since only its end tells its length. `fields`:
+    /// the form's, as headers, whose promises of a digest or a checksum are kept as those of a body's are.
+    pub fn of_form(
+        file: BoxStream<'static, Result<Bytes, PayloadError>>,
+        at_most: u64,
+        fields: &Parts,
+    ) -> Result<Self, AuthError> {
+        let promises = Promises::parse(fields, ContentHash::Absent, None)?;
+        let payload = Self::new(RequestBody::full(Bytes::new()), promises);
+        Ok(Self { source: Source::Internal(file), plain_len: Some(at_most), at_most: true, ..payload })
+    }
+
+    /// Whether [`Self::plain_len`] is the length, and not only the most that may come.
+    pub fn is_len_exact(&self) -> bool {
+        !self.at_most
     }
 
     /// The declared length of the data without framing, in bytes; 0 where none is declared.
@@ -280,7 +325,7 @@ impl Payload {
 
     /// Where several promises are broken AWS names the length, then the trailer, then SHA-256, MD5, checksum.
     fn verify(&mut self, trailers: &[(String, String)]) -> Result<BodyVerified, PayloadError> {
-        if self.taken_bytes != self.plain_len() {
+        if self.taken_bytes != self.plain_len() && !self.at_most {
             return Err(PayloadError::Incomplete);
         }
         let trailing = self.trailing_checksum(trailers)?;
@@ -366,6 +411,7 @@ impl Payload {
         Self {
             source: Source::Internal(chunks),
             plain_len: Some(plain_len),
+            at_most: false,
             sha256: None,
             content_md5: None,
             promise: None,

@@ -42,7 +42,8 @@ pub(super) fn check(
         listen,
         metrics_listen: settings.metrics_listen,
         regions: regions(&given("regions", settings.regions)?)?,
-        domains: settings.domains.unwrap_or_default().iter().map(|d| domain(d)).collect::<Result<_, _>>()?,
+        domains: domains("domains", settings.domains)?,
+        website_domains: domains("website_domains", settings.website_domains)?,
         store,
         store_options,
         object_ownership: given("object_ownership", settings.object_ownership)?,
@@ -50,6 +51,7 @@ pub(super) fn check(
         tls: settings.tls.unwrap_or_default(),
         trusted_proxies: trusted_proxies.iter().map(|network| (network.address, network.prefix_bits)).collect(),
         presigned_v2: given("presigned_v2", settings.presigned_v2)?,
+        signature_v2: given("signature_v2", settings.signature_v2)?,
         max_requests: at_least_one("max_requests", settings.max_requests)?,
         max_connections: at_least_one("max_connections", settings.max_connections)?,
         header_timeout: span("header_timeout", settings.header_timeout)?,
@@ -133,14 +135,18 @@ fn regions(names: &[String]) -> Result<Vec<Region>, ConfigError> {
     }
 }
 
+fn domains(key: &str, given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    given.unwrap_or_default().iter().map(|text| domain(key, text)).collect()
+}
+
 /// Lower case, since host names are compared so.
-fn domain(text: &str) -> Result<String, ConfigError> {
+fn domain(key: &str, text: &str) -> Result<String, ConfigError> {
     let label =
         |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     if text.len() <= 253 && text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
         return Ok(text.to_ascii_lowercase());
     }
-    Err(ConfigError(format!("domains: {text:?} is no host name; give it without scheme, port and wildcard")))
+    Err(ConfigError(format!("{key}: {text:?} is no host name; give it without scheme, port and wildcard")))
 }
 
 /// Host names or addresses, in lower case.

@@ -111,6 +111,8 @@ pub struct Config {
     pub regions: Vec<Region>,
     /// Virtual-host style domains, lower case.
     pub domains: Vec<String>,
+    /// Domains of static websites, lower case.
+    pub website_domains: Vec<String>,
     /// Where blobs go; `None`: `blobs` inside `data_dir`.
     pub store: Option<StoreUrl>,
     /// Settings of an upstream store, as `object_store` names them (endpoint, credentials, Region).
@@ -125,6 +127,8 @@ pub struct Config {
     pub trusted_proxies: Vec<(IpAddr, u8)>,
     /// Presigned URLs of Signature Version 2 are taken.
     pub presigned_v2: bool,
+    /// Signature Version 2 is taken in every form.
+    pub signature_v2: bool,
     /// Concurrent requests beyond which the answer is `SlowDown`.
     pub max_requests: usize,
     /// Connections beyond which new ones wait in the system's queue.

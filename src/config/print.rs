@@ -23,6 +23,7 @@ pub fn render_redacted(config: &Config) -> String {
     }
     put("regions", texts(config.regions.iter().map(ToString::to_string).collect()));
     put("domains", texts(config.domains.clone()));
+    put("website_domains", texts(config.website_domains.clone()));
     if let Some(store) = &config.store {
         put("store", text(store));
     }
@@ -38,6 +39,7 @@ pub fn render_redacted(config: &Config) -> String {
     let network = |(address, bits): &(std::net::IpAddr, u8)| format!("{address}/{bits}");
     put("trusted_proxies", texts(config.trusted_proxies.iter().map(network).collect()));
     put("presigned_v2", Value::Boolean(config.presigned_v2));
+    put("signature_v2", Value::Boolean(config.signature_v2));
     put("max_requests", count(config.max_requests));
     put("max_connections", count(config.max_connections));
     put("client_min_rate", Value::Integer(i64::try_from(config.client_min_rate).unwrap_or(i64::MAX)));

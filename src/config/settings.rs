@@ -42,6 +42,10 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_DOMAINS", value_name = "DOMAIN", value_delimiter = ',')]
     pub(super) domains: Option<Vec<String>>,
 
+    /// Domains for static websites: web.example.com serves the website of BUCKET at BUCKET.web.example.com
+    #[arg(long, env = "STRONGROOM_WEBSITE_DOMAINS", value_name = "DOMAIN", value_delimiter = ',')]
+    pub(super) website_domains: Option<Vec<String>>,
+
     /// Where object bytes go: file:///path, s3://bucket/prefix, gs://…, az://… or, for tests, memory://; unless set, into data_dir
     #[arg(long, env = "STRONGROOM_STORE", value_name = "URL")]
     pub(super) store: Option<String>,
@@ -76,6 +80,11 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_PRESIGNED_V2", value_name = "BOOL", default_value = "true", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) presigned_v2: Option<bool>,
+
+    /// Take Signature Version 2 in every form: the Authorization header, presigned URLs, and upload forms of browsers
+    #[arg(long, env = "STRONGROOM_SIGNATURE_V2", value_name = "BOOL", default_value = "false", hide_short_help = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) signature_v2: Option<bool>,
 
     /// Concurrent requests beyond which the answer is 503 SlowDown
     #[arg(long, env = "STRONGROOM_MAX_REQUESTS", value_name = "COUNT", default_value = "1024", hide_short_help = true)]
@@ -270,8 +279,8 @@ impl SettingsArgs {
             };
         }
         layer! {
-            data_dir listen metrics_listen regions domains store store_options object_ownership
-            block_public_access tls trusted_proxies presigned_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
+            data_dir listen metrics_listen regions domains website_domains store store_options object_ownership
+            block_public_access tls trusted_proxies presigned_v2 signature_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
             client_min_rate keep_alive_timeout drain_timeout sweep_interval root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout oidc_ca_file oidc_hosts log_json log_filter allow_dumps

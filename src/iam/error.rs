@@ -232,7 +232,11 @@ impl From<PayloadError> for IamError {
             | PayloadError::Incomplete
             | PayloadError::TooLong
             | PayloadError::Framing(_)
-            | PayloadError::Trailer => {
+            | PayloadError::Trailer
+            | PayloadError::Form
+            | PayloadError::SecondFile
+            | PayloadError::FileTooLong { .. }
+            | PayloadError::FileTooShort { .. } => {
                 Self::new(code::MALFORMED_INPUT, "The request's body did not come whole and undamaged.")
             }
         }

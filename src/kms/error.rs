@@ -172,9 +172,15 @@ impl From<PayloadError> for KmsError {
                 Self::validation("A checksum of the request does not fit its body.")
             }
             PayloadError::Timeout => Self::bare("RequestTimeoutException", 408),
-            PayloadError::Incomplete | PayloadError::TooLong | PayloadError::Framing(_) | PayloadError::Trailer => {
-                Self::bare("SerializationException", 400)
-            }
+            // The last four are of upload forms.
+            PayloadError::Incomplete
+            | PayloadError::TooLong
+            | PayloadError::Framing(_)
+            | PayloadError::Trailer
+            | PayloadError::Form
+            | PayloadError::SecondFile
+            | PayloadError::FileTooLong { .. }
+            | PayloadError::FileTooShort { .. } => Self::bare("SerializationException", 400),
         }
     }
 }

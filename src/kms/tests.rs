@@ -83,7 +83,7 @@ impl World {
         }
         let region = |name: &str| Region::parse(name).unwrap();
         let regions = vec![region("us-east-1"), region("eu-west-1")];
-        let auth = AuthSettings { regions, presigned_v2: true, domains: Vec::new() };
+        let auth = AuthSettings { regions, presigned_v2: true, signature_v2: false, domains: Vec::new() };
         Self {
             fixture: Fixture::new(number).await,
             seed: Arc::new(seed),

@@ -14,6 +14,7 @@ use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlo
 use crate::rules::abac::Abac;
 use crate::rules::accelerate::Accelerate;
 use crate::rules::analytics::{Analytics, AnalyticsExport};
+use crate::rules::cors::{Cors, CorsMethod, CorsRule};
 use crate::rules::filter::ObjectFilter;
 use crate::rules::intelligent_tiering::{ArchiveTier, IntelligentTiering, TIER_MAX_DAYS, Tiering};
 use crate::rules::lock::{
@@ -21,6 +22,7 @@ use crate::rules::lock::{
 };
 use crate::rules::metrics::Metrics;
 use crate::rules::tagging::BucketTags;
+use crate::rules::website::{Protocol, RedirectAll, Replace, RoutingRule, Website};
 use crate::rules::{BucketConfiguration, ConfigurationKind};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
@@ -213,6 +215,13 @@ fn configured(plain: &BucketRecord) -> Vec<Golden> {
     let mut goldens = vec![
         golden_row("bucket with configurations", &bucket_row(&name), &configured),
         golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
+        golden_row("CORS rules", &at(ConfigurationKind::Cors), &Configured { id: HOLDER, value: cors() }),
+        golden_row("website", &at(ConfigurationKind::Website), &Configured { id: HOLDER, value: website() }),
+        golden_row(
+            "website elsewhere",
+            &at(ConfigurationKind::Website),
+            &Configured { id: HOLDER, value: elsewhere() },
+        ),
     ];
     for (what, enabled) in [("on", true), ("suspended", false)] {
         let value = Configured { id: HOLDER, value: Accelerate { enabled } };
@@ -259,6 +268,42 @@ fn named() -> Vec<Golden> {
         at("tiering", IntelligentTiering { filter: prefix, enabled: true, tierings: tierings.to_vec() }),
         at("tiering, disabled", IntelligentTiering { filter: None, enabled: false, tierings: tierings[..1].to_vec() }),
     ]
+}
+
+fn cors() -> Cors {
+    let text = |text: &str| vec![text.to_owned()];
+    let full = CorsRule {
+        id: Some("id".to_owned()),
+        origins: text("https://*"),
+        methods: CorsMethod::ALL.to_vec(),
+        headers: text("*"),
+        expose: text("ETag"),
+        max_age_seconds: Some(3000),
+    };
+    let (headers, expose) = (Vec::new(), Vec::new());
+    let bare = CorsRule { id: None, headers, expose, max_age_seconds: None, ..full.clone() };
+    Cors(vec![full, bare])
+}
+
+fn website() -> Website {
+    let rule = |replace| RoutingRule {
+        prefix: Some("a/".to_owned()),
+        error: Some(404),
+        host: Some("h".to_owned()),
+        status: Some(302),
+        protocol: Some(Protocol::Http),
+        replace,
+    };
+    let bare = RoutingRule { prefix: None, error: None, host: None, status: None, protocol: None, replace: None };
+    let key = Replace::Key("k".to_owned());
+    let prefix = Replace::Prefix("p".to_owned());
+    let (index, error) = (Some("index.html".to_owned()), Some("error.html".to_owned()));
+    Website { index, error, redirect_all: None, rules: vec![rule(Some(key)), rule(Some(prefix)), bare] }
+}
+
+fn elsewhere() -> Website {
+    let redirect_all = Some(RedirectAll { host: "h".to_owned(), protocol: Some(Protocol::Https) });
+    Website { index: None, error: None, redirect_all, rules: Vec::new() }
 }
 
 /// Every permission and every kind of grantee.

@@ -171,6 +171,9 @@ impl Objects {
         }
         let announced = self.announce(id).await?;
         let mut writer = self.blobs.create(id, sealed_len(plain_len, keys.suite())).await?;
+        if !payload.is_len_exact() {
+            writer.may_end_early();
+        }
         let mut stream = Sealing::new(sealer, &header, self.blobs.buffer());
         match seal_all(&mut stream, payload, Some((&self.blobs, &mut writer))).await {
             Ok(verified) => {

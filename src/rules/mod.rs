@@ -6,11 +6,13 @@
 pub mod abac;
 pub mod accelerate;
 pub mod analytics;
+pub mod cors;
 pub mod filter;
 pub mod intelligent_tiering;
 pub mod lock;
 pub mod metrics;
 pub mod tagging;
+pub mod website;
 
 /// The kinds of configuration that lie in rows of their own. The number is part of the stored format: never reuse one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -114,7 +114,6 @@ impl Error {
     }
 
     /// Names and values of the further elements.
-    #[cfg(test)]
     pub(crate) fn elements(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.extra.iter().map(|(name, value)| (*name, value.as_str()))
     }

@@ -41,7 +41,7 @@ const DECIDED_BY_TAGS: [&str; 7] = [
 const OF_UPLOADS: [&str; 3] = ["UploadPart", "UploadPartCopy", "CompleteMultipartUpload"];
 
 /// Operations with `s3:PutObject` by which an object comes to be, and those that only prepare for it.
-const CREATING: [&str; 3] = ["PutObject", "CopyObject", "CompleteMultipartUpload"];
+const CREATING: [&str; 4] = ["PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"];
 const PREPARING: [&str; 3] = ["CreateMultipartUpload", "UploadPart", "UploadPartCopy"];
 
 /// Milliseconds of a day.
@@ -127,7 +127,7 @@ pub(super) enum RequestTags {
 impl RequestTags {
     fn of(operation: &str, headers: &http::HeaderMap, body: Option<&[u8]>) -> Self {
         match (operation, body) {
-            ("PutObject" | "CreateMultipartUpload", _) => Self::Header,
+            ("PutObject" | "PostObject" | "CreateMultipartUpload", _) => Self::Header,
             // Otherwise it is the source's tags that the copy gets.
             ("CopyObject", _) if headers.get("x-amz-tagging-directive").is_some_and(|value| value == "REPLACE") => {
                 Self::Header

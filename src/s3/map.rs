@@ -103,6 +103,16 @@ impl From<PayloadError> for Error {
             }
             PayloadError::ChecksumMismatch { algorithm: _ } => as_code(Code::BadDigest),
             PayloadError::ChecksumInvalid { algorithm: _ } => as_code(Code::InvalidRequest),
+            PayloadError::Form => as_code(Code::MalformedPOSTRequest),
+            PayloadError::SecondFile => {
+                as_code(Code::InvalidArgument).and("ArgumentName", "file").and("ArgumentValue", "2")
+            }
+            PayloadError::FileTooLong { proposed, limit } => as_code(Code::EntityTooLarge)
+                .and("ProposedSize", proposed.to_string())
+                .and("MaxSizeAllowed", limit.to_string()),
+            PayloadError::FileTooShort { proposed, limit } => as_code(Code::EntityTooSmall)
+                .and("ProposedSize", proposed.to_string())
+                .and("MinSizeAllowed", limit.to_string()),
             PayloadError::Timeout => as_code(Code::RequestTimeout),
         }
     }

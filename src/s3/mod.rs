@@ -10,11 +10,14 @@ mod checksum_headers;
 mod code;
 mod conditions;
 mod copy_source;
+mod cors;
+mod cors_xml;
 mod cx;
 mod document;
 mod encoded_word;
 mod error;
 mod fields;
+mod form;
 #[cfg(test)]
 mod golden;
 mod keep_alive;
@@ -32,6 +35,8 @@ mod object_tags;
 mod ops;
 mod owner;
 mod payer;
+mod post_form;
+mod post_policy;
 mod query;
 mod range;
 mod refusals;
@@ -45,6 +50,8 @@ mod token;
 mod trail;
 mod uploads;
 mod version_id;
+mod website;
+mod website_xml;
 
 pub use serve::serve;
 

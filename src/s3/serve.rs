@@ -3,23 +3,27 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::header::ORIGIN;
 
 use super::address::{self, Address};
 use super::asked::RequestKeys;
 use super::before::{Before, View};
 use super::code::Code;
+use super::cors::{self, Crossing};
 use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
 use super::keep_alive;
 use super::known::{Asking, Known};
 use super::payer;
+use super::post_form::{self, Posted};
 use super::query::Query;
 use super::refusals;
 use super::route;
 use super::sse_headers;
 use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
 use super::trail;
+use super::website;
 use crate::app::App;
 use crate::audit::Recorded;
 use crate::auth::{Access, Authenticated, Grant, Payload, Resource, authenticate};
@@ -32,12 +36,27 @@ use crate::wire::{EncryptionLabel, ErrorCode, Findings, Request, RequestId, Resp
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
 const IGNORED_BODY_BYTES: usize = 64 * 1024;
+/// The operation whose request is an upload form.
+const POST_OBJECT: &str = "PostObject";
 
 /// Answers one S3 request.
 pub async fn serve(app: &Arc<App>, request: Request) -> Response {
     let asked = Arc::new(Asked::of(&request));
-    let outcome = answer(app, request, &asked).await;
-    asked.conclude(outcome, &app.config.domains)
+    let website = website::bucket_of(&request.edge.host, &app.config).map(str::to_owned);
+    let named = || address::resolve(&asked.host, asked.uri.path(), &app.config.domains).ok()?.bucket;
+    let crossing = match request.head.headers.contains_key(ORIGIN) {
+        true => Crossing::of(&request.head, website.clone().or_else(named)),
+        false => None,
+    };
+    let outcome = match website {
+        Some(bucket) => Ok(website::serve(app, request, &asked, bucket).await),
+        None => answer(app, request, &asked).await,
+    };
+    let mut answer = asked.conclude(outcome, &app.config.domains);
+    if let Some(crossing) = crossing {
+        crossing.permit(app, &mut answer).await;
+    }
+    answer
 }
 
 /// The mode that an answer names.
@@ -53,7 +72,7 @@ fn encryption_label(headers: &http::HeaderMap) -> &'static str {
 }
 
 /// Tells the log what the client is not told.
-fn log(error: &Error, request_id: &str, operation: Option<&str>) {
+pub(super) fn log(error: &Error, request_id: &str, operation: Option<&str>) {
     let Some(detail) = error.detail() else { return };
     let code = error.code().name();
     if error.status().is_server_error() {
@@ -64,12 +83,12 @@ fn log(error: &Error, request_id: &str, operation: Option<&str>) {
 }
 
 /// What was asked for: kept for the elements that AWS adds to errors, and for the log.
-struct Asked {
-    method: http::Method,
-    uri: http::Uri,
+pub(super) struct Asked {
+    pub(super) method: http::Method,
+    pub(super) uri: http::Uri,
     host: String,
-    request_id: RequestId,
-    findings: Findings,
+    pub(super) request_id: RequestId,
+    pub(super) findings: Findings,
 }
 
 impl Asked {
@@ -112,6 +131,8 @@ impl Asked {
             | Code::InvalidBucketName
             | Code::NoSuchBucketPolicy
             | Code::NoSuchTagSet
+            | Code::NoSuchCORSConfiguration
+            | Code::NoSuchWebsiteConfiguration
             | Code::NoSuchPublicAccessBlockConfiguration
             | Code::ObjectLockConfigurationNotFoundError
             | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
@@ -142,8 +163,20 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
         Address { .. } => table::Target::Object,
     };
     // For the log alone: what is answered follows from the request as it was signed.
-    if let Ok(row) = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers) {
+    let row = route::resolve(request.head.method.as_str(), target, &query, &request.head.headers);
+    if let Ok(row) = row {
         findings.operation(row.name);
+    }
+    if let (Some(bucket), &http::Method::OPTIONS) = (&address.bucket, &request.head.method) {
+        return cors::preflight(app, &request.head.headers, (bucket, address.key.as_deref())).await;
+    }
+    if let (Some(bucket), Ok(row)) = (&address.bucket, row)
+        && row.name == POST_OBJECT
+    {
+        let Posted { access, payload, head, address } = post_form::receive(app, request, bucket).await?;
+        findings.access_key_id(access.caller().access_key_id());
+        let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
+        return perform_on_data(app, row, signed).await;
     }
     let Authenticated { access, payload, head } = authenticate(request, "s3", &app.directory, &app.auth).await?;
     findings.access_key_id(access.caller().access_key_id());
@@ -152,15 +185,7 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     findings.operation(row.name);
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
-        let access = signed.access.clone();
-        let outcome = perform(app, row, signed).await;
-        if let Err(error) = &outcome
-            && error.code() == Code::AccessDenied
-        {
-            let address = address::resolve(&asked.host, asked.uri.path(), &app.config.domains)?;
-            trail::record_denial(app, row, &access, &address, error).await?;
-        }
-        return outcome.map(|(answer, _)| answer);
+        return perform_on_data(app, row, signed).await;
     }
     // A task of its own: a management call that has begun comes to its end and to its record even if its caller hangs
     // up and this future is dropped. DeleteBucket would leave its mark on the bucket else.
@@ -169,6 +194,16 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(cancelled) => Err(Error::internal(format!("{} was cut off: {cancelled}", row.name))),
     })
+}
+
+/// A call on data: what was not allowed is in the trail when this returns.
+pub(super) async fn perform_on_data(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<Response, Error> {
+    let (access, address) = (signed.access.clone(), signed.address.clone());
+    let outcome = perform(app, row, signed).await;
+    if let Err(error) = &outcome {
+        trail::record_denial(app, row, &access, &address, error).await?;
+    }
+    outcome.map(|(answer, _)| answer)
 }
 
 /// A management call: when this returns its one record is durable.
@@ -184,13 +219,13 @@ async fn manage(app: Arc<App>, row: &'static Row, signed: Signed) -> Result<Resp
 }
 
 /// A request whose sender is known.
-struct Signed {
-    access: Access,
-    payload: Payload,
-    head: http::request::Parts,
-    query: Query,
-    address: Address,
-    asked: Arc<Asked>,
+pub(super) struct Signed {
+    pub(super) access: Access,
+    pub(super) payload: Payload,
+    pub(super) head: http::request::Parts,
+    pub(super) query: Query,
+    pub(super) address: Address,
+    pub(super) asked: Arc<Asked>,
 }
 
 /// Bucket, grant, body, handler. Beside the answer: the proof that the call is in the trail already, if it is.
@@ -243,6 +278,8 @@ async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(R
             let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
             Ok((payer::tell(charged, keep_alive::answer(run(cx), conclude).await?), None))
         }
+        // Never asked here: it was answered before.
+        Handler::Preflight => Err(route::not_allowed(row.method, row.target)),
         Handler::Change(run) => {
             let event = trail::change(row, &cx);
             let (answer, recorded) = run(cx, event).await?;
@@ -363,9 +400,7 @@ pub(super) fn check_expected_owner(bucket: &Bucket, expected: Option<&str>) -> R
 /// A bucket is served under its own Region's name only.
 fn check_region(bucket: &Bucket, access: &Access) -> Result<(), Error> {
     let facts = access.facts();
-    let signed_v4 =
-        matches!(facts.signature, crate::auth::SignatureKind::V4Header | crate::auth::SignatureKind::V4Query);
-    if !signed_v4 || facts.region == bucket.region {
+    if !facts.signature.is_v4() || facts.region == bucket.region {
         return Ok(());
     }
     let message = format!(

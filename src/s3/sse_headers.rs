@@ -145,6 +145,17 @@ pub(crate) fn refuse_choice(headers: &HeaderMap) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses a customer's key where it would be passed over: on an upload form, in which it is a field.
+pub(crate) fn refuse_customer(headers: &HeaderMap) -> Result<(), Error> {
+    for name in [OWN.algorithm, OWN.key, OWN.md5] {
+        if headers.contains_key(name) {
+            let message = format!("{name} header is not supported for this operation.");
+            return Err(Error::invalid_argument(message, name, ""));
+        }
+    }
+    Ok(())
+}
+
 /// What an answer says of an object's or upload's encryption. `customer_md5`: of the key that came with the request.
 pub(crate) fn write(answer: &mut Answer, envelope: &Envelope, customer_md5: Option<&str>) {
     match (envelope.mode.header(), customer_md5) {

@@ -106,6 +106,9 @@ pub(crate) enum Handler {
     Long(fn(Cx) -> Handled<Response>),
     /// A management call that changes something: commits the event with its change, and shows the proof.
     Change(fn(Cx, Event) -> Handled<(Response, Recorded)>),
+    /// What a browser asks before it sends a request to another origin: answered before anybody is asked for, since
+    /// nobody signs it ([`super::cors::preflight`]).
+    Preflight,
 }
 
 /// One operation.
@@ -183,7 +186,7 @@ const fn refused(
 }
 
 /// Operations that seal what they store and so take `x-amz-server-side-encryption`.
-pub(crate) const SEALING_OPERATIONS: [&str; 3] = ["PutObject", "CopyObject", "CreateMultipartUpload"];
+pub(crate) const SEALING_OPERATIONS: [&str; 4] = ["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
 
 /// Operations on a version, if one is named, that have the same action on all.
 const VERSIONED_BY_ONE_ACTION: [&str; 6] = [
@@ -274,7 +277,7 @@ pub(crate) static TABLE: &[Row] = &[
     refused("CreateBucketMetadataTableConfiguration", POST, Bucket, on(&["metadataTable"]), act("s3:CreateBucketMetadataTableConfiguration")),
     refused("CreateSession", GET, Bucket, on(&["session"]), act("s3express:CreateSession")),
     served("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::None, change!(delete_bucket_analytics_configuration)),
-    refused("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
+    served("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS"), Body::None, change!(delete_bucket_cors)),
     served("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::None, change!(delete_bucket_intelligent_tiering_configuration)),
     refused("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
     refused("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
@@ -283,11 +286,11 @@ pub(crate) static TABLE: &[Row] = &[
     served("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::None, change!(delete_bucket_metrics_configuration)),
     refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     served("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::None, change!(delete_bucket_tagging)),
-    refused("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite")),
+    served("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite"), Body::None, change!(delete_bucket_website)),
     served("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac"), Body::None, run!(get_bucket_abac)),
     served("GetBucketAccelerateConfiguration", GET, Bucket, on(&["accelerate"]), act("s3:GetAccelerateConfiguration"), Body::None, run!(get_bucket_accelerate_configuration)),
     served("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(get_bucket_analytics_configuration)),
-    refused("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS")),
+    served("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS"), Body::None, run!(get_bucket_cors)),
     served("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(get_bucket_intelligent_tiering_configuration)),
     refused("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration")),
     refused("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration")),
@@ -298,7 +301,7 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
     refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
     served("GetBucketTagging", GET, Bucket, on(&["tagging"]), act("s3:GetBucketTagging"), Body::None, run!(get_bucket_tagging)),
-    refused("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite")),
+    served("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite"), Body::None, run!(get_bucket_website)),
     served("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration"), Body::None, run!(get_object_lock_configuration)),
     served("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(list_bucket_analytics_configurations)),
     served("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(list_bucket_intelligent_tiering_configurations)),
@@ -307,7 +310,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac"), Body::Small(BODY_SMALL), change!(put_bucket_abac)),
     served("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_accelerate_configuration)),
     served("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_analytics_configuration)),
-    refused("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
+    served("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS"), Body::Checked(BODY_SMALL), change!(put_bucket_cors)),
     served("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_intelligent_tiering_configuration)),
     refused("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
     refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
@@ -316,13 +319,13 @@ pub(crate) static TABLE: &[Row] = &[
     refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
     refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
     served("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::Checked(BODY_SMALL), change!(put_bucket_tagging)),
-    refused("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite")),
+    served("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite"), Body::Checked(BODY_SMALL), change!(put_bucket_website)),
     served("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration"), Body::Checked(BODY_SMALL), change!(put_object_lock_configuration)),
     refused("UpdateBucketMetadataAnnotationTableConfiguration", PUT, Bucket, on(&["metadataAnnotationTable"]), act("s3:UpdateBucketMetadataAnnotationTableConfiguration")),
     refused("UpdateBucketMetadataInventoryTableConfiguration", PUT, Bucket, on(&["metadataInventoryTable"]), act("s3:UpdateBucketMetadataInventoryTableConfiguration")),
     refused("UpdateBucketMetadataJournalTableConfiguration", PUT, Bucket, on(&["metadataJournalTable"]), act("s3:UpdateBucketMetadataJournalTableConfiguration")),
-    refused("PostObject", POST, Bucket, on(&[]), act("s3:PutObject")),
-    refused("OptionsBucket", OPTIONS, Bucket, on(&[]), act("s3:GetBucketCORS")),
+    served("PostObject", POST, Bucket, on(&[]), act("s3:PutObject"), Body::Stream, run!(post_object)),
+    served("OptionsBucket", OPTIONS, Bucket, on(&[]), act("s3:GetBucketCORS"), Body::None, Handler::Preflight),
     served("AbortMultipartUpload", DELETE, Object, on(&["uploadId"]), act("s3:AbortMultipartUpload"), Body::None, run!(abort_multipart_upload)),
     served("CompleteMultipartUpload", POST, Object, on(&["uploadId"]), act("s3:PutObject"), Body::Small(BODY_COMPLETE), long!(complete_multipart_upload)),
     served("CopyObject", PUT, Object, on_header(&[], "x-amz-copy-source"), act("s3:PutObject"), Body::None, long!(copy_object)),
@@ -353,7 +356,7 @@ pub(crate) static TABLE: &[Row] = &[
     refused("RenameObject", PUT, Object, on(&["renameObject"]), act("s3:PutObject")),
     served("RestoreObject", POST, Object, on(&["restore"]), act("s3:RestoreObject"), Body::Small(BODY_SMALL), run!(restore_object)),
     refused("SelectObjectContent", POST, Object, on(&["select", "select-type=2"]), act("s3:GetObject")),
-    refused("OptionsObject", OPTIONS, Object, on(&[]), act("s3:GetBucketCORS")),
+    served("OptionsObject", OPTIONS, Object, on(&[]), act("s3:GetBucketCORS"), Body::None, Handler::Preflight),
 ];
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Signature Version 2 as presigned URLs carry it (S3 User Guide, "Signing and authenticating REST requests"): boto3
-//! and aws-cli v1 still make such URLs for us-east-1.
+//! Signature Version 2 (S3 User Guide, "Signing and authenticating REST requests"), in a header and in presigned URLs:
+//! boto3 and aws-cli v1 still make such URLs for us-east-1.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ const SIGNED_PARAMETERS: [&str; 38] = [
     "website",
 ];
 
-/// What of a presigned request is signed.
+/// What of a request is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct V2Request<'a> {
     /// Upper case.
@@ -64,19 +64,20 @@ pub struct V2Request<'a> {
     pub params: &'a Params,
     /// All headers.
     pub headers: &'a HeaderMap,
-    /// `Expires`, as sent.
-    pub expires: &'a str,
+    /// In a presigned URL `Expires`, in a header `Date`, as sent; empty where `x-amz-date` stands for that.
+    pub date: &'a str,
+    /// It is a presigned URL, whose parameters may be headers that signers moved there.
+    pub presigned: bool,
 }
 
-/// The string to sign. `x-amz-*` parameters of the query are signed as if they were headers, since signers move
-/// headers there.
+/// The string to sign. `x-amz-*` parameters of a presigned URL are signed as if they were headers.
 pub fn string_to_sign_v2(request: &V2Request<'_>) -> String {
     let mut out = format!(
         "{}\n{}\n{}\n{}\n",
         request.method,
         plain_header(request, "content-md5"),
         plain_header(request, "content-type"),
-        request.expires
+        request.date
     );
     for (name, value) in amz_headers(request) {
         out.push_str(&format!("{name}:{value}\n"));
@@ -111,8 +112,13 @@ pub fn signature_v2(secret: &[u8], string_to_sign: &str) -> String {
 
 fn plain_header(request: &V2Request<'_>, name: &str) -> String {
     let sent = request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
-    let moved = || request.params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
+    let moved = || moved(request).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
     sent.or_else(moved).unwrap_or_default()
+}
+
+/// The parameters that may be headers.
+fn moved<'a>(request: &V2Request<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    request.params.iter().filter(|_| request.presigned)
 }
 
 fn amz_headers(request: &V2Request<'_>) -> BTreeMap<String, String> {
@@ -122,7 +128,7 @@ fn amz_headers(request: &V2Request<'_>) -> BTreeMap<String, String> {
         let value = String::from_utf8_lossy(value.as_bytes());
         join(headers.entry(name.as_str().to_owned()).or_default(), value.trim());
     }
-    for (name, value) in request.params.iter() {
+    for (name, value) in moved(request) {
         let name = name.to_ascii_lowercase();
         // Sent in both places with one value it was signed once; with two it was not signed so at all.
         if name.starts_with("x-amz-") && headers.get(&name).is_none_or(|sent| sent != value) {
@@ -158,7 +164,8 @@ mod tests {
             path: "/photos/puppy.jpg",
             params: &params,
             headers: &HeaderMap::new(),
-            expires: "1175139620",
+            date: "1175139620",
+            presigned: true,
         };
         let text = string_to_sign_v2(&request);
         assert_eq!(text, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
@@ -181,7 +188,8 @@ mod tests {
             path: "/b/k%20k",
             params: &params,
             headers: &headers,
-            expires: "1",
+            date: "1",
+            presigned: true,
         };
         assert_eq!(
             string_to_sign_v2(&request),
@@ -202,10 +210,37 @@ mod tests {
         ] {
             let params = Params::parse(if path == "/" && host_bucket.is_none() { "" } else { "versions" });
             let headers = HeaderMap::new();
-            let request =
-                V2Request { method: "GET", host_bucket, path, params: &params, headers: &headers, expires: "1" };
+            let request = V2Request {
+                method: "GET",
+                host_bucket,
+                path,
+                params: &params,
+                headers: &headers,
+                date: "1",
+                presigned: true,
+            };
             assert_eq!(string_to_sign_v2(&request), format!("GET\n\n\n1\n{expected}"), "{host_bucket:?} {path}");
         }
+    }
+
+    #[test]
+    fn the_published_example_of_a_header() {
+        let mut headers = HeaderMap::new();
+        let date = "Tue, 27 Mar 2007 21:15:45 +0000";
+        headers.insert("content-type", HeaderValue::from_static("image/jpeg"));
+        let params = Params::parse("x-amz-meta-a=no-header");
+        let request = V2Request {
+            method: "PUT",
+            host_bucket: Some("johnsmith"),
+            path: "/photos/puppy.jpg",
+            params: &params,
+            headers: &headers,
+            date,
+            presigned: false,
+        };
+        let text = string_to_sign_v2(&request);
+        assert_eq!(text, format!("PUT\n\nimage/jpeg\n{date}\n/johnsmith/photos/puppy.jpg"));
+        assert_eq!(signature_v2(SECRET, &text), "MyyxeRY7whkBe+bq8fHCL/2kKUg=");
     }
 
     #[test]

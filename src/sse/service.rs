@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::bucket_keys::BucketKeys;
 use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError};
-use crate::auth::{Access, CallerKind, Grant, SignatureKind};
+use crate::auth::{Access, CallerKind, Grant};
 use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
     seal_box,
@@ -453,8 +453,8 @@ fn require_kms_transport(access: &Access) -> Result<(), SseError> {
     require_confidential(access, "AWS KMS managed keys")?;
     match access.facts().signature {
         _ if matches!(access.caller().kind(), CallerKind::System { .. }) => Ok(()),
-        SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
-        SignatureKind::V2Query | SignatureKind::Anonymous => Err(SseError::NeedsSignatureV4),
+        kind if kind.is_v4() => Ok(()),
+        _ => Err(SseError::NeedsSignatureV4),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct BlobWriter {
     upload: Option<Upload>,
     /// A write failed: what was written has a hole.
     failed: bool,
+    /// `sealed_len` is the most that may come.
+    at_most: bool,
 }
 
 impl fmt::Debug for BlobWriter {
@@ -89,7 +91,13 @@ impl BlobWriter {
             promise,
             upload,
             failed: false,
+            at_most: false,
         })
+    }
+
+    /// The announced length is the most that may come: fewer bytes are whole too.
+    pub fn may_end_early(&mut self) {
+        self.at_most = true;
     }
 
     /// Appends bytes. Waits while the bytes before them are still on their way, and at an upstream for memory; if none
@@ -123,12 +131,12 @@ impl BlobWriter {
     }
 
     /// Makes the blob durable and readable: its bytes and its directory entry are synced when this returns. An error
-    /// if fewer bytes were written than announced.
+    /// if fewer bytes were written than announced, unless they may be.
     pub async fn finish(mut self) -> Result<(), StoreError> {
         if self.failed {
             return Err(StoreError::Failed(format!("{}: an earlier write failed", self.path)));
         }
-        if self.written != self.sealed_len {
+        if self.written != self.sealed_len && !self.at_most {
             return Err(self.wrong_length("fewer"));
         }
         if self.upload.is_some() && self.filling.bytes() > 0 {

@@ -72,8 +72,10 @@ pub fn iso8601_seconds(at: Timestamp) -> String {
 pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     // RFC 850 years have two digits, which `time` cannot complete; such dates are from before 2000 or a test.
     let parse = |form| time::PrimitiveDateTime::parse(text.trim(), form).ok();
-    let at = parse(HTTP).or_else(|| parse(ASCTIME)).or_else(|| parse(RFC850))?;
-    Some(Timestamp(at.assume_utc().unix_timestamp() * 1000))
+    let at = parse(HTTP).or_else(|| parse(ASCTIME)).or_else(|| parse(RFC850)).map(|at| at.assume_utc());
+    // With another zone than GMT, `+0000` for instance: mail's form, which signers of Version 2 send.
+    let mail = || OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc2822).ok();
+    at.or_else(mail).map(|at| Timestamp(at.unix_timestamp() * 1000))
 }
 
 /// Reads ISO 8601 with a zone, e.g. `2026-11-25T12:00:00.000Z` (dates inside XML).
@@ -106,6 +108,8 @@ mod tests {
         assert_eq!(iso8601_ms(at), "2026-11-25T12:00:00.123Z");
         assert_eq!(iso8601_seconds(at), "2026-11-25T12:00:00Z");
         assert_eq!(parse_http_date("Wed, 25 Nov 2026 12:00:00 GMT"), Some(Timestamp(1_795_608_000_000)));
+        assert_eq!(parse_http_date("Wed, 25 Nov 2026 12:00:00 +0000"), Some(Timestamp(1_795_608_000_000)));
+        assert_eq!(parse_http_date("Wed, 25 Nov 2026 13:00:00 +0100"), Some(Timestamp(1_795_608_000_000)));
         assert_eq!(parse_http_date("Wed Nov 25 12:00:00 2026"), Some(Timestamp(1_795_608_000_000)));
         assert_eq!(parse_amz_date("20261125T120000Z"), Some(Timestamp(1_795_608_000_000)));
         assert_eq!(parse_iso8601("2026-11-25T12:00:00.123Z"), Some(at));

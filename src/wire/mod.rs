@@ -5,6 +5,7 @@ mod dates;
 mod form;
 mod json;
 mod member;
+mod multipart;
 mod percent;
 mod request;
 pub mod xml;
@@ -16,6 +17,7 @@ pub use dates::{
 pub use form::{FormPair, MalformedForm, parse_form};
 pub use json::parse_strict_json;
 pub use member::lower_camel;
+pub use multipart::{MalformedMultipart, Multipart, MultipartEvent, PartHead};
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{
     Edge, EncryptionLabel, ErrorCode, Findings, Found, LateOutcome, Outcome, Request, RequestId, Response, TlsInfo,

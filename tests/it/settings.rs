@@ -81,18 +81,20 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 40] = [
+const EVERYWHERE: [(&str, &str, &str); 42] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
     ("regions", "eu-central-1", "[\"eu-central-1\"]"),
     ("domains", "S3.example.com", "[\"S3.example.com\"]"),
+    ("website_domains", "Web.example.com", "[\"Web.example.com\"]"),
     ("store", "memory://", "\"memory://\""),
     ("object_ownership", "ObjectWriter", "\"ObjectWriter\""),
     ("block_public_access", "false", "false"),
     ("tls", "c.pem,k.pem", "{ cert = \"c.pem\", key = \"k.pem\" }"),
     ("trusted_proxies", "10.0.0.0/8", "[\"10.0.0.0/8\"]"),
     ("presigned_v2", "false", "false"),
+    ("signature_v2", "true", "true"),
     ("max_requests", "7", "7"),
     ("max_connections", "7", "7"),
     ("header_timeout", "7s", "\"7s\""),

@@ -47,7 +47,7 @@ fn at_once<T>(ready: impl Future<Output = T>) -> T {
 
 fn settings() -> AuthSettings {
     let regions = ["us-east-1", "eu-west-3"].map(|r| Region::parse(r).unwrap()).to_vec();
-    AuthSettings { regions, presigned_v2: true, domains: vec!["s3.example.com".to_owned()] }
+    AuthSettings { regions, presigned_v2: true, signature_v2: false, domains: vec!["s3.example.com".to_owned()] }
 }
 
 /// A request on the wire, to be signed, spoilt and verified.

@@ -1,16 +1,16 @@
-//! Verification of presigned URLs of Signature Version 2.
+//! Verification of Signature Version 2.
 
-use super::{AuthError, Context, Proved, SignatureKind, Verified};
+use super::{AuthError, Context, Identity, Proved, SignatureKind, Verified};
 use crate::auth::payload::ContentHash;
 use crate::crypto::constant_time_eq;
 use crate::sigv4::{Params, V2Request, signature_v2, string_to_sign_v2};
 use crate::sources::Timestamp;
-use crate::wire::{iso8601_seconds, virtual_bucket};
+use crate::wire::{iso8601_seconds, parse_amz_date, parse_http_date, virtual_bucket};
 
 impl Context<'_> {
     /// Unlike Version 4 there is no skew and no longest life: `Expires` is a moment.
     pub(super) async fn verify_v2_query(&self, params: &Params) -> Result<Verified, AuthError> {
-        if !self.settings.presigned_v2 || self.service != "s3" {
+        if !(self.settings.presigned_v2 || self.settings.signature_v2) || self.service != "s3" {
             return Err(AuthError::unsupported_mechanism());
         }
         let (Some(access_key_id), Some(expires), Some(provided)) =
@@ -29,27 +29,62 @@ impl Context<'_> {
             path: self.head.uri.path(),
             params,
             headers: &self.head.headers,
-            expires,
+            date: expires,
+            presigned: true,
         });
-        let signature = signature_v2(identity.secret.expose(), &text);
+        self.verified_v2(SignatureKind::V2Query, &identity, access_key_id, text, provided)
+    }
+
+    /// `Authorization: AWS AccessKeyId:Signature`. The time is `x-amz-date`, or else `Date`, and as near to ours as in
+    /// Version 4.
+    pub(super) async fn verify_v2_header(&self, parameters: &str) -> Result<Verified, AuthError> {
+        if !self.settings.signature_v2 || self.service != "s3" {
+            return Err(AuthError::unsupported_mechanism());
+        }
+        let Some((access_key_id, provided)) = parameters.trim().split_once(':').filter(|(id, _)| !id.is_empty()) else {
+            let message = "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature";
+            return Err(super::authorization_argument(message, "AWS".to_owned()));
+        };
+        let header = |name: &str| self.head.headers.get(name).and_then(|value| value.to_str().ok());
+        let (own, date) = (header("x-amz-date"), header("date"));
+        let sent = own.or(date).unwrap_or_default();
+        let none = || AuthError::Denied("AWS authentication requires a valid Date or x-amz-date header".to_owned());
+        let time = parse_http_date(sent).or_else(|| parse_amz_date(sent)).ok_or_else(none)?;
+        self.check_skew(time, sent)?;
+        let identity = self.identity(access_key_id, None).await?;
+        let params = Params::parse(self.head.uri.query().unwrap_or_default());
+        let text = string_to_sign_v2(&V2Request {
+            method: self.head.method.as_str(),
+            host_bucket: virtual_bucket(&self.edge.host, &self.settings.domains),
+            path: self.head.uri.path(),
+            params: &params,
+            headers: &self.head.headers,
+            date: if own.is_some() { "" } else { sent },
+            presigned: false,
+        });
+        self.verified_v2(SignatureKind::V2Header, &identity, access_key_id, text, provided)
+    }
+
+    fn verified_v2(
+        &self,
+        kind: SignatureKind,
+        identity: &Identity,
+        access_key_id: &str,
+        string_to_sign: String,
+        provided: &str,
+    ) -> Result<Verified, AuthError> {
+        let signature = signature_v2(identity.secret.expose(), &string_to_sign);
         if !constant_time_eq(signature.as_bytes(), provided.as_bytes()) {
             return Err(AuthError::SignatureDoesNotMatch {
                 access_key_id: access_key_id.to_owned(),
-                string_to_sign: text,
+                string_to_sign,
                 signature_provided: provided.to_owned(),
                 canonical_request: None,
             });
         }
-        Ok(Verified {
-            proved: Proved {
-                caller: self.caller(&identity, access_key_id),
-                kind: SignatureKind::V2Query,
-                signed: None,
-                region: self.settings.home().clone(),
-            },
-            hash: ContentHash::parse(self.content_sha256().as_deref())?,
-            signer: None,
-        })
+        let (caller, region) = (self.caller(identity, access_key_id), self.settings.home().clone());
+        let hash = ContentHash::parse(self.content_sha256().as_deref())?;
+        Ok(Verified { proved: Proved { caller, kind, signed: None, region }, hash, signer: None })
     }
 
     /// `Expires`: seconds since 1970, of 31 bits, as AWS reads it.

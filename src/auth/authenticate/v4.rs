@@ -17,7 +17,7 @@ const CREDENTIAL_FORM: &str =
 
 /// Where the claim stood: AWS words its faults accordingly.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Header,
     Query,
 }
@@ -158,7 +158,7 @@ impl Context<'_> {
         time.ok_or_else(none)
     }
 
-    fn check_skew(&self, request_time: Timestamp, sent: &str) -> Result<(), AuthError> {
+    pub(super) fn check_skew(&self, request_time: Timestamp, sent: &str) -> Result<(), AuthError> {
         let now = self.edge.received;
         let skew = now.since(request_time).max(request_time.since(now));
         if skew <= Duration::from_millis(MAX_SKEW_MS) {
@@ -188,7 +188,12 @@ impl Context<'_> {
         })
     }
 
-    fn check_credential(&self, form: Form, text: &str, amz_date: &str) -> Result<(String, Scope, Region), AuthError> {
+    pub(super) fn check_credential(
+        &self,
+        form: Form,
+        text: &str,
+        amz_date: &str,
+    ) -> Result<(String, Scope, Region), AuthError> {
         let fault = |text: String| malformed(form, text);
         let credential = Credential::parse(text).ok_or_else(|| fault(CREDENTIAL_FORM.to_owned()))?;
         let Credential { access_key_id, date, region, service, terminal } = credential;

@@ -33,14 +33,20 @@ impl Input {
 /// All that can refuse the request comes before the first read of the body: a client that waits for `100 Continue`
 /// then never sends it.
 pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
+    let (_info, answer) = store(&mut cx).await?;
+    Ok(answer.empty(StatusCode::OK))
+}
+
+/// Stores the body as the headers say it. Also for an upload form, whose fields are headers by then.
+pub(crate) async fn store(cx: &mut Cx) -> Result<(ObjectInfo, Answer), Error> {
     let payload = cx.take_payload();
     if !payload.is_len_declared() {
         return Err(Error::new(Code::MissingContentLength));
     }
     uploads::check_body_len(payload.plain_len())?;
-    let access = acls::of_new_object(&cx, "s3:PutObject")?;
-    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
-    object_lock::check_digest(&cx, payload.is_digest_named(), attributes.lock, "Object").await?;
+    let access = acls::of_new_object(cx, "s3:PutObject")?;
+    let attributes = Attributes { access, lock: object_lock::of_new_object(cx).await? };
+    object_lock::check_digest(cx, payload.is_digest_named(), attributes.lock, "Object").await?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
@@ -54,7 +60,8 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let put = PutObject { bucket, key, meta, plan, condition, attributes };
     let info = objects.put(cx.grant(), put, payload).await?;
-    Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
+    let answer = answer(&info, customer_md5.as_deref());
+    Ok((info, answer))
 }
 
 fn answer(info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 
-use crate::auth::{RequestFacts, SignatureKind};
+use crate::auth::RequestFacts;
 use crate::names::AccountId;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
@@ -116,13 +116,13 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 }
 
 fn check_signature(facts: &RequestFacts) -> Result<(), Error> {
-    match facts.signature {
-        SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
-        SignatureKind::V2Query | SignatureKind::Anonymous => Err(Error::invalid_request(
-            "Requests that modify an object encryption configuration require AWS Signature Version 4. Modify the \
-             request to use AWS Signature Version 4, and then try again.",
-        )),
+    if facts.signature.is_v4() {
+        return Ok(());
     }
+    Err(Error::invalid_request(
+        "Requests that modify an object encryption configuration require AWS Signature Version 4. Modify the request \
+         to use AWS Signature Version 4, and then try again.",
+    ))
 }
 
 fn check_owner(kms_key_arn: &str, owner: &AccountId) -> Result<(), Error> {

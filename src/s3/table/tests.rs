@@ -98,6 +98,7 @@ fn line(row: &Row) -> String {
         None => "refused",
         Some(Handler::Answer(_) | Handler::Change(_)) => "served",
         Some(Handler::Long(_)) => "served-late",
+        Some(Handler::Preflight) => "served-early",
     };
     let each = if row.action.on == On::EachObject { "each:" } else { "" };
     let (name, method, target, action) = (row.name, row.method, row.target, row.action.plain);

@@ -40,11 +40,15 @@ const TIERING: &str = "<IntelligentTieringConfiguration><Id>a</Id><Status>Enable
     <AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
+const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>\
+    </CORSConfiguration>";
+const WEBSITE: &str = "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 24] = [
+const CHANGES: &[Call] = &[
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -56,6 +60,10 @@ const CHANGES: [Call; 24] = [
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
     ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
     ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
+    ("PutBucketCors", "PUT", "/empty?cors", CORS),
+    ("DeleteBucketCors", "DELETE", "/configured?cors", ""),
+    ("PutBucketWebsite", "PUT", "/empty?website", WEBSITE),
+    ("DeleteBucketWebsite", "DELETE", "/configured?website", ""),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
     ("PutObjectLockConfiguration", "PUT", "/empty?object-lock", LOCK),
     ("PutBucketAccelerateConfiguration", "PUT", "/empty?accelerate", ACCELERATE),
@@ -124,6 +132,8 @@ async fn prepared() -> Gateway {
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
+        ("PutBucketCors", "PUT", "/configured?cors", CORS),
+        ("PutBucketWebsite", "PUT", "/configured?website", WEBSITE),
         ("PutBucketAnalyticsConfiguration", "PUT", "/configured?analytics&id=a", ANALYTICS),
         ("PutBucketMetricsConfiguration", "PUT", "/configured?metrics&id=a", METRICS),
         ("PutBucketIntelligentTieringConfiguration", "PUT", "/configured?intelligent-tiering&id=a", TIERING),
@@ -158,7 +168,8 @@ async fn a_change_and_its_record_are_durable_both_or_neither() {
         // What became of it is not known until the next start: there can be no record of an error either.
         ("answer lost", |n| Faults { lose_answer_in: n, ..Faults::default() }, ""),
     ];
-    for (call, (kind, fault, recorded_code)) in CHANGES.into_iter().flat_map(|call| kinds.map(|kind| (call, kind))) {
+    for (call, (kind, fault, recorded_code)) in CHANGES.iter().copied().flat_map(|call| kinds.map(|kind| (call, kind)))
+    {
         let (mut nth, mut last_of_the_call) = (1, false);
         while !last_of_the_call {
             let at = format!("{}, commit {nth} {kind}", call.0);

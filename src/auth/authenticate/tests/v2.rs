@@ -16,7 +16,8 @@ fn presigned(request: Sent, host_bucket: Option<&str>, expires: &str) -> Sent {
         path: &request.path,
         params: &params,
         headers: &request.headers,
-        expires,
+        date: expires,
+        presigned: true,
     });
     let signature = encode_uri(&signature_v2(SECRET.as_bytes(), &text));
     let separator = if request.query.is_empty() { "" } else { "&" };

@@ -1,0 +1,21 @@
+//! PutBucketCors.
+
+use http::StatusCode;
+
+use crate::audit::{Event, Recorded};
+use crate::s3::code::Code;
+use crate::s3::cors_xml;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    if cx.whole().is_empty() {
+        return Err(Error::new(Code::MissingRequestBodyError));
+    }
+    let value = Some(cors_xml::parse(cx.whole())?);
+    let (grant, name) = (cx.grant(), &cx.bucket().name);
+    let recorded = cx.app.objects.set_configuration(grant, name, value, |_| Ok(()), &event).await?;
+    Ok((Answer::new().empty(StatusCode::OK), recorded))
+}
