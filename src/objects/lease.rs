@@ -49,6 +49,11 @@ impl Lease {
         batch.expect_unchanged(Table::Lease, lease_row(self.job), &self.stamp);
     }
 
+    /// The row that must be as it is, for conditions that are handed over.
+    pub(super) fn held(&self) -> (Table, Vec<u8>, Stamp) {
+        (Table::Lease, lease_row(self.job), self.stamp.clone())
+    }
+
     /// Until when it is held.
     pub fn until(&self) -> Timestamp {
         Timestamp(self.record.until_ms)

@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod golden;
 mod lease;
+mod lifecycle;
 mod list;
 mod multipart;
 mod queue;
@@ -34,6 +35,7 @@ pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
 pub use lease::Lease;
+pub use lifecycle::LifecyclePass;
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
@@ -44,7 +46,7 @@ pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
     Attributes, BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
-    ObjectOwnership, PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
+    ObjectOwnership, PartSpan, PolicyReference, Unchanged, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
 

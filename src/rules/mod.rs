@@ -3,6 +3,8 @@
 //!
 //! Models are stored (`minicbor`): fields may be added, never renumbered.
 
+pub mod inventory;
+pub mod lifecycle;
 pub mod lock;
 pub mod tagging;
 

@@ -16,8 +16,11 @@ mod error;
 mod fields;
 #[cfg(test)]
 mod golden;
+mod inventory_xml;
 mod keep_alive;
 mod known;
+mod lifecycle_headers;
+mod lifecycle_xml;
 mod listing;
 mod map;
 mod object_answer;

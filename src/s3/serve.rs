@@ -111,6 +111,7 @@ impl Asked {
             | Code::InvalidBucketName
             | Code::NoSuchBucketPolicy
             | Code::NoSuchTagSet
+            | Code::NoSuchLifecycleConfiguration
             | Code::NoSuchPublicAccessBlockConfiguration
             | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),

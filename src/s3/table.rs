@@ -23,6 +23,9 @@ const OPTIONS: &str = "OPTIONS";
 const BODY_SMALL: usize = 64 * 1024;
 /// Longest body of CreateBucket in bytes.
 const BODY_CREATE_BUCKET: usize = 64 * 1024;
+/// Longest body of configurations that are many rules, in bytes: 1,000 rules of a lifecycle with an id and a prefix of
+/// the longest, escaped.
+const BODY_RULES: usize = 4 << 20;
 /// Longest body of DeleteObjects in bytes: 1,000 keys of 1,024 bytes, each escaped up to six-fold.
 const BODY_DELETE_OBJECTS: usize = 8 << 20;
 /// Longest body of CompleteMultipartUpload in bytes: 10,000 parts with ETag and checksums.
@@ -266,8 +269,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
     refused("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
     refused("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
-    refused("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
-    refused("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    served("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration"), Body::None, change!(delete_bucket_inventory_configuration)),
+    served("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration"), Body::None, change!(delete_bucket_lifecycle)),
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
@@ -279,8 +282,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration")),
     refused("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS")),
     refused("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration")),
-    refused("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration")),
-    refused("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration")),
+    served("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration"), Body::None, run!(get_bucket_inventory_configuration)),
+    served("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration"), Body::None, run!(get_bucket_lifecycle_configuration)),
     refused("GetBucketLogging", GET, Bucket, on(&["logging"]), act("s3:GetBucketLogging")),
     refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
@@ -292,15 +295,15 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration")),
     refused("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration")),
     refused("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration")),
-    refused("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration")),
+    served("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration"), Body::None, run!(list_bucket_inventory_configurations)),
     refused("ListBucketMetricsConfigurations", GET, Bucket, on(&["metrics"]), act("s3:GetMetricsConfiguration")),
     refused("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac")),
     refused("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration")),
     refused("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration")),
     refused("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS")),
     refused("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration")),
-    refused("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
-    refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    served("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_inventory_configuration)),
+    served("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration"), Body::Checked(BODY_RULES), change!(put_bucket_lifecycle_configuration)),
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
     refused("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
     refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),

@@ -8,7 +8,7 @@ use crate::s3::conditions;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, sse_headers, uploads};
+use crate::s3::{acls, checksum_headers, lifecycle_headers, object_headers, sse_headers, uploads};
 use crate::sse::Requested;
 use crate::wire::Response;
 
@@ -52,7 +52,9 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let put = PutObject { bucket, key, meta, plan, condition, attributes };
     let info = objects.put(cx.grant(), put, payload).await?;
-    Ok(answer(&info, customer_md5.as_deref()).empty(StatusCode::OK))
+    let mut answer = answer(&info, customer_md5.as_deref());
+    lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
+    Ok(answer.empty(StatusCode::OK))
 }
 
 fn answer(info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {
