@@ -1,8 +1,10 @@
 //! The golden bytes of what the index keeps of buckets and objects.
 
 use super::acl::{ObjectAccess, ObjectOwner};
-use super::configuration::{Configurations, Configured, configuration_row};
+use super::configuration::{Configurations, Configured, configuration_row, named_row};
+use super::inventory::{InventoryRun, inventory_run_row};
 use super::lease::{LeaseRecord, lease_row};
+use super::lifecycle::{LifecycleProgress, Place as LifecyclePlace, lifecycle_progress_row};
 use super::queue::{Queue, QueueRecord, queue_row};
 use super::record::*;
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
@@ -12,6 +14,11 @@ use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
 use crate::rules::ConfigurationKind;
+use crate::rules::inventory::{Destination, Encryption, Field, Frequency, Inventory};
+use crate::rules::lifecycle::{
+    Expiration, Filter, FilterForm, Lifecycle, MinimumSize, NoncurrentExpiration, NoncurrentTransition, Rule,
+    StorageClass, Transition, TransitionTime,
+};
 use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
 use crate::rules::tagging::BucketTags;
 use crate::sources::Timestamp;
@@ -208,6 +215,79 @@ fn configured(plain: &BucketRecord) -> Vec<Golden> {
     ]
 }
 
+/// Every form of filter and every action.
+fn lifecycles() -> Vec<Golden> {
+    let transitions = |class| vec![Transition { at: TransitionTime::Days(30), class }];
+    let rule = |id: &str, filter: Filter, expiration| Rule {
+        id: id.to_owned(),
+        enabled: true,
+        filter,
+        expiration: Some(expiration),
+        noncurrent_expiration: Some(NoncurrentExpiration { days: 7, newer: Some(3) }),
+        abort_after_days: Some(2),
+        transitions: transitions(StorageClass::StandardIa),
+        noncurrent_transitions: vec![NoncurrentTransition { days: 5, newer: None, class: StorageClass::GlacierIr }],
+    };
+    let and = Filter {
+        form: FilterForm::And,
+        prefix: text("a/"),
+        tags: vec![("k".to_owned(), "v".to_owned())],
+        larger_than: Some(1),
+        smaller_than: Some(1 << 40),
+    };
+    let older = Filter { form: FilterForm::Rule, prefix: text(""), ..Filter::default() };
+    let dated = Rule {
+        enabled: false,
+        transitions: vec![Transition { at: TransitionTime::Date(NOW_MS), class: StorageClass::OneZoneIa }],
+        ..rule("dated", Filter::default(), Expiration::Date(NOW_MS))
+    };
+    let tiered = Rule {
+        transitions: transitions(StorageClass::IntelligentTiering),
+        ..rule("tiered", older, Expiration::DeleteMarker(true))
+    };
+    let rules = vec![rule("all", and, Expiration::Days(400)), dated, tiered];
+    let least = Rule { id: "least".to_owned(), ..Rule::default() };
+    let row = configuration_row(&BUCKET, ConfigurationKind::Lifecycle);
+    let of = |rules, minimum_size| Configured { id: HOLDER, value: Lifecycle { rules, minimum_size } };
+    vec![
+        golden_row("lifecycle rules", &row, &of(rules, MinimumSize::VariesByClass)),
+        golden_row("lifecycle rules, least", &row, &of(vec![least], MinimumSize::All128K)),
+    ]
+}
+
+/// Every field, and every form of encryption.
+fn inventories() -> Vec<Golden> {
+    let destination = |encryption| Destination { account: None, bucket: "d".to_owned(), prefix: None, encryption };
+    let least = Inventory {
+        enabled: false,
+        prefix: None,
+        all_versions: false,
+        frequency: Frequency::Weekly,
+        fields: Vec::new(),
+        destination: destination(None),
+    };
+    let most = Inventory {
+        enabled: true,
+        prefix: text("a/"),
+        all_versions: true,
+        frequency: Frequency::Daily,
+        fields: Field::ALL.to_vec(),
+        destination: Destination {
+            account: text("111122223333"),
+            prefix: text("lists"),
+            ..destination(Some(Encryption::SseKms("alias/k".to_owned())))
+        },
+    };
+    let owned = Inventory { destination: destination(Some(Encryption::SseS3)), ..least.clone() };
+    let row = named_row(&BUCKET, ConfigurationKind::Inventory, "list");
+    let of = |value| Configured { id: HOLDER, value };
+    vec![
+        golden_row("inventory", &row, &of(most)),
+        golden_row("inventory, SSE-S3", &row, &of(owned)),
+        golden_row("inventory, least", &row, &of(least)),
+    ]
+}
+
 /// Every permission and every kind of grantee.
 fn acls() -> Vec<(&'static str, Acl)> {
     let id = "a1".repeat(32);
@@ -244,9 +324,23 @@ fn locks() -> Vec<(&'static str, ObjectLock)> {
 
 fn jobs() -> Vec<Golden> {
     let lease = LeaseRecord { holder: HOLDER, token: 7, until_ms: NOW_MS };
+    let run = InventoryRun { started_ms: NOW_MS, seed: HOLDER, done: true };
+    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place };
     let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
     vec![
         golden_row("lease", &lease_row("lifecycle"), &lease),
+        golden_row("inventory run", &inventory_run_row(&BUCKET, "list"), &run),
+        golden_row(
+            "lifecycle progress",
+            &lifecycle_progress_row(&BUCKET),
+            &progress(LifecyclePlace::Versions("k".to_owned())),
+        ),
+        golden_row(
+            "lifecycle progress, uploads",
+            &lifecycle_progress_row(&BUCKET),
+            &progress(LifecyclePlace::Uploads(String::new())),
+        ),
+        golden_row("lifecycle progress, end", &lifecycle_progress_row(&BUCKET), &progress(LifecyclePlace::End)),
         golden_row("queue", &queue_row(Queue::Notifications, Timestamp(NOW_MS), &HOLDER), &entry),
         golden_row("queue of replication", &queue_row(Queue::Replication, Timestamp(NOW_MS), &HOLDER), &entry),
     ]
@@ -358,7 +452,15 @@ fn inline() -> Golden {
 #[test]
 fn golden() {
     let rest = [inline()];
-    let all: Vec<Golden> =
-        buckets().into_iter().chain(versions()).chain(uploads()).chain(garbage()).chain(jobs()).chain(rest).collect();
+    let all: Vec<Golden> = buckets()
+        .into_iter()
+        .chain(lifecycles())
+        .chain(inventories())
+        .chain(versions())
+        .chain(uploads())
+        .chain(garbage())
+        .chain(jobs())
+        .chain(rest)
+        .collect();
     check("objects", &all);
 }

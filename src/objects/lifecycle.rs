@@ -5,6 +5,8 @@
 //! that it was judged by is as it was: the object, the bucket with its rules, and the lease.
 
 mod act;
+#[cfg(test)]
+mod testing;
 mod walk;
 
 use std::time::Duration;
@@ -21,7 +23,8 @@ use crate::rules::lifecycle::{Lifecycle, Object, Subject};
 use crate::rules::{BucketConfiguration as _, ConfigurationKind};
 use crate::sources::Timestamp;
 use act::{Act, Judged};
-use walk::{Place, Walk};
+pub(super) use walk::Place;
+use walk::Walk;
 
 /// How long the lease is held without being renewed.
 const LEASE: Duration = Duration::from_secs(60);

@@ -13,6 +13,7 @@ mod delete;
 mod error;
 #[cfg(test)]
 mod golden;
+mod inventory;
 mod lease;
 mod lifecycle;
 mod list;
@@ -34,6 +35,7 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
+pub use inventory::InventoryRun;
 pub use lease::Lease;
 pub use lifecycle::LifecyclePass;
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};

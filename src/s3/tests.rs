@@ -2,6 +2,8 @@
 
 mod authorization;
 mod denied;
+mod inventory;
+mod lifecycle;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -102,6 +102,8 @@ const EVERYWHERE: [(&str, &str, &str); 40] = [
     ("keep_alive_timeout", "7s", "\"7s\""),
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),
+    ("lifecycle_interval", "7s", "\"7s\""),
+    ("lifecycle_days_ahead", "7", "7"),
     ("root_key_file", "/r", "\"/r\""),
     ("root_credential", "c", "\"c\""),
     ("root_token_module", "/m", "\"/m\""),

@@ -91,6 +91,7 @@ mod tests {
             if_match: Some("abc".to_owned()),
             if_modified_at: Some(Timestamp(1_795_608_000_000)),
             if_size: Some(5),
+            ..DeleteCondition::default()
         };
         assert_eq!(parse(&all), Ok(expected));
         for etag in ["abc", "\"abc\"", " \"abc\" "] {
