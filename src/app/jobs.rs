@@ -8,6 +8,7 @@ use crate::keyring::RotationStep;
 
 /// Time between two looks for unwrapped keys that nobody uses any more.
 const WIPE_INTERVAL: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl App {
     /// Starts the jobs; they end with the gateway. Only a serving gateway has them: a command that looks at a stopped
@@ -15,6 +16,7 @@ impl App {
     pub fn start_jobs(self: &Arc<Self>) {
         tokio::spawn(run(Arc::downgrade(self)));
         tokio::spawn(wipe(Arc::downgrade(self)));
+        tokio::spawn(daily(Arc::downgrade(self)));
     }
 }
 
@@ -28,6 +30,32 @@ async fn wipe(app: Weak<App>) {
         }
         drop(running);
         tokio::time::sleep(WIPE_INTERVAL).await;
+    }
+}
+
+/// What happens to objects with the days: lifecycle rules, inventories. Apart from the passes, which must not wait for a
+/// bucket of many objects.
+async fn daily(app: Weak<App>) {
+    if let Some(days) = app.upgrade().map(|app| app.config.lifecycle_days_ahead).filter(|days| *days > 0) {
+        tracing::warn!(days, "lifecycle_days_ahead is for tests: lifecycle rules delete objects before their time");
+    }
+    while let Some(running) = app.upgrade() {
+        daily_pass(&running).await;
+        let pause = running.config.lifecycle_interval;
+        drop(running);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn daily_pass(app: &App) {
+    let ahead = DAY.saturating_mul(app.config.lifecycle_days_ahead);
+    match app.objects.apply_lifecycles(app.sources.now().plus(ahead)).await {
+        Ok(Some(done)) if done.acted() || done.failed > 0 => tracing::info!(?done, "applied lifecycle rules"),
+        Ok(_) => {}
+        Err(error) => tracing::error!(?error, "lifecycle rules could not be applied; it is tried again"),
+    }
+    if let Err(error) = super::inventory::pass(app, app.sources.now().plus(ahead)).await {
+        tracing::error!(?error, "inventories could not be made; it is tried again");
     }
 }
 

@@ -7,6 +7,7 @@ mod door;
 mod format;
 #[cfg(test)]
 mod golden;
+pub(crate) mod inventory;
 mod jobs;
 mod lock;
 mod open;

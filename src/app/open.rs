@@ -121,6 +121,8 @@ impl Prepared {
         }
         let reopened = started.app.objects.reopen_buckets().await;
         reopened.map_err(|error| StartError(format!("the buckets cannot be read: {error:?}")))?;
+        let ended = started.app.objects.end_leases().await;
+        ended.map_err(|error| StartError(format!("leases of the process before cannot be ended: {error:?}")))?;
         Ok(started)
     }
 }

@@ -61,6 +61,8 @@ pub(super) fn check(
         keep_alive_timeout: span("keep_alive_timeout", settings.keep_alive_timeout)?,
         drain_timeout: span("drain_timeout", settings.drain_timeout)?,
         sweep_interval: span("sweep_interval", settings.sweep_interval)?,
+        lifecycle_interval: span("lifecycle_interval", settings.lifecycle_interval)?,
+        lifecycle_days_ahead: given("lifecycle_days_ahead", settings.lifecycle_days_ahead)?,
         root_key_file: settings.root_key_file.unwrap_or_else(|| data_dir.join("root.key")),
         root_credential_file: credentials.map(|(_, directory)| Path::new(directory).join(&root_credential)),
         root_credential,

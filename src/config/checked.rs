@@ -147,6 +147,10 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Time between two passes of the sweeper.
     pub sweep_interval: Duration,
+    /// Time between two looks for lifecycle rules and inventories that are due.
+    pub lifecycle_interval: Duration,
+    /// Days by which the clock of lifecycle rules and inventories is ahead: for tests.
+    pub lifecycle_days_ahead: u32,
     /// The root key file; default `root.key` inside `data_dir`.
     pub root_key_file: PathBuf,
     /// The credential's file that systemd made for this process: `root_credential` in `CREDENTIALS_DIRECTORY`.

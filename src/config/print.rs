@@ -50,9 +50,11 @@ pub fn render_redacted(config: &Config) -> String {
         ("keep_alive_timeout", config.keep_alive_timeout),
         ("drain_timeout", config.drain_timeout),
         ("sweep_interval", config.sweep_interval),
+        ("lifecycle_interval", config.lifecycle_interval),
     ] {
         put(key, text(&Span(span)));
     }
+    put("lifecycle_days_ahead", Value::Integer(config.lifecycle_days_ahead.into()));
     put("root_key_file", text(&config.root_key_file.display()));
     put("root_credential", text(&config.root_credential));
     for (key, value) in roots(config) {

@@ -209,7 +209,7 @@ impl Objects {
         batch.delete(Table::BucketOwner, owner_row(&bucket.owner, name.as_str()));
         batch.delete(Table::BucketConfig, policy_row(&bucket.id));
         // None can begin while the mark stands. However many there are, the deletion is this one commit.
-        if !bucket.configurations.is_empty() || self.has_uploads(&bucket).await? {
+        if self.is_configured(&bucket).await? || self.has_uploads(&bucket).await? {
             batch.put(garbage_row(self.sources.now(), &bucket.id), &Garbage::Bucket(bucket.id));
         }
         Ok(self.audit.commit(batch, event).await?)
@@ -358,6 +358,14 @@ impl Objects {
         } else {
             Err(ObjectsError::BucketNotEmpty { versions })
         }
+    }
+
+    /// Whether it has rows beside its own: configurations, and what jobs have noted of it.
+    async fn is_configured(&self, bucket: &Bucket) -> Result<bool, ObjectsError> {
+        let range = KeyRange::prefix(&bucket.id);
+        let rows = self.rows.engine().scan(Table::BucketConfig, &range, 2, Direction::Forward).await?;
+        let policy = policy_row(&bucket.id);
+        Ok(rows.iter().any(|(row, _)| row[..] != policy[..]))
     }
 
     async fn has_uploads(&self, bucket: &Bucket) -> Result<bool, ObjectsError> {

@@ -2,6 +2,7 @@
 
 use super::lock::assert_bypass;
 use super::record::{Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
+use super::types::Unchanged;
 use super::versions::{COMMIT_TRIES, CommitOrError, KeyState};
 use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versioning};
 use crate::auth::Grant;
@@ -62,6 +63,10 @@ impl Objects {
             };
             match tried {
                 Ok(deleted) => return Ok(deleted),
+                // What was judged by is not so any more, or may not be: that is judged again, not tried again.
+                Err(CommitOrError::Commit(CommitError::Conflict)) if condition.unchanged != Unchanged::default() => {
+                    return Err(ObjectsError::Contention);
+                }
                 Err(CommitOrError::Commit(CommitError::Conflict)) => bucket = self.same_bucket(&bucket).await?,
                 Err(CommitOrError::Commit(error)) => return Err(error.into()),
                 Err(CommitOrError::Error(error)) => return Err(error),
@@ -79,7 +84,7 @@ impl Objects {
         let state = self.key_state(bucket, key).await?;
         check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
         if bucket.versioning != Versioning::Never {
-            let version = self.commit_marker(bucket, key, &state).await?;
+            let version = self.commit_marker(bucket, key, &state, &condition.unchanged).await?;
             return Ok(Deleted { version, delete_marker: true });
         }
         let Some(current) = &state.current else { return Ok(Deleted::default()) };
@@ -87,6 +92,7 @@ impl Objects {
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);
+        condition.unchanged.guard(&mut batch);
         batch.delete(Table::Object, object_row(&bucket.id, key));
         if let Some(body) = &current.value.0.body {
             self.release(&mut batch, &body.content).await?;
@@ -113,6 +119,7 @@ impl Objects {
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);
+        condition.unchanged.guard(&mut batch);
         let record = self.as_committed(&mut batch, (bucket, key), &state, record).await?;
         self.check_deletable(&record, bypass).await?;
         self.remove(&mut batch, bucket, key, &state, &record).await?;
@@ -283,7 +290,7 @@ impl Objects {
 }
 
 fn check_delete_condition(condition: &DeleteCondition, record: Option<&ObjectRecord>) -> Result<(), ObjectsError> {
-    if *condition == DeleteCondition::default() {
+    if condition.if_match.is_none() && condition.if_modified_at.is_none() && condition.if_size.is_none() {
         return Ok(());
     }
     let Some((record, body)) = record.and_then(|r| Some((r, r.body.as_ref()?))) else {

@@ -1,8 +1,11 @@
 //! The golden bytes of what the index keeps of buckets and objects.
 
+mod configurations;
+
 use super::acl::{ObjectAccess, ObjectOwner};
-use super::configuration::{Configurations, Configured, configuration_row, named_row};
+use super::inventory::{InventoryRun, inventory_run_row};
 use super::lease::{LeaseRecord, lease_row};
+use super::lifecycle::{LifecycleProgress, Place as LifecyclePlace, lifecycle_progress_row};
 use super::queue::{Queue, QueueRecord, queue_row};
 use super::record::*;
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
@@ -11,19 +14,7 @@ use crate::golden::{Golden, check};
 use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
-use crate::rules::abac::Abac;
-use crate::rules::accelerate::Accelerate;
-use crate::rules::analytics::{Analytics, AnalyticsExport};
-use crate::rules::cors::{Cors, CorsMethod, CorsRule};
-use crate::rules::filter::ObjectFilter;
-use crate::rules::intelligent_tiering::{ArchiveTier, IntelligentTiering, TIER_MAX_DAYS, Tiering};
-use crate::rules::lock::{
-    DefaultRetention, LockConfiguration, ObjectLock, Period, RETENTION_MAX_DAYS, Retention, RetentionMode,
-};
-use crate::rules::metrics::Metrics;
-use crate::rules::tagging::BucketTags;
-use crate::rules::website::{Protocol, RedirectAll, Replace, RoutingRule, Website};
-use crate::rules::{BucketConfiguration, ConfigurationKind};
+use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
 use crate::sources::Timestamp;
 use crate::sse::{BucketDefault, Envelope, Mode};
 
@@ -198,112 +189,10 @@ fn buckets() -> Vec<Golden> {
     let pays =
         BucketRecord { requester_pays: Some(true), ..bucket(Versioning::Never, BucketDefault::default(), enforced) };
     goldens.push(row("bucket of requester pays", &pays));
-    goldens.extend(configured(&bucket(Versioning::Never, BucketDefault::default(), enforced)));
+    goldens.extend(configurations::configured(&bucket(Versioning::Never, BucketDefault::default(), enforced)));
     let policy = PolicyRecord { id: HOLDER, document: "{}".to_owned() };
     goldens.push(golden_row("policy of a bucket", &policy_row(&BUCKET), &policy));
     goldens
-}
-
-/// What a bucket is configured to do.
-fn configured(plain: &BucketRecord) -> Vec<Golden> {
-    let mut configurations = Configurations::default();
-    configurations.set(ConfigurationKind::Tagging, Some(HOLDER));
-    let configured = BucketRecord { configurations: Some(configurations), ..plain.clone() };
-    let name = BucketName::parse("bucket").expect("a name");
-    let at = |kind| configuration_row(&BUCKET, kind);
-    let tags = BucketTags(vec![("k".to_owned(), "v".to_owned())]);
-    let mut goldens = vec![
-        golden_row("bucket with configurations", &bucket_row(&name), &configured),
-        golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
-        golden_row("CORS rules", &at(ConfigurationKind::Cors), &Configured { id: HOLDER, value: cors() }),
-        golden_row("website", &at(ConfigurationKind::Website), &Configured { id: HOLDER, value: website() }),
-        golden_row(
-            "website elsewhere",
-            &at(ConfigurationKind::Website),
-            &Configured { id: HOLDER, value: elsewhere() },
-        ),
-    ];
-    for (what, enabled) in [("on", true), ("suspended", false)] {
-        let value = Configured { id: HOLDER, value: Accelerate { enabled } };
-        goldens.push(golden_row(&format!("acceleration {what}"), &at(ConfigurationKind::Accelerate), &value));
-    }
-    let abac = Configured { id: HOLDER, value: Abac {} };
-    goldens.push(golden_row("tags that decide", &at(ConfigurationKind::Abac), &abac));
-    for (what, default) in default_retentions() {
-        let value = Configured { id: HOLDER, value: LockConfiguration { default } };
-        goldens.push(golden_row(&format!("object lock, {what}"), &at(ConfigurationKind::ObjectLock), &value));
-    }
-    goldens.extend(named());
-    goldens
-}
-
-fn default_retentions() -> Vec<(&'static str, Option<DefaultRetention>)> {
-    let of = |mode, period| Some(DefaultRetention { mode, period });
-    vec![
-        ("no default", None),
-        ("days", of(RetentionMode::Governance, Period::Days(RETENTION_MAX_DAYS))),
-        ("years", of(RetentionMode::Compliance, Period::Years(1))),
-    ]
-}
-
-/// Configurations that a bucket has by id.
-fn named() -> Vec<Golden> {
-    fn at<T: BucketConfiguration + std::fmt::Debug>(name: &str, value: T) -> Golden {
-        golden_row(name, &named_row(&BUCKET, T::KIND, "id"), &Configured { id: HOLDER, value })
-    }
-    let tag = |name: &str| (name.to_owned(), "v".to_owned());
-    let prefix = Some(ObjectFilter { prefix: text("p/"), ..ObjectFilter::default() });
-    let access_point = text("arn:aws:s3:us-east-1:111122223333:accesspoint/a");
-    let all = Some(ObjectFilter { prefix: text(""), tags: vec![tag("a"), tag("b")], access_point, and: true });
-    let export =
-        AnalyticsExport { bucket: "arn:aws:s3:::b".to_owned(), account: text("111122223333"), prefix: text("p") };
-    let least = AnalyticsExport { account: None, prefix: None, ..export.clone() };
-    let tierings = [ArchiveTier::Archive, ArchiveTier::DeepArchive].map(|tier| Tiering { tier, days: TIER_MAX_DAYS });
-    vec![
-        at("analytics, least", Analytics { filter: None, export: None }),
-        at("analytics", Analytics { filter: prefix.clone(), export: Some(export) }),
-        at("analytics, least export", Analytics { filter: None, export: Some(least) }),
-        at("metrics", Metrics { filter: None }),
-        at("metrics with a filter", Metrics { filter: all }),
-        at("tiering", IntelligentTiering { filter: prefix, enabled: true, tierings: tierings.to_vec() }),
-        at("tiering, disabled", IntelligentTiering { filter: None, enabled: false, tierings: tierings[..1].to_vec() }),
-    ]
-}
-
-fn cors() -> Cors {
-    let text = |text: &str| vec![text.to_owned()];
-    let full = CorsRule {
-        id: Some("id".to_owned()),
-        origins: text("https://*"),
-        methods: CorsMethod::ALL.to_vec(),
-        headers: text("*"),
-        expose: text("ETag"),
-        max_age_seconds: Some(3000),
-    };
-    let (headers, expose) = (Vec::new(), Vec::new());
-    let bare = CorsRule { id: None, headers, expose, max_age_seconds: None, ..full.clone() };
-    Cors(vec![full, bare])
-}
-
-fn website() -> Website {
-    let rule = |replace| RoutingRule {
-        prefix: Some("a/".to_owned()),
-        error: Some(404),
-        host: Some("h".to_owned()),
-        status: Some(302),
-        protocol: Some(Protocol::Http),
-        replace,
-    };
-    let bare = RoutingRule { prefix: None, error: None, host: None, status: None, protocol: None, replace: None };
-    let key = Replace::Key("k".to_owned());
-    let prefix = Replace::Prefix("p".to_owned());
-    let (index, error) = (Some("index.html".to_owned()), Some("error.html".to_owned()));
-    Website { index, error, redirect_all: None, rules: vec![rule(Some(key)), rule(Some(prefix)), bare] }
-}
-
-fn elsewhere() -> Website {
-    let redirect_all = Some(RedirectAll { host: "h".to_owned(), protocol: Some(Protocol::Https) });
-    Website { index: None, error: None, redirect_all, rules: Vec::new() }
 }
 
 /// Every permission and every kind of grantee.
@@ -342,9 +231,23 @@ fn locks() -> Vec<(&'static str, ObjectLock)> {
 
 fn jobs() -> Vec<Golden> {
     let lease = LeaseRecord { holder: HOLDER, token: 7, until_ms: NOW_MS };
+    let run = InventoryRun { started_ms: NOW_MS, seed: HOLDER, done: true };
+    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place };
     let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
     vec![
         golden_row("lease", &lease_row("lifecycle"), &lease),
+        golden_row("inventory run", &inventory_run_row(&BUCKET, "list"), &run),
+        golden_row(
+            "lifecycle progress",
+            &lifecycle_progress_row(&BUCKET),
+            &progress(LifecyclePlace::Versions("k".to_owned())),
+        ),
+        golden_row(
+            "lifecycle progress, uploads",
+            &lifecycle_progress_row(&BUCKET),
+            &progress(LifecyclePlace::Uploads(String::new())),
+        ),
+        golden_row("lifecycle progress, end", &lifecycle_progress_row(&BUCKET), &progress(LifecyclePlace::End)),
         golden_row("queue", &queue_row(Queue::Notifications, Timestamp(NOW_MS), &HOLDER), &entry),
         golden_row("queue of replication", &queue_row(Queue::Replication, Timestamp(NOW_MS), &HOLDER), &entry),
     ]

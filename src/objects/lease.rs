@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 
 use super::record::Id;
 use super::{Objects, ObjectsError};
-use crate::index::{CommitError, Record, RowBatch, Stamp, Table, Tuple};
+use crate::index::{CommitError, Direction, KeyRange, Record, RowBatch, Stamp, Table, Tuple};
 use crate::sources::Timestamp;
 
 /// Who does a job.
@@ -47,6 +47,11 @@ impl Lease {
     /// The batch is refused unless this lease is still held as it was taken or last renewed.
     pub fn guard(&self, batch: &mut RowBatch<'_>) {
         batch.expect_unchanged(Table::Lease, lease_row(self.job), &self.stamp);
+    }
+
+    /// The row that must be as it is, for conditions that are handed over.
+    pub(super) fn held(&self) -> (Table, Vec<u8>, Stamp) {
+        (Table::Lease, lease_row(self.job), self.stamp.clone())
     }
 
     /// Until when it is held.
@@ -96,6 +101,21 @@ impl Objects {
             Err(CommitError::Conflict) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Ends all leases: for a process that knows that it is alone, as one that has locked its data directory. What the
+    /// process before it held when it was stopped is not waited for.
+    pub async fn end_leases(&self) -> Result<(), ObjectsError> {
+        let everything = KeyRange { start: Vec::new(), end: None };
+        let held = self.rows.list::<LeaseRecord>(&everything, usize::MAX, Direction::Forward).await?;
+        if held.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.rows.batch();
+        for (row, stored) in held {
+            batch.put(row.to_vec(), &LeaseRecord { until_ms: 0, ..stored.value });
+        }
+        Ok(self.rows.commit(batch).await?)
     }
 
     /// Gives a lease up, so that another process need not wait for its end. One that was lost is not there to give up.

@@ -13,7 +13,9 @@ mod delete;
 mod error;
 #[cfg(test)]
 mod golden;
+mod inventory;
 mod lease;
+mod lifecycle;
 mod list;
 mod lock;
 mod multipart;
@@ -34,7 +36,9 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
+pub use inventory::InventoryRun;
 pub use lease::Lease;
+pub use lifecycle::LifecyclePass;
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
@@ -45,7 +49,7 @@ pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
     Attributes, BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
-    ObjectOwnership, PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
+    ObjectOwnership, PartSpan, PolicyReference, Unchanged, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
 

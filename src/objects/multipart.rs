@@ -13,7 +13,7 @@ use super::{
 };
 use crate::auth::{Grant, Payload};
 use crate::crypto::{Checksum, ChecksumAlgorithm, ObjectKeys};
-use crate::index::{CommitError, Direction, KeyRange, Stamp, Stored, Table};
+use crate::index::{CommitError, Direction, KeyRange, RowBatch, Stamp, Stored, Table};
 use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::sources::Timestamp;
 use crate::sse::{CustomerKey, Envelope, Mode, ObjectRef, SealPlan};
@@ -290,12 +290,17 @@ impl Objects {
         let id = id.ok_or_else(malformed)?;
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Upload, row.clone(), &stored.stamp);
-        batch.delete(Table::Upload, row);
-        batch.put(garbage_row(self.sources.now(), &id), &Garbage::Upload(id));
+        self.drop_upload(&mut batch, row, &id);
         match self.rows.commit(batch).await {
             Err(CommitError::Conflict) => Err(ObjectsError::Contention),
             other => Ok(other?),
         }
+    }
+
+    /// An upload's row goes; its parts become garbage.
+    pub(super) fn drop_upload(&self, batch: &mut RowBatch<'_>, row: Vec<u8>, id: &Id) {
+        batch.delete(Table::Upload, row);
+        batch.put(garbage_row(self.sources.now(), id), &Garbage::Upload(*id));
     }
 
     /// Lists parts. `grant`: `s3:ListMultipartUploadParts`.

@@ -6,7 +6,7 @@ use super::acl::{ObjectAccess, ObjectOwner};
 use super::configuration::Configurations;
 use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
-use crate::index::Stamp;
+use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{AccountId, BucketName, ObjectKey, Region};
 use crate::policy::{Acl, PublicAccessBlock};
 use crate::rules::lock::ObjectLock;
@@ -304,4 +304,19 @@ pub struct DeleteCondition {
     pub if_modified_at: Option<Timestamp>,
     /// `x-amz-if-match-size`.
     pub if_size: Option<u64>,
+    /// What a job has judged by: the delete is done while it is so, or not at all.
+    pub unchanged: Unchanged,
+}
+
+/// Rows that have to be as they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unchanged(pub(super) Vec<(Table, Vec<u8>, Stamp)>);
+
+impl Unchanged {
+    /// The batch is refused unless they are.
+    pub(super) fn guard(&self, batch: &mut RowBatch<'_>) {
+        for (table, row, stamp) in &self.0 {
+            batch.expect_unchanged(*table, row.clone(), stamp);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
+use super::types::Unchanged;
 use super::{Attributes, BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
 use crate::index::{CommitError, Direction, IndexError, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
@@ -120,6 +121,7 @@ impl Objects {
         bucket: &Bucket,
         key: &ObjectKey,
         state: &KeyState,
+        unchanged: &Unchanged,
     ) -> Result<Option<VersionId>, CommitOrError> {
         let record = ObjectRecord {
             position: self.next_position(state),
@@ -133,6 +135,7 @@ impl Objects {
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, state);
+        unchanged.guard(&mut batch);
         let replaced = self.make_room(&mut batch, bucket, key, state, &record).await?;
         for old in replaced.iter().filter_map(|r| r.body.as_ref()) {
             self.release(&mut batch, &old.content).await?;

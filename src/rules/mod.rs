@@ -9,6 +9,8 @@ pub mod analytics;
 pub mod cors;
 pub mod filter;
 pub mod intelligent_tiering;
+pub mod inventory;
+pub mod lifecycle;
 pub mod lock;
 pub mod metrics;
 pub mod tagging;

@@ -20,8 +20,11 @@ mod fields;
 mod form;
 #[cfg(test)]
 mod golden;
+mod inventory_xml;
 mod keep_alive;
 mod known;
+mod lifecycle_headers;
+mod lifecycle_xml;
 mod listing;
 mod lock_xml;
 mod map;

@@ -11,6 +11,7 @@ use super::conditions::{self, ReadConditions};
 use super::cx::Cx;
 use super::error::Error;
 use super::fields::filled;
+use super::lifecycle_headers;
 use super::object_answer::Answer;
 use super::object_headers;
 use super::object_lock;
@@ -180,7 +181,7 @@ impl Found {
     }
 
     /// The headers of the answer.
-    pub(crate) fn describe(&self, cx: &Cx, input: &ReadInput<'_>) -> Answer {
+    pub(crate) async fn describe(&self, cx: &Cx, input: &ReadInput<'_>) -> Answer {
         let Self { info, selection } = self;
         let mut answer = Answer::new();
         answer.set("accept-ranges", "bytes");
@@ -201,6 +202,10 @@ impl Found {
         }
         if input.checksums {
             write_checksum(&mut answer, &selection.kind, info.checksum.as_ref());
+        }
+        // A version that was named may not be current, and then no rule for current ones is about it.
+        if input.version.is_none() {
+            lifecycle_headers::write_expiration(cx, &mut answer, info).await;
         }
         object_lock::show(cx, info, &mut answer);
         answer

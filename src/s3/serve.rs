@@ -131,6 +131,7 @@ impl Asked {
             | Code::InvalidBucketName
             | Code::NoSuchBucketPolicy
             | Code::NoSuchTagSet
+            | Code::NoSuchLifecycleConfiguration
             | Code::NoSuchCORSConfiguration
             | Code::NoSuchWebsiteConfiguration
             | Code::NoSuchPublicAccessBlockConfiguration

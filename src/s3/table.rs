@@ -23,6 +23,9 @@ const OPTIONS: &str = "OPTIONS";
 const BODY_SMALL: usize = 64 * 1024;
 /// Longest body of CreateBucket in bytes.
 const BODY_CREATE_BUCKET: usize = 64 * 1024;
+/// Longest body of configurations that are many rules, in bytes: 1,000 rules of a lifecycle with an id and a prefix of
+/// the longest, escaped.
+const BODY_RULES: usize = 4 << 20;
 /// Longest body of DeleteObjects in bytes: 1,000 keys of 1,024 bytes, each escaped up to six-fold.
 const BODY_DELETE_OBJECTS: usize = 8 << 20;
 /// Longest body of CompleteMultipartUpload in bytes: 10,000 parts with ETag and checksums.
@@ -279,8 +282,8 @@ pub(crate) static TABLE: &[Row] = &[
     served("DeleteBucketAnalyticsConfiguration", DELETE, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::None, change!(delete_bucket_analytics_configuration)),
     served("DeleteBucketCors", DELETE, Bucket, on(&["cors"]), act("s3:PutBucketCORS"), Body::None, change!(delete_bucket_cors)),
     served("DeleteBucketIntelligentTieringConfiguration", DELETE, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::None, change!(delete_bucket_intelligent_tiering_configuration)),
-    refused("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
-    refused("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    served("DeleteBucketInventoryConfiguration", DELETE, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration"), Body::None, change!(delete_bucket_inventory_configuration)),
+    served("DeleteBucketLifecycle", DELETE, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration"), Body::None, change!(delete_bucket_lifecycle)),
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     served("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::None, change!(delete_bucket_metrics_configuration)),
@@ -292,8 +295,8 @@ pub(crate) static TABLE: &[Row] = &[
     served("GetBucketAnalyticsConfiguration", GET, Bucket, on(&["analytics", "id"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(get_bucket_analytics_configuration)),
     served("GetBucketCors", GET, Bucket, on(&["cors"]), act("s3:GetBucketCORS"), Body::None, run!(get_bucket_cors)),
     served("GetBucketIntelligentTieringConfiguration", GET, Bucket, on(&["intelligent-tiering", "id"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(get_bucket_intelligent_tiering_configuration)),
-    refused("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration")),
-    refused("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration")),
+    served("GetBucketInventoryConfiguration", GET, Bucket, on(&["inventory", "id"]), act("s3:GetInventoryConfiguration"), Body::None, run!(get_bucket_inventory_configuration)),
+    served("GetBucketLifecycleConfiguration", GET, Bucket, on(&["lifecycle"]), act("s3:GetLifecycleConfiguration"), Body::None, run!(get_bucket_lifecycle_configuration)),
     refused("GetBucketLogging", GET, Bucket, on(&["logging"]), act("s3:GetBucketLogging")),
     refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
@@ -305,15 +308,15 @@ pub(crate) static TABLE: &[Row] = &[
     served("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration"), Body::None, run!(get_object_lock_configuration)),
     served("ListBucketAnalyticsConfigurations", GET, Bucket, on(&["analytics"]), act("s3:GetAnalyticsConfiguration"), Body::None, run!(list_bucket_analytics_configurations)),
     served("ListBucketIntelligentTieringConfigurations", GET, Bucket, on(&["intelligent-tiering"]), act("s3:GetIntelligentTieringConfiguration"), Body::None, run!(list_bucket_intelligent_tiering_configurations)),
-    refused("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration")),
+    served("ListBucketInventoryConfigurations", GET, Bucket, on(&["inventory"]), act("s3:GetInventoryConfiguration"), Body::None, run!(list_bucket_inventory_configurations)),
     served("ListBucketMetricsConfigurations", GET, Bucket, on(&["metrics"]), act("s3:GetMetricsConfiguration"), Body::None, run!(list_bucket_metrics_configurations)),
     served("PutBucketAbac", PUT, Bucket, on(&["abac"]), act("s3:PutBucketAbac"), Body::Small(BODY_SMALL), change!(put_bucket_abac)),
     served("PutBucketAccelerateConfiguration", PUT, Bucket, on(&["accelerate"]), act("s3:PutAccelerateConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_accelerate_configuration)),
     served("PutBucketAnalyticsConfiguration", PUT, Bucket, on(&["analytics", "id"]), act("s3:PutAnalyticsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_analytics_configuration)),
     served("PutBucketCors", PUT, Bucket, on(&["cors"]), act("s3:PutBucketCORS"), Body::Checked(BODY_SMALL), change!(put_bucket_cors)),
     served("PutBucketIntelligentTieringConfiguration", PUT, Bucket, on(&["intelligent-tiering", "id"]), act("s3:PutIntelligentTieringConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_intelligent_tiering_configuration)),
-    refused("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration")),
-    refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
+    served("PutBucketInventoryConfiguration", PUT, Bucket, on(&["inventory", "id"]), act("s3:PutInventoryConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_inventory_configuration)),
+    served("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration"), Body::Checked(BODY_RULES), change!(put_bucket_lifecycle_configuration)),
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
     served("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_metrics_configuration)),
     refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),

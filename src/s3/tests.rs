@@ -3,6 +3,8 @@
 mod authorization;
 mod denied;
 mod documents;
+mod inventory;
+mod lifecycle;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -448,11 +448,11 @@ fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseEr
     if access.facts().confidential { Ok(()) } else { Err(SseError::NotConfidential(what)) }
 }
 
-/// SSE-KMS wants TLS and Signature Version 4. The program's own jobs sign nothing.
+/// SSE-KMS wants TLS and Signature Version 4. The program's own jobs, and S3 itself, sign nothing.
 fn require_kms_transport(access: &Access) -> Result<(), SseError> {
     require_confidential(access, "AWS KMS managed keys")?;
     match access.facts().signature {
-        _ if matches!(access.caller().kind(), CallerKind::System { .. }) => Ok(()),
+        _ if matches!(access.caller().kind(), CallerKind::System { .. } | CallerKind::Service { .. }) => Ok(()),
         kind if kind.is_v4() => Ok(()),
         _ => Err(SseError::NeedsSignatureV4),
     }

@@ -106,6 +106,12 @@ def test_the_three_roles_are_set_up_as_printed(machine):
         assert f" {event} " in recorded, event
 
 
+def test_the_commands_for_lifecycles_work_as_printed(machine):
+    printed, _ = run_page(machine, "lifecycle.md")
+    assert 'rule-id=\\"logs\\"' in printed and '"old%20versions"' in printed
+    assert '"markers"' in printed and '"all"' in printed
+
+
 def sealed(kms, key_id, text):
     return kms.encrypt(KeyId=key_id, Plaintext=text)["CiphertextBlob"]
 

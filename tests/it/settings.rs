@@ -81,7 +81,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 42] = [
+const EVERYWHERE: [(&str, &str, &str); 44] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -104,6 +104,8 @@ const EVERYWHERE: [(&str, &str, &str); 42] = [
     ("keep_alive_timeout", "7s", "\"7s\""),
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),
+    ("lifecycle_interval", "7s", "\"7s\""),
+    ("lifecycle_days_ahead", "7", "7"),
     ("root_key_file", "/r", "\"/r\""),
     ("root_credential", "c", "\"c\""),
     ("root_token_module", "/m", "\"/m\""),

@@ -11,7 +11,7 @@ use crate::s3::error::Error;
 use crate::s3::fields::number;
 use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
-use crate::s3::{checksum_headers, sse_headers, uploads};
+use crate::s3::{checksum_headers, lifecycle_headers, sse_headers, uploads};
 use crate::sse::{CustomerKey, Envelope, Mode, SseError};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
@@ -28,6 +28,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let mut answer = Answer::new();
     answer.set_made_version(info.version);
     sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));
+    lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
     Ok(answer.xml(document(&info, &location(&cx))))
 }
 

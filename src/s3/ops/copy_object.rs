@@ -10,7 +10,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::filled;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers};
+use crate::s3::{acls, checksum_headers, lifecycle_headers, object_headers, object_lock, sse_headers};
 use crate::sse::{Mode, Requested};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, iso8601_ms};
@@ -131,6 +131,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     }
     answer.set_made_version(info.version);
     sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
+    lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
     Ok(answer.xml(document(&info)))
 }
 

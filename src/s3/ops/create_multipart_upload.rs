@@ -7,7 +7,7 @@ use crate::objects::{Attributes, ChecksumKind, NewUpload, ObjectMeta, Upload};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers};
+use crate::s3::{acls, checksum_headers, lifecycle_headers, object_headers, object_lock, sse_headers};
 use crate::sse::Requested;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
@@ -47,6 +47,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let mut answer = Answer::new();
     checksum_headers::write_declared(&mut answer, upload.checksum);
     sse_headers::write_chosen(&mut answer, &upload.envelope, customer_md5.as_deref());
+    lifecycle_headers::write_abortion(&cx, &mut answer, &upload).await;
     Ok(answer.xml(document(&upload)))
 }
 

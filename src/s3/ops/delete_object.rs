@@ -39,7 +39,7 @@ fn parse_condition(headers: &HeaderMap, version: Option<VersionId>) -> Result<De
     }
     let if_modified_at = value_of(headers, "x-amz-if-match-last-modified-time", parse_time)?;
     let if_size = value_of(headers, "x-amz-if-match-size", |text| text.parse().ok())?;
-    Ok(DeleteCondition { if_match, if_modified_at, if_size })
+    Ok(DeleteCondition { if_match, if_modified_at, if_size, ..DeleteCondition::default() })
 }
 
 fn value_of<T>(headers: &HeaderMap, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
@@ -89,6 +89,7 @@ mod tests {
             if_match: Some("abc".to_owned()),
             if_modified_at: Some(Timestamp(1_795_608_000_000)),
             if_size: Some(5),
+            ..DeleteCondition::default()
         };
         assert_eq!(parse(&all), Ok(expected));
         for etag in ["abc", "\"abc\"", " \"abc\" "] {

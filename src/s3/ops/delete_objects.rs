@@ -96,6 +96,7 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
             if_match: text("ETag")?.map(|etag| unquoted(etag).to_owned()),
             if_modified_at,
             if_size,
+            ..DeleteCondition::default()
         },
     })
 }

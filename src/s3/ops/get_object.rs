@@ -15,7 +15,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let input = ReadInput::parse(&cx.head.headers, &cx.query, cx.access.facts())?;
     let found = Found::locate(&cx, &input).await?;
     let keys = found.open(&cx, &input).await?;
-    let answer = found.describe(&cx, &input);
+    let answer = found.describe(&cx, &input).await;
     let selection = &found.selection;
     let bytes = cx.app.objects.read(cx.grant(), &found.info, selection.range, keys).await?;
     Ok(answer.stream(selection.status(), selection.plain_len(), chunks(bytes, cx.request_id.clone())))

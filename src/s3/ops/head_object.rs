@@ -13,6 +13,6 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     if input.wants_checksum() && matches!(found.info.envelope.mode, Mode::SseKms | Mode::DsseKms) {
         drop(found.open(&cx, &input).await?);
     }
-    let answer = found.describe(&cx, &input);
+    let answer = found.describe(&cx, &input).await;
     Ok(answer.head(found.selection.status(), found.selection.plain_len()))
 }

@@ -4,6 +4,7 @@ use crate::objects::{ListParts, PartInfo, PartsPage, Upload, UploadId};
 use crate::s3::checksum_headers::write_part_xml;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
+use crate::s3::lifecycle_headers;
 use crate::s3::listing::{page_size, page_writer, write_checksum_type, write_storage_class, write_time};
 use crate::s3::object_answer::Answer;
 use crate::s3::query::Query;
@@ -36,7 +37,9 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         0 => PartsPage::default(),
         _ => cx.app.objects.list_parts(cx.grant(), &upload, query).await?,
     };
-    Ok(Answer::new().xml(render(&input, People::of(&cx, &upload), &upload, &page)))
+    let mut answer = Answer::new();
+    lifecycle_headers::write_abortion(&cx, &mut answer, &upload).await;
+    Ok(answer.xml(render(&input, People::of(&cx, &upload), &upload, &page)))
 }
 
 fn render(input: &Input, people: People<'_>, upload: &Upload, page: &PartsPage) -> Writer {

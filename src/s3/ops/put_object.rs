@@ -8,7 +8,7 @@ use crate::s3::conditions;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::Answer;
-use crate::s3::{acls, checksum_headers, object_headers, object_lock, sse_headers, uploads};
+use crate::s3::{acls, checksum_headers, lifecycle_headers, object_headers, object_lock, sse_headers, uploads};
 use crate::sse::Requested;
 use crate::wire::Response;
 
@@ -60,7 +60,8 @@ pub(crate) async fn store(cx: &mut Cx) -> Result<(ObjectInfo, Answer), Error> {
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let put = PutObject { bucket, key, meta, plan, condition, attributes };
     let info = objects.put(cx.grant(), put, payload).await?;
-    let answer = answer(&info, customer_md5.as_deref());
+    let mut answer = answer(&info, customer_md5.as_deref());
+    lifecycle_headers::write_expiration(cx, &mut answer, &info).await;
     Ok((info, answer))
 }
 

@@ -33,6 +33,7 @@ fn conditions() {
         if_match: Some("abc".to_owned()),
         if_modified_at: Some(Timestamp(1_795_608_000_000)),
         if_size: Some(5),
+        ..DeleteCondition::default()
     };
     let etag = "<ETag>&quot;abc&quot;</ETag><Size>5</Size>";
     let rfc822 = "<LastModifiedTime>Wed, 25 Nov 2026 12:00:00 GMT</LastModifiedTime>";

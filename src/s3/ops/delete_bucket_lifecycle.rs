@@ -1,0 +1,16 @@
+//! DeleteBucketLifecycle.
+
+use http::StatusCode;
+
+use crate::audit::{Event, Recorded};
+use crate::rules::lifecycle::Lifecycle;
+use crate::s3::cx::Cx;
+use crate::s3::error::Error;
+use crate::s3::object_answer::Answer;
+use crate::wire::Response;
+
+pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Error> {
+    let (grant, name) = (cx.grant(), &cx.bucket().name);
+    let recorded = cx.app.objects.set_configuration::<Lifecycle>(grant, name, None, |_| Ok(()), &event).await?;
+    Ok((Answer::new().empty(StatusCode::NO_CONTENT), recorded))
+}
