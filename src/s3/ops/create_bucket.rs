@@ -14,7 +14,8 @@ use crate::s3::error::Error;
 use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
 use crate::s3::trail;
-use crate::wire::{Response, xml};
+use crate::wire::Response;
+use crate::wire::xml::{self, Element};
 
 /// The Region whose name no `LocationConstraint` says, and in which making one's own bucket again is no error.
 pub(super) const US_EAST_1: &str = "us-east-1";
@@ -131,8 +132,8 @@ pub(crate) fn parse_constraint(body: &[u8]) -> Result<Option<String>, Error> {
     if root.at_most_one("Tags")?.is_some_and(|tags| !tags.children.is_empty()) {
         return Err(Error::not_implemented("Tags of buckets are not implemented by this server."));
     }
-    let constraint = root.at_most_one("LocationConstraint")?.map(|c| c.text.trim().to_owned());
-    Ok(constraint.filter(|text| !text.is_empty()))
+    let constraint = root.at_most_one("LocationConstraint")?.map(Element::leaf).transpose()?;
+    Ok(constraint.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
 /// Where the bucket goes. The endpoint of us-east-1 makes buckets in every Region but names its own by naming none;
