@@ -1,6 +1,7 @@
 """The kinds of the faults in test_cases.py, covered whole: every write path, size, range and answer in every mode.
 `cases.toml` tells which test holds which case."""
 
+import functools
 import json
 
 import pytest
@@ -93,12 +94,17 @@ class TestSizes:
 
 @pytest.fixture(scope="module")
 def stored(s3, module_bucket, key):
-    """In every mode an object in one piece and one in three parts."""
-    whole, parts = blob(200_000), [blob(5 * MIB, 1), blob(5 * MIB + 11, 2), blob(70_000, 3)]
-    for mode in MODES:
+    """Makes an object in one piece and one in three parts, of a mode."""
+
+    @functools.cache
+    def make(mode_name):
+        (mode,) = [mode for mode in MODES if mode.name == mode_name]
+        whole, parts = blob(200_000), [blob(5 * MIB, 1), blob(5 * MIB + 11, 2), blob(70_000, 3)]
         s3.put_object(Bucket=module_bucket, Key=f"ranges/{mode.name}/whole", Body=whole, **mode.writing(key))
         upload(s3, module_bucket, f"ranges/{mode.name}/parts", parts, mode.writing(key), mode.read)
-    return {"whole": whole, "parts": b"".join(parts)}
+        return {"whole": whole, "parts": b"".join(parts)}
+
+    return make
 
 
 class TestRanges:
@@ -106,7 +112,8 @@ class TestRanges:
     @pytest.mark.parametrize("mode", by_name(MODES))
     def test_cloud37_242_ranges_at_every_kind_of_place(self, s3, module_bucket, stored, mode, kind):
         """Right bytes, length and Content-Range: at borders of segments and parts, open-ended, suffixes, past the end."""
-        data, size = stored[kind], len(stored[kind])
+        data = stored(mode.name)[kind]
+        size = len(data)
         edges = [0, 1, 65535, 65536, 65537, 111_274, 131_072, size - 65536, size - 2, size - 1]
         edges += [5 * MIB - 1, 5 * MIB, 10 * MIB + 11] if kind == "parts" else []
         here = dict(Bucket=module_bucket, Key=f"ranges/{mode.name}/{kind}") | mode.read
@@ -124,14 +131,14 @@ class TestRanges:
 
     @pytest.mark.parametrize("mode", by_name(MODES))
     def test_silo_119_part_numbers_tell_plaintext_lengths(self, s3, module_bucket, stored, mode):
-        here = dict(Bucket=module_bucket, Key=f"ranges/{mode.name}/parts") | mode.read
+        here, data = dict(Bucket=module_bucket, Key=f"ranges/{mode.name}/parts") | mode.read, stored(mode.name)["parts"]
         at = 0
         for number, size in enumerate((5 * MIB, 5 * MIB + 11, 70_000), 1):
             got, head = s3.get_object(PartNumber=number, **here), s3.head_object(PartNumber=number, **here)
             assert got["ContentLength"] == head["ContentLength"] == size
             assert got["PartsCount"] == head["PartsCount"] == 3
-            assert got["ContentRange"] == f"bytes {at}-{at + size - 1}/{len(stored['parts'])}"
-            assert got["Body"].read() == stored["parts"][at : at + size]
+            assert got["ContentRange"] == f"bytes {at}-{at + size - 1}/{len(data)}"
+            assert got["Body"].read() == data[at : at + size]
             at += size
         assert refusal(s3.get_object, PartNumber=4, **here).status == 416
 

@@ -2,6 +2,7 @@
 customer's key and what does not, URLs in every mode, policies that demand headers."""
 
 import base64
+import functools
 import json
 
 import pytest
@@ -43,15 +44,25 @@ def tags_of(s3, bucket, key):
     return {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]}
 
 
+LARGE = [blob(5 * MIB, 1), blob(5 * MIB + 1, 2), blob(MIB + 3, 3)]
+
+
 @pytest.fixture(scope="module")
 def sources(s3, module_bucket, key):
-    """In every mode an object with metadata and tags, and one in parts whose borders no range below meets."""
-    parts = [blob(5 * MIB, 1), blob(5 * MIB + 1, 2), blob(MIB + 3, 3)]
-    for mode in PAIRED:
-        said = {"Metadata": {"from": mode.name}, "ContentType": "text/plain", "Tagging": "team=red"}
-        s3.put_object(Bucket=module_bucket, Key=f"small/{mode.name}", Body=blob(70_000), **said, **mode.writing(key))
-        upload(s3, module_bucket, f"large/{mode.name}", parts, create=mode.writing(key), each=mode.read)
-    return b"".join(parts)
+    """Makes an object with metadata and tags, or one in parts whose borders no range below meets, of a mode."""
+
+    @functools.cache
+    def make(kind, mode_name):
+        (mode,) = [mode for mode in PAIRED if mode.name == mode_name]
+        name = f"{kind}/{mode.name}"
+        if kind == "large":
+            upload(s3, module_bucket, name, LARGE, create=mode.writing(key), each=mode.read)
+        else:
+            said = {"Metadata": {"from": mode.name}, "ContentType": "text/plain", "Tagging": "team=red"}
+            s3.put_object(Bucket=module_bucket, Key=name, Body=blob(70_000), **said, **mode.writing(key))
+        return {"Bucket": module_bucket, "Key": name}
+
+    return make
 
 
 @pytest.mark.parametrize("target", by_name(PAIRED))
@@ -67,7 +78,7 @@ def test_copies_with_every_directive(s3, module_bucket, sources, key, source, ta
             copied = s3.copy_object(
                 Bucket=module_bucket,
                 Key=name,
-                CopySource={"Bucket": module_bucket, "Key": f"small/{source.name}"},
+                CopySource=sources("small", source.name),
                 MetadataDirective=metadata,
                 TaggingDirective=tagging,
                 **new,
@@ -91,8 +102,9 @@ def test_large_copies_by_ranges(s3, module_bucket, sources, key, source, target)
     reading = OTHER_CUSTOMER if target.read else {}
     upload_id = s3.create_multipart_upload(Bucket=module_bucket, Key=name, **writing)["UploadId"]
     args = dict(Bucket=module_bucket, Key=name, UploadId=upload_id)
-    from_ = {"CopySource": {"Bucket": module_bucket, "Key": f"large/{source.name}"}} | as_copy_source(source.read)
-    parts, first, last = [], 3, len(sources) - 2
+    from_ = {"CopySource": sources("large", source.name)} | as_copy_source(source.read)
+    data = b"".join(LARGE)
+    parts, first, last = [], 3, len(data) - 2
     middle = first + 5 * MIB + 77
     for number, (start, end) in enumerate(((first, middle), (middle + 1, last)), 1):
         span = f"bytes={start}-{end}"
@@ -105,7 +117,7 @@ def test_large_copies_by_ranges(s3, module_bucket, sources, key, source, target)
     assert done["ETag"].endswith('-2"')
     got = s3.get_object(Bucket=module_bucket, Key=name, **reading)
     target.shows(got, key)
-    assert got["Body"].read() == sources[first : last + 1]
+    assert got["Body"].read() == data[first : last + 1]
 
 
 class TestWithoutTheCustomersKey:

@@ -185,7 +185,10 @@ class TestRclone:
     )
     def test_encryption_flags(self, rclone, at, tree, tmp_path, flags):
         remote = f":s3:{at}/tree"
-        rclone("copy", *flags, tree, remote)
+        rclone("sync", *flags, tree, remote)
+        rclone("check", "--download", *flags, tree, remote)
+        again = rclone("sync", "-v", *flags, tree, remote).stderr
+        assert "Copied (" not in again, again
         rclone("copy", *flags, remote, tmp_path / "back")
         same(tree, tmp_path / "back")
 
