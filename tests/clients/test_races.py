@@ -14,7 +14,8 @@ AT_ONCE = 8
 
 @pytest.fixture(scope="module")
 def clients(server):
-    return [sdk.client(server) for _ in range(AT_ONCE)]
+    """One client, which threads may share: each has a connection of its own."""
+    return [sdk.client(server, max_pool_connections=AT_ONCE)] * AT_ONCE
 
 
 def race(clients, act):
@@ -47,7 +48,7 @@ def test_a_bucket_is_made_once(clients, s3, turn):
 
 
 def test_in_another_region_the_second_is_refused(server, s3):
-    clients = [sdk.client(server, region="us-west-2") for _ in range(AT_ONCE)]
+    clients = [sdk.client(server, region="us-west-2", max_pool_connections=AT_ONCE)] * AT_ONCE
     name = bucket_name() + "-west"
     place = {"LocationConstraint": "us-west-2"}
     made = race(clients, lambda s3, _: s3.create_bucket(Bucket=name, CreateBucketConfiguration=place))

@@ -104,20 +104,24 @@ def test_large_copies_by_ranges(s3, module_bucket, sources, key, source, target)
     args = dict(Bucket=module_bucket, Key=name, UploadId=upload_id)
     from_ = {"CopySource": sources("large", source.name)} | as_copy_source(source.read)
     data = b"".join(LARGE)
-    parts, first, last = [], 3, len(data) - 2
-    middle = first + 5 * MIB + 77
-    for number, (start, end) in enumerate(((first, middle), (middle + 1, last)), 1):
-        span = f"bytes={start}-{end}"
+    middle = 5 * MIB + 77
+    spans = [(3, middle), (middle + 1, len(data) - 2)]
+    if "dsse-kms" in (source.name, target.name):
+        # Slow in a build without optimisation: over the border of two parts alone.
+        spans = [(5 * MIB - 50_000, 5 * MIB + 50_000)]
+    parts = []
+    for number, (first, last) in enumerate(spans, 1):
+        # Of a copy that takes long the answer begins before what it tells is known: its headers are not looked at.
+        span = f"bytes={first}-{last}"
         answer = s3.upload_part_copy(PartNumber=number, CopySourceRange=span, **from_, **args, **reading)
-        target.shows(answer, key)
         parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
     listed = s3.list_parts(**args)["Parts"]
-    assert [part["Size"] for part in listed] == [middle - first + 1, last - middle]
+    assert [part["Size"] for part in listed] == [last - first + 1 for first, last in spans]
     done = s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **args)
-    assert done["ETag"].endswith('-2"')
+    assert done["ETag"].endswith(f'-{len(spans)}"')
     got = s3.get_object(Bucket=module_bucket, Key=name, **reading)
     target.shows(got, key)
-    assert got["Body"].read() == data[first : last + 1]
+    assert got["Body"].read() == data[spans[0][0] : spans[-1][1] + 1]
 
 
 class TestWithoutTheCustomersKey:
