@@ -45,12 +45,13 @@ struct Learned {
 }
 
 impl Objects {
-    /// Copies. `grant`: `s3:PutObject` on the destination's ARN.
+    /// Copies; the copy shares the source's bytes where the sealing allows. `SourceChanged` if the source has gone
+    /// meanwhile. `grant`: `s3:PutObject` on the destination's ARN.
     pub async fn copy(&self, grant: &Grant, copy: CopyObject<'_>) -> Result<ObjectInfo, ObjectsError> {
         grant.assert_covers("s3:PutObject", &object_arn(&copy.bucket.name, copy.key));
         self.check_condition(copy.bucket, copy.key, &copy.condition).await?;
         if copy.plan.suite() != copy.source_keys.suite() {
-            return self.copy_through(grant, copy).await;
+            return self.copy_bytes(grant, copy).await;
         }
         let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, attributes } =
             copy;
@@ -74,8 +75,9 @@ impl Objects {
         self.info_of(bucket, key, record)
     }
 
-    /// Another cipher: the bytes go through.
-    async fn copy_through(&self, grant: &Grant, copy: CopyObject<'_>) -> Result<ObjectInfo, ObjectsError> {
+    /// Copies by moving the bytes, for another cipher, or from a source that has gone since it was looked at. `grant`:
+    /// `s3:PutObject` on the destination's ARN.
+    pub async fn copy_bytes(&self, grant: &Grant, copy: CopyObject<'_>) -> Result<ObjectInfo, ObjectsError> {
         let CopyObject { source, source_grant, source_keys, bucket, key, meta, plan, checksum, condition, attributes } =
             copy;
         let whole = PlainRange { start: 0, end: source.plain_len };

@@ -29,6 +29,9 @@ pub enum ObjectsError {
         /// The delete marker's version, if there is one.
         delete_marker: Option<VersionId>,
     },
+    /// What is being copied was written over or deleted meanwhile: its bytes can be read for a while
+    /// ([`super::Objects::copy_bytes`]), and shared no more.
+    SourceChanged,
     /// No such version.
     NoSuchVersion,
     /// The version that was asked for by id is a delete marker.

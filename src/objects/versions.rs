@@ -278,14 +278,14 @@ impl Objects {
         Ok(())
     }
 
-    /// Prepares a further holder of the content of `source`. Fails if `source` no longer holds it.
+    /// Prepares a further holder of the content of `source`. Fails with `SourceChanged` if `source` no longer holds it.
     pub(super) async fn retain(
         &self,
         bucket: &Bucket,
         source: &ObjectInfo,
         content: &Content,
     ) -> Result<Retained, ObjectsError> {
-        let source = self.holder(bucket, source).await?.ok_or(ObjectsError::NoSuchKey { delete_marker: None })?;
+        let source = self.holder(bucket, source).await?.ok_or(ObjectsError::SourceChanged)?;
         let counted = self.rows.load::<RefCount>(&id_row(&content.id)).await?;
         Ok(Retained { id: content.id, counted, source })
     }

@@ -49,7 +49,9 @@ pub(crate) fn parse(body: &[u8], owner: &str, directory: &Directory) -> Result<A
     }
     only(&root, &["Owner", "AccessControlList"])?;
     let named = one(&root, "Owner")?.ok_or_else(malformed)?;
-    let id = one(named, "ID")?.map(|id| id.text.trim()).filter(|id| !id.is_empty()).ok_or_else(malformed)?;
+    only(named, &["ID", "DisplayName"])?;
+    one(named, "DisplayName")?;
+    let id = leaf(named, "ID")?.filter(|id| !id.is_empty()).ok_or_else(malformed)?;
     let list = one(&root, "AccessControlList")?.ok_or_else(malformed)?;
     only(list, &["Grant"])?;
     if list.children.len() > ACL_GRANTS_MAX {
@@ -70,7 +72,10 @@ fn parse_grant(grant: &Element, directory: &Directory) -> Result<AclGrant, Error
     let permission = one(grant, "Permission")?.and_then(|name| Permission::parse(name.text.trim()));
     let grantee = one(grant, "Grantee")?.ok_or_else(malformed)?;
     let permission = permission.ok_or_else(malformed)?;
-    let text = |name| -> Result<&str, Error> { Ok(one(grantee, name)?.ok_or_else(malformed)?.text.trim()) };
+    // Some clients say more of a grantee than its type has.
+    only(grantee, &["ID", "DisplayName", "URI", "EmailAddress"])?;
+    one(grantee, "DisplayName")?;
+    let text = |name| -> Result<&str, Error> { leaf(grantee, name)?.ok_or_else(malformed) };
     let grantee = match grantee.kind.as_deref() {
         Some(ACCOUNT) => {
             let id = text("ID")?;
@@ -89,6 +94,12 @@ fn parse_grant(grant: &Element, directory: &Directory) -> Result<AclGrant, Error
 
 fn one<'a>(element: &'a Element, name: &str) -> Result<Option<&'a Element>, Error> {
     element.at_most_one(name).map_err(|_| malformed())
+}
+
+/// The text of the only child of this name, blanks around it taken off.
+fn leaf<'a>(element: &'a Element, name: &str) -> Result<Option<&'a str>, Error> {
+    let found = one(element, name)?.map(Element::leaf).transpose();
+    Ok(found.map_err(|_| malformed())?.map(str::trim))
 }
 
 fn only(element: &Element, names: &[&str]) -> Result<(), Error> {

@@ -189,7 +189,7 @@ impl From<ObjectsError> for Error {
             ObjectsError::Payload(error) => error.into(),
             ObjectsError::Sse(error) => error.into(),
             ObjectsError::Full(detail) => Self::full(detail),
-            ObjectsError::Contention => Self::new(Code::SlowDown),
+            ObjectsError::Contention | ObjectsError::SourceChanged => Self::new(Code::SlowDown),
             ObjectsError::Busy(detail) => Self::new(Code::SlowDown).detailed(detail),
             ObjectsError::Internal(detail) => Self::internal(detail),
         }

@@ -75,7 +75,7 @@ pub(crate) fn parse_set(set: &Element, tagged: Tagged) -> Result<Tags, Error> {
         tag.expect_only(&["Key", "Value"])?;
         let (key, value) = (tag.at_most_one("Key")?, tag.at_most_one("Value")?);
         let (key, value) = (key.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
-        Ok((key.text.clone(), value.text.clone()))
+        Ok((key.leaf()?.to_owned(), value.leaf()?.to_owned()))
     });
     let tags = tags.collect::<Result<Tags, Error>>()?;
     check_set(&tags, tagged)?;

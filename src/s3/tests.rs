@@ -1,6 +1,7 @@
 //! Requests for tests of the protocol as a whole.
 
 mod authorization;
+mod bodies;
 mod denied;
 mod documents;
 mod inventory;
@@ -38,20 +39,21 @@ impl Gateway {
         key: &str,
         (method, uri): (&str, &str),
         headers: &[(&str, &str)],
-        body: &str,
+        body: impl AsRef<[u8]>,
     ) -> Request {
+        let body = body.as_ref();
         let now = self.sources.now();
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
         let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
-        let digest = STANDARD.encode(md5(body.as_bytes()));
+        let digest = STANDARD.encode(md5(body));
         let common = [("host", "s3.test"), ("content-md5", digest.as_str())];
         let header =
             |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         let headers = common.iter().chain(headers).map(header).collect();
         let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
         let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
-        head.headers = sign_headers(&signer, &parts, &hex(&sha256(body.as_bytes()))).0;
+        head.headers = sign_headers(&signer, &parts, &hex(&sha256(body))).0;
         head.headers.insert(CONTENT_LENGTH, body.len().into());
         let edge = Edge {
             request_id: RequestId::generate(&self.sources),
@@ -64,6 +66,6 @@ impl Gateway {
             host_header: "s3.test".to_owned(),
             findings: Findings::default(),
         };
-        Request { head, edge, body: RequestBody::full(body.to_owned()) }
+        Request { head, edge, body: RequestBody::full(body.to_vec()) }
     }
 }

@@ -192,6 +192,11 @@ impl Element {
         if self.children.iter().all(|c| names.contains(&c.name.as_str())) { Ok(()) } else { Err(Malformed) }
     }
 
+    /// The text of an element that has no children; `Malformed` if it has.
+    pub fn leaf(&self) -> Result<&str, Malformed> {
+        if self.children.is_empty() { Ok(&self.text) } else { Err(Malformed) }
+    }
+
     /// The text of the first child of this name, blanks around it taken off.
     pub fn child_text(&self, name: &str) -> Option<&str> {
         self.child(name).map(|c| c.text.trim())
@@ -207,6 +212,10 @@ impl Element {
 pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|_| Malformed)?;
+    // In no XML at all, while other control characters occur in keys that clients do not escape.
+    if text.contains('\0') {
+        return Err(Malformed);
+    }
     let mut reader = Reader::from_str(text);
     let mut stack: Vec<Element> = Vec::new();
     let mut root = None;
@@ -230,6 +239,10 @@ pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
             }
             Event::End(_) => {
                 let done = stack.pop().ok_or(Malformed)?;
+                // No document of ours has text beside elements: it would be passed over in silence.
+                if !done.children.is_empty() && !done.text.trim().is_empty() {
+                    return Err(Malformed);
+                }
                 attach(&mut stack, &mut root, done);
             }
             Event::Text(text) => push_text(&mut stack, &text.xml10_content())?,

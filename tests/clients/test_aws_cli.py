@@ -91,6 +91,28 @@ def test_cp(aws, at, mode):
     assert aws.read("copy.back") == blob(17 * MIB)
 
 
+# Those with most options; `test_cp` has them all.
+@pytest.mark.parametrize("mode", ["sse-kms-key", "sse-c"])
+def test_sync_and_mv_with_every_sse_option(aws, at, mode):
+    """A tree up, an object moved, which is a copy, and all down again, each with the options of the mode."""
+    needs_alias(aws)
+    write, read = SSE[mode]
+    for name, size in (("a", 5), ("sub/large", 9 * MIB)):
+        aws.file(f"tree/{name}", blob(size))
+    aws("s3", "sync", "tree", f"{at}/tree", *write)
+    copy = ["--sse-c-copy-source", "AES256", "--sse-c-copy-source-key", "fileb://key.bin"] if mode == "sse-c" else []
+    aws("s3", "mv", f"{at}/tree/sub/large", f"{at}/tree/moved", *write, *copy)
+    aws("s3", "sync", f"{at}/tree", "back", *read)
+    assert aws.read("back/a") == blob(5) and aws.read("back/moved") == blob(9 * MIB)
+    assert not (aws.directory / "back/sub").exists()
+    key = ["--sse-customer-algorithm", "AES256", "--sse-customer-key", "fileb://key.bin"] if mode == "sse-c" else []
+    head = aws.json("s3api", "head-object", "--bucket", at.removeprefix("s3://"), "--key", "tree/moved", *key)
+    assert (head.get("ServerSideEncryption"), "SSECustomerKeyMD5" in head, "SSEKMSKeyId" in head) == {
+        "sse-kms-key": ("aws:kms", False, True),
+        "sse-c": (None, True, False),
+    }[mode]
+
+
 def test_sync_mv_rm_ls(aws, at):
     for name, size in (("a", 0), ("sub/b c", 5), ("sub/ü+%", 100_000), ("deep/er/c", 9 * MIB)):
         aws.file(f"tree/{name}", blob(size))

@@ -1,4 +1,5 @@
-"""The AWS SDK for JavaScript: user, policy, keys, rotation, role with a session policy, a denial and its explanation."""
+"""The AWS SDK for JavaScript: user, policy, keys, rotation, role with a session policy, a denial and its explanation; and
+objects in every encryption mode."""
 
 import json
 import os
@@ -7,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+import sdk
 from gateway import MAIN, ROOT, Strongroom
 
 MODULES = Path(os.environ.get("STRONGROOM_JS", ROOT / "target/clients/js")) / "node_modules"
-SCRIPT = Path(__file__).parent / "js/flow.cjs"
+SCRIPTS = Path(__file__).parent / "js"
 
 
-@pytest.fixture(scope="module")
-def steps(tmp_path_factory):
-    """What the script tells, by step."""
-    gateway = Strongroom(tmp_path_factory.mktemp("js")).start()
+def play(script, directory):
+    """What the script tells, by step, of a gateway of its own."""
+    gateway = Strongroom(directory).start()
     environment = {
         "PATH": os.environ["PATH"],
         "NODE_PATH": str(MODULES),
@@ -25,15 +26,27 @@ def steps(tmp_path_factory):
         "ADMIN_SECRET": MAIN.secret_key,
         "ACCOUNT": MAIN.account,
         "BUCKET": "js-bucket",
+        "KMS_KEY": sdk.client(gateway, "kms").create_key()["KeyMetadata"]["Arn"],
         # The SDK looks at neither file nor metadata service.
         "AWS_CONFIG_FILE": "/nonexistent",
         "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
     }
-    done = subprocess.run(["node", SCRIPT], env=environment, capture_output=True, text=True, timeout=120)
+    command = ["node", SCRIPTS / script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert gateway.stop() == 0, gateway.log()[-2000:]
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {line.pop("step"): line for line in lines}
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    return play("flow.cjs", tmp_path_factory.mktemp("js"))
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    return play("objects.cjs", tmp_path_factory.mktemp("js-objects"))
 
 
 def test_a_user_with_a_policy_uses_its_keys(steps):
@@ -77,3 +90,56 @@ def test_a_denial_is_explained(steps):
     assert denied == {"action": "s3:DeleteBucket", "decision": "implicitDeny", "by": []}
     assert (allowed["action"], allowed["decision"]) == ("s3:GetObject", "allowed")
     assert allowed["by"] == ["js-dev"]
+
+
+# Name, what the answers say, whether they name the key.
+MODES = {
+    "default": ("AES256", False),
+    "sse-s3": ("AES256", False),
+    "sse-kms-key": ("aws:kms", True),
+    "bucket-key": ("aws:kms", True),
+    "sse-c": ("AES256 of the customer", False),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_buffers_streams_and_managed_uploads(objects, mode):
+    told = dict(objects[mode])
+    assert (told.pop("sse"), told.pop("key")) == MODES[mode]
+    assert told.pop("bucketKey") == (mode == "bucket-key")
+    assert told.pop("length") == 70_000
+    # GetObjectAttributes lists parts where checksums were given at the start, and counts them always.
+    assert told.pop("parts") == [2, True]
+    assert all(told.values()), told
+
+
+def test_copies_from_each_mode_to_the_next(objects):
+    names = list(MODES)
+    expected = [[one, other, True, True] for one, other in zip(names, [*names[1:], names[0]])]
+    assert objects["copies"]["told"] == expected
+
+
+def test_lists_tell_plaintext_sizes(objects):
+    large = (6 << 20) + 3
+    sizes = {"small": 70_000, "framed": 70_000, "large": large, "copied": large, "composed": 6_000_000}
+    assert objects["listed"]["sizes"] == {f"{mode}/{key}": size for mode in MODES for key, size in sizes.items()}
+    assert objects["removed"]["all"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_urls(objects, mode):
+    sse, named = MODES[mode]
+    told = "customer" if mode == "sse-c" else sse
+    assert objects["urls"]["told"][mode] == [200, 200, "by url", told, named, 403]
+
+
+def test_refusals_are_understood(objects):
+    assert objects["refused"] == {
+        "absent": [404, "NoSuchKey"],
+        "forgotten": [400, "InvalidRequest"],
+        "wrong": [403, "AccessDenied"],
+        "needless": [400, "InvalidRequest"],
+        "unknownKey": [400, "KMS.NotFoundException"],
+        "exists": [412, "PreconditionFailed"],
+        "badDigest": [400, "BadDigest"],
+    }

@@ -1,4 +1,4 @@
-"""s3cmd, rclone, restic, minio-py against encrypted buckets: write, list, read back, compare."""
+"""s3cmd, rclone, restic, minio-py, s5cmd, duplicity against encrypted buckets: write, list, read back, compare."""
 
 import hashlib
 import io
@@ -76,9 +76,42 @@ class TestS3cmd:
         s3cmd("get", f"s3://{bucket}/medium", f"{tmp_path}/medium")
         assert (tmp_path / "medium").read_bytes() == (tree / "b/c/medium").read_bytes()
 
-    def test_info(self, s3cmd, bucket, tree):
+    def test_its_own_kms_key_in_parts(self, s3cmd, s3, bucket, tree, tmp_path, key):
+        flags = ["--server-side-encryption", f"--server-side-encryption-kms-id={key['KeyId']}"]
+        s3cmd("put", *flags, f"{tree}/big", f"s3://{bucket}/big")
+        head = s3.head_object(Bucket=bucket, Key="big")
+        assert (head["SSEKMSKeyId"], head["ETag"].endswith('-3"')) == (key["Arn"], True)
+        s3cmd("get", f"s3://{bucket}/big", f"{tmp_path}/big")
+        assert (tmp_path / "big").read_bytes() == (tree / "big").read_bytes()
+
+    def test_what_it_tells_and_changes(self, s3cmd, s3, bucket, tree):
+        s3.put_bucket_ownership_controls(
+            Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+        )
+        s3.delete_public_access_block(Bucket=bucket)
         s3cmd("put", f"{tree}/b/small text", f"s3://{bucket}/x")
-        assert "us-east-1" in s3cmd("info", f"s3://{bucket}", check=False).stdout
+        s3cmd("put", f"{tree}/b/c/medium", f"s3://{bucket}/y")
+        assert s3cmd("du", f"s3://{bucket}").stdout.split()[0] == "300011"
+        assert "us-east-1" in s3cmd("info", f"s3://{bucket}").stdout
+        s3cmd("modify", "--add-header=x-amz-meta-team: red", "--mime-type=text/css", f"s3://{bucket}/x")
+        told = s3cmd("info", f"s3://{bucket}/x").stdout
+        assert "x-amz-meta-team: red" in told and "text/css" in told and "AES256" in told, told
+        s3cmd("setacl", "--acl-public", f"s3://{bucket}/x")
+        assert "*anon*: READ" in s3cmd("info", f"s3://{bucket}/x").stdout
+        s3cmd("settagging", f"s3://{bucket}/x", "a=1&b=2")
+        assert s3cmd("gettagging", f"s3://{bucket}/x").stdout.split()[-4:] == ["a:", "1", "b:", "2"]
+        s3cmd("mv", f"s3://{bucket}/x", f"s3://{bucket}/z")
+        assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["y", "z"]
+        policy = tree / "policy"
+        policy.write_text(
+            '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
+            f'"Resource":"arn:aws:s3:::{bucket}/*"}}]}}'
+        )
+        s3cmd("setpolicy", policy, f"s3://{bucket}")
+        assert "s3:GetObject" in s3cmd("info", f"s3://{bucket}").stdout
+        s3cmd("delpolicy", f"s3://{bucket}")
+        s3cmd("payer", f"s3://{bucket}")
+        assert s3cmd("multipart", f"s3://{bucket}").returncode == 0
 
 
 class TestRclone:
@@ -152,7 +185,10 @@ class TestRclone:
     )
     def test_encryption_flags(self, rclone, at, tree, tmp_path, flags):
         remote = f":s3:{at}/tree"
-        rclone("copy", *flags, tree, remote)
+        rclone("sync", *flags, tree, remote)
+        rclone("check", "--download", *flags, tree, remote)
+        again = rclone("sync", "-v", *flags, tree, remote).stderr
+        assert "Copied (" not in again, again
         rclone("copy", *flags, remote, tmp_path / "back")
         same(tree, tmp_path / "back")
 
@@ -220,3 +256,98 @@ class TestMinioPy:
         ]
         assert [e for e in client.remove_objects(tls_bucket, [])] == []
         client.remove_object(tls_bucket, "o10")
+
+    @pytest.mark.parametrize("target", ["none", "sse-s3", "sse-kms", "sse-c"])
+    def test_copies_and_compositions(self, client, tls_bucket, target):
+        """An object composed of one with a customer's key, a range of it, and one without; then copied."""
+        from minio.commonconfig import REPLACE, ComposeSource, CopySource, Tags
+        from minio.sse import SseCustomerKey, SseKMS, SseS3
+
+        mine, other = SseCustomerKey(b"k" * 32), SseCustomerKey(b"o" * 32)
+        sse = {"none": None, "sse-s3": SseS3(), "sse-kms": SseKMS("alias/aws/s3", {"a": "b"}), "sse-c": other}[target]
+        read = other if target == "sse-c" else None
+        data = blob(6 * MIB)
+        client.put_object(tls_bucket, "mine", io.BytesIO(data), len(data), sse=mine)
+        client.put_object(tls_bucket, "plain", io.BytesIO(data), len(data))
+        sources = [
+            ComposeSource(tls_bucket, "mine", ssec=mine),
+            ComposeSource(tls_bucket, "mine", ssec=mine, offset=100, length=5 * MIB),
+            ComposeSource(tls_bucket, "plain"),
+        ]
+        client.compose_object(tls_bucket, "composed", sources, sse=sse)
+        with client.get_object(tls_bucket, "composed", ssec=read) as got:
+            assert got.read() == data + data[100 : 100 + 5 * MIB] + data
+        copied = CopySource(tls_bucket, "composed", ssec=read)
+        client.copy_object(tls_bucket, "copied", copied, sse=sse, metadata={"team": "red"}, metadata_directive=REPLACE)
+        stat = client.stat_object(tls_bucket, "copied", ssec=read)
+        assert (stat.size, stat.metadata["x-amz-meta-team"]) == (17 * MIB, "red")
+        with client.get_object(tls_bucket, "copied", offset=6 * MIB, length=10, ssec=read) as got:
+            assert got.read() == data[100:110]
+        tags = Tags.new_object_tags()
+        tags["a"] = "1"
+        client.set_object_tags(tls_bucket, "copied", tags)
+        assert dict(client.get_object_tags(tls_bucket, "copied")) == {"a": "1"}
+
+
+class TestS5cmd:
+    @pytest.fixture
+    def s5cmd(self, server):
+        env = clean_environment(
+            AWS_ACCESS_KEY_ID=MAIN.access_key, AWS_SECRET_ACCESS_KEY=MAIN.secret_key, AWS_REGION=REGION
+        )
+        program = programs.find("s5cmd")
+        common = [program, "--endpoint-url", server.endpoint, "--retry-count", "0"]
+        return lambda *args: programs.run([*common, *args], env).stdout
+
+    @pytest.mark.parametrize("mode", ["none", "sse-s3", "sse-kms"])
+    def test_sync_and_copies(self, s5cmd, s3, bucket, tree, tmp_path, key, mode):
+        sse = {
+            "none": [],
+            "sse-s3": ["--sse", "AES256"],
+            "sse-kms": ["--sse", "aws:kms", "--sse-kms-key-id", key["KeyId"]],
+        }
+        flags = ["--part-size", "5", *sse[mode]]
+        s5cmd("sync", *flags, f"{tree}/", f"s3://{bucket}/tree/")
+        assert s5cmd("sync", *flags, f"{tree}/", f"s3://{bucket}/tree/") == ""
+        assert len(s5cmd("ls", f"s3://{bucket}/tree/*").splitlines()) == len(FILES)
+        s5cmd("cp", f"s3://{bucket}/tree/*", f"{tmp_path}/back/")
+        same(tree, tmp_path / "back")
+        s5cmd("cp", *sse[mode], f"s3://{bucket}/tree/big", f"s3://{bucket}/copy")
+        s5cmd("mv", *sse[mode], f"s3://{bucket}/copy", f"s3://{bucket}/moved")
+        if mode == "sse-kms":
+            assert s3.head_object(Bucket=bucket, Key="moved")["SSEKMSKeyId"] == key["Arn"]
+        s5cmd("rm", f"s3://{bucket}/*")
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+class TestDuplicity:
+    """Debian's program with the boto3 of the tests."""
+
+    @pytest.fixture
+    def duplicity(self, server, tmp_path):
+        modules = next((programs.VENV.parent / "lib").glob("python3*/site-packages"))
+        env = clean_environment(
+            AWS_ACCESS_KEY_ID=MAIN.access_key,
+            AWS_SECRET_ACCESS_KEY=MAIN.secret_key,
+            PYTHONPATH=modules,
+            HOME=tmp_path,
+        )
+        common = ["--no-encryption", "--archive-dir", tmp_path / "archive", "--volsize", "5"]
+        common += ["--s3-endpoint-url", server.endpoint, "--s3-region-name", REGION]
+        program = programs.find("duplicity")
+        return lambda action, *args: programs.run([program, action, *common, *args], env).stdout
+
+    def test_backup_verify_restore(self, duplicity, s3, bucket, tree, tmp_path, key):
+        flags = ["--s3-use-server-side-kms-encryption", "--s3-kms-key-id", key["KeyId"]]
+        url = f"boto3+s3://{bucket}/backup"
+        duplicity("full", *flags, tree, url)
+        (tree / "more").write_bytes(blob(MIB, "more"))
+        duplicity("incremental", *flags, tree, url)
+        duplicity("verify", "--compare-data", url, tree)
+        duplicity("restore", url, tmp_path / "restored")
+        same(tree, tmp_path / "restored")
+        stored = s3.list_objects_v2(Bucket=bucket)["Contents"]
+        assert sum(entry["Size"] for entry in stored) > 13 * MIB
+        keys = {s3.head_object(Bucket=bucket, Key=entry["Key"])["SSEKMSKeyId"] for entry in stored}
+        assert keys == {key["Arn"]}
+        duplicity("remove-all-but-n-full", "1", "--force", url)

@@ -376,14 +376,37 @@ impl Stack {
         source: &ObjectInfo,
         key: &ObjectKey,
     ) -> Result<ObjectInfo, ObjectsError> {
+        let grant = self.object_grant("s3:GetObject", bucket, &source.key);
+        let copy = self.copy_of(bucket, (source, &grant), key).await?;
+        self.objects.copy(&self.object_grant("s3:PutObject", bucket, key), copy).await
+    }
+
+    /// A copy that shares nothing with its source.
+    pub(crate) async fn copy_bytes(
+        &self,
+        bucket: &Bucket,
+        source: &ObjectInfo,
+        key: &ObjectKey,
+    ) -> Result<ObjectInfo, ObjectsError> {
+        let grant = self.object_grant("s3:GetObject", bucket, &source.key);
+        let copy = self.copy_of(bucket, (source, &grant), key).await?;
+        self.objects.copy_bytes(&self.object_grant("s3:PutObject", bucket, key), copy).await
+    }
+
+    async fn copy_of<'a>(
+        &self,
+        bucket: &'a Bucket,
+        (source, source_grant): (&'a ObjectInfo, &'a Grant),
+        key: &'a ObjectKey,
+    ) -> Result<CopyObject<'a>, ObjectsError> {
         let sse = self.objects.sse();
         let object = ObjectRef { bucket: &source.bucket, key: &source.key, id: source.holder_id };
         let source_keys = sse.open(&self.access(), object, &source.envelope, None).await?;
         let plan =
             sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, Requested::SseS3).await?;
-        let copy = CopyObject {
+        Ok(CopyObject {
             source,
-            source_grant: &self.object_grant("s3:GetObject", bucket, &source.key),
+            source_grant,
             source_keys,
             bucket,
             key,
@@ -392,8 +415,7 @@ impl Stack {
             checksum: None,
             condition: WriteCondition::default(),
             attributes: Attributes::default(),
-        };
-        self.objects.copy(&self.object_grant("s3:PutObject", bucket, key), copy).await
+        })
     }
 
     pub(crate) async fn delete(&self, bucket: &Bucket, key: &ObjectKey) -> Result<Deleted, ObjectsError> {

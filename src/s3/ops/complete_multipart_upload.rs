@@ -96,8 +96,9 @@ fn parts(body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<Vec<Comple
 
 fn complete_part(part: &Element, algorithm: Option<ChecksumAlgorithm>) -> Result<CompletePart, Error> {
     let malformed = || Error::new(Code::MalformedXML);
-    let number = part.child_text("PartNumber").ok_or_else(malformed)?;
-    let etag = part.child_text("ETag").ok_or_else(malformed)?;
+    let text = |name| part.at_most_one(name)?.map(Element::leaf).transpose();
+    let (number, etag) = (text("PartNumber")?, text("ETag")?);
+    let (number, etag) = (number.ok_or_else(malformed)?.trim(), etag.ok_or_else(malformed)?.trim());
     Ok(CompletePart {
         part_number: uploads::part_number(number)?,
         etag: unquoted(etag).to_owned(),

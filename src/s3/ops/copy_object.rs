@@ -97,8 +97,34 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;
     check_tag_grants(&cx, &source, &input.changes).await?;
+    let customer_md5 = sse_headers::customer_md5(&input.requested);
+    let info = match copy(&cx, &source, (input, attributes.clone()), true).await? {
+        Some(info) => info,
+        None => {
+            let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
+            copy(&cx, &source, (input, attributes), false).await?.ok_or(ObjectsError::Contention)?
+        }
+    };
+    let mut answer = Answer::new();
+    source.tell_charged(&cx, &mut answer);
+    if let Some(version) = source.shown_version() {
+        answer.set("x-amz-copy-source-version-id", &version);
+    }
+    answer.set_made_version(info.version);
+    sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
+    lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
+    Ok(answer.xml(document(&info)))
+}
+
+/// Makes the copy. None: to be shared, the bytes are no longer held by the source, which was written over or deleted
+/// after this request found it. It must not fail for that: the key may have had an object all the time.
+async fn copy(
+    cx: &Cx,
+    source: &Source,
+    (input, attributes): (Input, Attributes),
+    shared: bool,
+) -> Result<Option<ObjectInfo>, Error> {
     let Input { changes, requested, names_encryption, checksum, condition } = input;
-    let customer_md5 = sse_headers::customer_md5(&requested);
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
     let plan =
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
@@ -109,7 +135,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     cx.check_comparable(key, condition.if_match.as_deref()).await?;
     objects.check_condition(bucket, key, &condition).await?;
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
-    let source_keys = source.open(&cx).await?;
+    let source_keys = source.open(cx).await?;
     let meta = changes.applied_to(&source.info.meta);
     let copy = CopyObject {
         source: &source.info,
@@ -123,16 +149,13 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         condition,
         attributes,
     };
-    let info = objects.copy(cx.grant(), copy).await?;
-    let mut answer = Answer::new();
-    source.tell_charged(&cx, &mut answer);
-    if let Some(version) = source.shown_version() {
-        answer.set("x-amz-copy-source-version-id", &version);
+    if !shared {
+        return Ok(Some(objects.copy_bytes(cx.grant(), copy).await?));
     }
-    answer.set_made_version(info.version);
-    sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
-    lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
-    Ok(answer.xml(document(&info)))
+    match objects.copy(cx.grant(), copy).await {
+        Err(ObjectsError::SourceChanged) => Ok(None),
+        copied => Ok(Some(copied?)),
+    }
 }
 
 /// A copy onto itself has to change something. (One of a named version brings that version back.)

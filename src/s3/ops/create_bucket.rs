@@ -16,7 +16,8 @@ use crate::s3::fields::{filled, single};
 use crate::s3::object_answer::Answer;
 use crate::s3::tags::{self, Tagged};
 use crate::s3::trail;
-use crate::wire::{Response, xml};
+use crate::wire::Response;
+use crate::wire::xml::{self, Element};
 
 /// The Region whose name no `LocationConstraint` says, and in which making one's own bucket again is no error.
 pub(super) const US_EAST_1: &str = "us-east-1";
@@ -164,10 +165,10 @@ pub(crate) fn parse_body(body: &[u8]) -> Result<Body, Error> {
     if root.child("Location").is_some() || root.child("Bucket").is_some() {
         return Err(Error::not_implemented("Directory buckets are not implemented by this server."));
     }
+    let constraint = root.at_most_one("LocationConstraint")?.map(Element::leaf).transpose()?;
     let tags = root.at_most_one("Tags")?.map(|set| tags::parse_set(set, Tagged::NewBucket)).transpose()?;
-    let constraint = root.at_most_one("LocationConstraint")?.map(|c| c.text.trim().to_owned());
     Ok(Body {
-        constraint: constraint.filter(|text| !text.is_empty()),
+        constraint: constraint.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned),
         tags: tags.filter(|tags| !tags.is_empty()).map(BucketTags),
     })
 }

@@ -79,8 +79,9 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     let malformed = || Error::new(Code::MalformedXML);
     object.expect_only(&["Key", "VersionId", "ETag", "LastModifiedTime", "Size"])?;
     // A condition without a value is no absent condition: see DeleteObject.
-    let text = |name| -> Result<_, Error> { Ok(object.at_most_one(name)?.map(|e| e.text.trim())) };
-    let key = object.at_most_one("Key")?.map(|key| key.text.clone()).filter(|key| !key.is_empty());
+    let text =
+        |name| -> Result<_, Error> { Ok(object.at_most_one(name)?.map(Element::leaf).transpose()?.map(str::trim)) };
+    let key = object.at_most_one("Key")?.map(Element::leaf).transpose()?.filter(|key| !key.is_empty());
     let if_modified_at = match text("LastModifiedTime")? {
         Some(time) => Some(parse_time(time).ok_or_else(malformed)?),
         None => None,
@@ -90,7 +91,7 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
         None => None,
     };
     Ok(Item {
-        key: key.ok_or_else(malformed)?,
+        key: key.ok_or_else(malformed)?.to_owned(),
         version: text("VersionId")?.filter(|id| !id.is_empty()).map(str::to_owned),
         condition: DeleteCondition {
             if_match: text("ETag")?.map(|etag| unquoted(etag).to_owned()),

@@ -56,8 +56,8 @@ fn parse_default(default: &Element) -> Result<(Mode, Option<String>), Error> {
         Some("aws:kms:dsse") => Mode::DsseKms,
         _ => return Err(malformed()),
     };
-    let key = default.at_most_one("KMSMasterKeyID")?.map(|key| key.text.trim()).filter(|key| !key.is_empty());
-    match key {
+    let key = default.at_most_one("KMSMasterKeyID")?.map(Element::leaf).transpose()?;
+    match key.map(str::trim).filter(|key| !key.is_empty()) {
         None => Ok((mode, None)),
         Some(_) if mode == Mode::SseS3 => Err(Error::with_message(
             Code::InvalidArgument,

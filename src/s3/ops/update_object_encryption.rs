@@ -48,6 +48,7 @@ impl Input {
                 ));
             }
         };
+        kms.expect_only(&["KMSKeyArn", "BucketKeyEnabled"])?;
         Ok(Self { kms_key_arn: kms_key_arn(kms)?, bucket_key: bucket_key(kms)? })
     }
 }
@@ -57,7 +58,8 @@ fn is_unsupported_target(name: &str) -> bool {
 }
 
 fn kms_key_arn(kms: &Element) -> Result<String, Error> {
-    let arn = kms.child_text("KMSKeyArn").filter(|arn| !arn.is_empty()).ok_or_else(|| {
+    let arn = kms.at_most_one("KMSKeyArn")?.map(Element::leaf).transpose()?.map(str::trim);
+    let arn = arn.filter(|arn| !arn.is_empty()).ok_or_else(|| {
         Error::invalid_request(
             "Requests that modify an object's encryption type to SSE-KMS require an AWS KMS key Amazon Resource Name \
              (ARN). Modify the request to specify a KMS key ARN, and then try again.",
@@ -83,7 +85,7 @@ fn arn_account(arn: &str) -> Option<AccountId> {
 
 /// Off where it is not named: neither the object's setting nor the bucket's counts.
 fn bucket_key(kms: &Element) -> Result<bool, Error> {
-    match kms.child_text("BucketKeyEnabled") {
+    match kms.at_most_one("BucketKeyEnabled")?.map(Element::leaf).transpose()?.map(str::trim) {
         None => Ok(false),
         Some("true") => Ok(true),
         Some("false") => Ok(false),

@@ -46,7 +46,7 @@ impl Gateway {
     }
 
     /// All rows but the trail's.
-    async fn contents(&self) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+    pub(super) async fn contents(&self) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
         let everything = KeyRange { start: Vec::new(), end: None };
         let mut out = Vec::new();
         for table in Table::ALL.into_iter().filter(|table| *table != Table::Audit) {

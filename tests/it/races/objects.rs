@@ -8,7 +8,7 @@ use serde_json::Value;
 use strongroom::crypto::PlainRange;
 use strongroom::index::Table;
 use strongroom::names::bucket_arn;
-use strongroom::objects::{Attributes, ObjectMeta, PutObject, VersionId, Versioning, WriteCondition};
+use strongroom::objects::{Attributes, ObjectMeta, ObjectsError, PutObject, VersionId, Versioning, WriteCondition};
 use strongroom::sse::ObjectRef;
 use strongroom::store::faulty::StoreFaults;
 
@@ -46,9 +46,23 @@ async fn a_copy_against_an_overwrite_of_its_source() {
         let copy = stack.copy(&bucket, &source, &to);
         let (copied, put) = interleave(steps, copy, stack.put(&bucket, &from, b"new", Way::Owned.requested())).await;
         put.unwrap();
+        // Then the bytes are to be moved, which `a_source_that_was_written_over_can_be_copied_by_its_bytes` shows.
+        assert!(matches!(copied, Ok(_) | Err(ObjectsError::SourceChanged)), "{what}");
         assert_whole(&stack, &what).await;
         assert_eq!(read(&stack, &bucket, "source").await.unwrap(), b"new", "{what}");
         assert_eq!(read(&stack, &bucket, "copy").await, copied.ok().map(|_| vec![7; len]), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_was_written_over_can_be_copied_by_its_bytes() {
+    for (_, len, versioning, what) in orders().filter(|order| order.0 == 0) {
+        let (stack, bucket, source) = store(2, len, versioning).await;
+        stack.put(&bucket, &key("source"), b"new", Way::Owned.requested()).await.unwrap();
+        let copied = stack.copy_bytes(&bucket, &source, &key("copy")).await;
+        assert_eq!(copied.unwrap().etag, source.etag, "{what}");
+        assert_whole(&stack, &what).await;
+        assert_eq!(read(&stack, &bucket, "copy").await.unwrap(), vec![7; len], "{what}");
     }
 }
 
