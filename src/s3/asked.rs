@@ -53,6 +53,8 @@ impl Context for RequestKeys<'_> {
             Key::S3ObjectCreationOperation => self.known.creates.into_iter().for_each(|yes| each(Value::Bool(yes))),
             Key::S3ExistingObjectTag => tag(&self.known.existing_tags, parameter, each),
             Key::S3RequestObjectTag => tag(&self.known.request_tags(self.headers), parameter, each),
+            Key::AwsRequestTag => tag(&self.known.bucket_tags, parameter, each),
+            Key::AwsTagKeys => self.known.bucket_tags.iter().for_each(|(name, _)| each(Value::Text(name))),
             Key::S3RequestObjectTagKeys => {
                 self.known.request_tags(self.headers).iter().for_each(|(name, _)| each(Value::Text(name)));
             }

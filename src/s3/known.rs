@@ -12,7 +12,7 @@ use super::ops::create_bucket;
 use super::query::Query;
 use super::standing::Looked;
 use super::table::Row;
-use super::tags::{self, Tags};
+use super::tags::{self, Tagged, Tags};
 use super::uploads;
 use super::version_id;
 use crate::app::App;
@@ -54,6 +54,8 @@ pub(crate) struct Known {
     pub(super) existing_tags: Tags,
     /// `s3:RequestObjectTag/…` and its keys.
     pub(super) request_tags: RequestTags,
+    /// `aws:RequestTag/…` and `aws:TagKeys`: tags that the request gives the bucket.
+    pub(super) bucket_tags: Tags,
     /// `s3:LocationConstraint`
     pub(super) location: Option<String>,
     /// How the upload is sealed.
@@ -156,7 +158,10 @@ impl Asking<'_> {
     /// The body holds the value of a key that a policy names.
     pub(crate) fn needs_body(&self) -> bool {
         match self.row.name {
-            "CreateBucket" => self.names(Key::S3LocationConstraint),
+            "CreateBucket" => {
+                self.names(Key::S3LocationConstraint) || self.names(Key::AwsRequestTag) || self.names(Key::AwsTagKeys)
+            }
+            "PutBucketTagging" => self.names(Key::AwsRequestTag) || self.names(Key::AwsTagKeys),
             "PutObjectTagging" => self.names(Key::S3RequestObjectTag) || self.names(Key::S3RequestObjectTagKeys),
             "PutObjectRetention" => LockKeys::OF_RETENTION.into_iter().any(|key| self.names(key)),
             "PutObjectLegalHold" => self.names(Key::S3ObjectLockLegalHold),
@@ -182,10 +187,7 @@ impl Known {
             lock: LockKeys::of(row, &head.headers, body, asking.access.facts().received),
             ..Self::default()
         };
-        if let ("CreateBucket", Some(body)) = (row, body) {
-            // What is malformed is refused by the operation.
-            known.location = create_bucket::parse_body(body).ok().and_then(|body| body.constraint);
-        }
+        known.of_bucket(row, body);
         let Addressed::Object(bucket, key) = addressed else { return Ok(known) };
         let action = asking.row.action.plain;
         known.looked = Looked::up(asking.app, asking.access, action, (bucket, key), query).await?;
@@ -200,6 +202,21 @@ impl Known {
             known.kms_key_arn = kms_key_arn(asking, bucket, &head.headers).await;
         }
         Ok(known)
+    }
+
+    /// What the body of a request about a bucket tells. What is malformed is refused by the operation.
+    fn of_bucket(&mut self, operation: &str, body: Option<&[u8]>) {
+        match (operation, body) {
+            ("CreateBucket", Some(body)) => {
+                let create_bucket::Body { constraint, tags } = create_bucket::parse_body(body).unwrap_or_default();
+                self.location = constraint;
+                self.bucket_tags = tags.map(|tags| tags.0).unwrap_or_default();
+            }
+            ("PutBucketTagging", Some(body)) => {
+                self.bucket_tags = tags::parse_of(body, Tagged::Bucket).unwrap_or_default();
+            }
+            _ => {}
+        }
     }
 
     /// Tags that the request gives the object.

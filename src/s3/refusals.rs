@@ -92,7 +92,7 @@ pub(crate) fn error(row: &Row) -> Error {
     let Some(refusal) = refusal(row.name) else {
         return Error::not_implemented(format!("{} is not implemented by this server.", row.name));
     };
-    let error = Error::with_message(refusal.code, refusal.message.unwrap_or(refusal.code.message()));
+    let error = Error::with_message(refusal.code, refusal.message.unwrap_or_else(|| refusal.code.message()));
     match refusal.resource {
         Some(resource) => error.and("Method", row.method).and("ResourceType", resource),
         None => error,

@@ -57,11 +57,11 @@ def machine(tmp_path):
             os.kill(int(pid.read_text()), signal.SIGTERM)
 
 
-def run_page(machine, page):
+def run_page(machine, page, blocks_min=8):
     """The commands of a page one after the other, on a new server, with root's credentials; what they print."""
     directory, environment = machine
     blocks = shell_blocks(page)
-    assert len(blocks) > 7
+    assert len(blocks) >= blocks_min
     printed = "$(grep -h '^export ' log)"
     script = "\n".join(["set -euo pipefail", "systemctl start strongroom", f'eval "{printed}"', *blocks])
     done = subprocess.run(
@@ -82,6 +82,12 @@ def test_the_commands_for_administration_work_as_printed(machine):
     assert "arn:aws:s3:::shelf/reports/*  yes  policy reports" in printed
     assert "Why: no identity-based policy allowed s3:PutObject on arn:aws:s3:::shelf/new" in printed
     assert ":assumed-role/night-watch/monday" in printed and "deleted: user alice" in printed
+
+
+def test_the_commands_for_object_lock_work_as_printed(machine):
+    printed, errors = run_page(machine, "object-lock.md", blocks_min=3)
+    assert '"Mode": "GOVERNANCE"' in printed
+    assert errors.count("Access Denied because object protected by object lock.") == 2
 
 
 def test_the_three_roles_are_set_up_as_printed(machine):

@@ -149,7 +149,7 @@ pub(crate) struct Body {
     /// `LocationConstraint`; an empty one counts as none.
     pub(crate) constraint: Option<String>,
     /// Its tags, of which an empty list counts as none.
-    tags: Option<BucketTags>,
+    pub(crate) tags: Option<BucketTags>,
 }
 
 /// Reads a `CreateBucketConfiguration`.

@@ -77,7 +77,8 @@ fn check_keeps_access(cx: &Cx, new: &Policy) -> Result<(), Error> {
     }
     let resource = Resource { arn: bucket_arn(&cx.bucket().name), owner: cx.bucket().owner.clone() };
     let target = Target::Bucket { policy: Some(new), acls: Acls::default() };
-    match cx.access.authorize(ACTION, resource, &target, &cx.known.keys(&cx.head, &cx.query)) {
+    let keys = cx.known.keys(&cx.head, &cx.query);
+    match cx.access.authorize(ACTION, resource, &target, &cx.before.keys(&keys)) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::with_message(
             Code::AccessDenied,
