@@ -13,7 +13,7 @@ use http::header::{
     RANGE, USER_AGENT,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::address::Address;
 use super::code::Code;
@@ -253,17 +253,17 @@ fn error_headers(error: &Error) -> HeaderMap {
     headers.empty(StatusCode::OK).into_parts().0.headers
 }
 
-/// AWS's page of an error.
+/// AWS's page of an error, with the headers that the error has for programs. That nothing has changed is no error to a
+/// browser.
 fn page(fault: &Fault, request_id: &RequestId, is_head: bool) -> Response {
     let status = fault.error.status();
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = error_headers(&fault.error);
+    let mut response = fault.error.render("", request_id, true);
     response.extensions_mut().insert(ErrorCode(fault.error.code().name()));
     if status == StatusCode::NOT_MODIFIED {
         return response;
     }
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().extend(error_headers(&fault.error));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     if !is_head {
         *response.body_mut() = ResponseBody::full(html(fault, request_id));
     }

@@ -238,7 +238,7 @@ def test_every_encryption(server, s3, module_bucket, key, mode, size):
 
 
 @pytest.mark.parametrize("mode", ["sse-s3", "kms-key", "customer"])
-def test_encryption_needs_its_conditions(server, module_bucket, key, mode):
+def test_s3s_608_encryption_needs_its_conditions(server, module_bucket, key, mode):
     fields, _ = form_of(mode, key)
     got = post(server, module_bucket, [("key", "k"), *fields.items()], b"x", [{"key": "k"}])
     assert_denied(got, f"Extra input fields: {', '.join(name.lower() for name in fields)}")
