@@ -230,7 +230,11 @@ pub(super) struct Signed {
 }
 
 /// Bucket, grant, body, handler. Beside the answer: the proof that the call is in the trail already, if it is.
-async fn perform(app: &Arc<App>, row: &'static Row, signed: Signed) -> Result<(Response, Option<Recorded>), Error> {
+pub(super) async fn perform(
+    app: &Arc<App>,
+    row: &'static Row,
+    signed: Signed,
+) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, asked } = signed;
     let addressed = resolve_target(app, row, &address, &access, &head).await?;
     let before = match &addressed {

@@ -13,7 +13,7 @@ use http::header::{
     RANGE, USER_AGENT,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::address::Address;
 use super::code::Code;
@@ -21,7 +21,7 @@ use super::error::Error;
 use super::object_answer::Answer;
 use super::query::Query;
 use super::route;
-use super::serve::{Asked, Signed, log, perform_on_data};
+use super::serve::{Asked, Signed, log, perform, perform_on_data};
 use super::table::Target;
 use crate::app::App;
 use crate::auth::{Access, Payload, anonymous};
@@ -56,6 +56,17 @@ struct Visit<'a> {
     edge: Edge,
     bucket: String,
     key: String,
+}
+
+/// Why an object is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is what the visitor asked for.
+    Asked,
+    /// To know whether it is there.
+    Probed,
+    /// It is shown instead of an error.
+    Instead,
 }
 
 /// An error with the status that is told, and the error that met the error document.
@@ -98,7 +109,7 @@ impl Visit<'_> {
         if let Some(redirect) = website.redirect_before(&self.key) {
             return Ok(self.redirected(&redirect));
         }
-        let error = match self.fetch(&website.document(&self.key), true).await {
+        let error = match self.fetch(&website.document(&self.key), Why::Asked).await {
             Ok(answer) => return Ok(told_elsewhere(answer)),
             Err(error) => error,
         };
@@ -124,13 +135,15 @@ impl Visit<'_> {
         website.ok_or_else(|| Error::new(Code::NoSuchWebsiteConfiguration).and("BucketName", &self.bucket))
     }
 
-    /// Reads an object as the visitor may.
-    async fn fetch(&self, key: &str, with_conditions: bool) -> Result<Response, Error> {
+    /// Reads an object as the visitor may. What the visitor did not ask for by itself is no denial if it is refused.
+    async fn fetch(&self, key: &str, why: Why) -> Result<Response, Error> {
         let mut head = self.head.clone();
-        head.headers = if with_conditions { heeded(&self.head.headers) } else { HeaderMap::new() };
+        head.headers = if why == Why::Asked { heeded(&self.head.headers) } else { HeaderMap::new() };
+        if why == Why::Probed {
+            head.method = Method::HEAD;
+        }
         let query = Query::parse("")?;
         let row = route::resolve(head.method.as_str(), Target::Object, &query, &head.headers)?;
-        self.asked.findings.operation(row.name);
         let signed = Signed {
             access: self.access.clone(),
             payload: Payload::internal(stream::empty().boxed(), 0),
@@ -139,7 +152,12 @@ impl Visit<'_> {
             address: Address { bucket: Some(self.bucket.clone()), key: Some(key.to_owned()) },
             asked: Arc::clone(self.asked),
         };
-        let mut outcome = perform_on_data(self.app, row, signed).await;
+        let mut outcome = if why == Why::Asked {
+            self.asked.findings.operation(row.name);
+            perform_on_data(self.app, row, signed).await
+        } else {
+            perform(self.app, row, signed).await.map(|(answer, _)| answer)
+        };
         if let Err(error) = &mut outcome
             && error.code() == Code::NoSuchKey
         {
@@ -154,7 +172,7 @@ impl Visit<'_> {
             return false;
         }
         let index = website.document(&format!("{}/", self.key));
-        self.fetch(&index, false).await.is_ok()
+        self.fetch(&index, Why::Probed).await.is_ok()
     }
 
     /// An error: a redirect for it, the website's error document, or a page of ours.
@@ -166,7 +184,7 @@ impl Visit<'_> {
         let Some(document) = website.error.as_ref().filter(|_| status.is_client_error()) else {
             return Err(error.into());
         };
-        match self.fetch(document, false).await {
+        match self.fetch(document, Why::Instead).await {
             Ok(mut answer) => {
                 *answer.status_mut() = status;
                 answer.headers_mut().extend(error_headers(&error));
@@ -235,17 +253,17 @@ fn error_headers(error: &Error) -> HeaderMap {
     headers.empty(StatusCode::OK).into_parts().0.headers
 }
 
-/// AWS's page of an error.
+/// AWS's page of an error, with the headers that the error has for programs. That nothing has changed is no error to a
+/// browser.
 fn page(fault: &Fault, request_id: &RequestId, is_head: bool) -> Response {
     let status = fault.error.status();
-    let mut response = Response::new(ResponseBody::empty());
-    *response.status_mut() = status;
-    *response.headers_mut() = error_headers(&fault.error);
+    let mut response = fault.error.render("", request_id, true);
     response.extensions_mut().insert(ErrorCode(fault.error.code().name()));
     if status == StatusCode::NOT_MODIFIED {
         return response;
     }
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().extend(error_headers(&fault.error));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     if !is_head {
         *response.body_mut() = ResponseBody::full(html(fault, request_id));
     }

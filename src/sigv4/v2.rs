@@ -10,7 +10,7 @@ use super::Params;
 use crate::crypto::hmac_sha1;
 
 /// The query parameters that name a resource of their own or change the answer: the only ones that are signed.
-const SIGNED_PARAMETERS: [&str; 38] = [
+const SIGNED_PARAMETERS: [&str; 40] = [
     "accelerate",
     "acl",
     "analytics",
@@ -41,6 +41,8 @@ const SIGNED_PARAMETERS: [&str; 38] = [
     "response-expires",
     "restore",
     "retention",
+    "select",
+    "select-type",
     "tagging",
     "torrent",
     "uploadId",

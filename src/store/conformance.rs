@@ -69,6 +69,7 @@ suite!(
     what_is_not_there_is_not_found,
     an_unfinished_blob_is_not_visible,
     a_wrong_length_is_an_error_and_leaves_nothing,
+    fewer_bytes_than_the_most_that_may_come_are_whole,
     deleting_twice_is_no_error,
     a_list_has_all_blobs_and_their_lengths,
     many_write_and_read_at_once,
@@ -196,6 +197,24 @@ async fn a_wrong_length_is_an_error_and_leaves_nothing(Subject { blobs, director
         assert!(matches!(long.finish().await, Err(StoreError::Failed(_))));
     }
     assert!(list(&blobs).await.is_empty());
+}
+
+async fn fewer_bytes_than_the_most_that_may_come_are_whole(Subject { blobs, directory: _directory }: Subject) {
+    let lengths =
+        [(1, 10), (10, 10), (CHUNK, CHUNK + 2), (CHUNK - 1, 6 * MIB), (5 * MIB, 6 * MIB), (6 * MIB, 20 * MIB)];
+    for (n, (len, most)) in lengths.into_iter().enumerate() {
+        let (id, content) = ([n as u8; 16], content(n as u8, len));
+        let mut writer = blobs.create(id, most).await.unwrap();
+        writer.may_end_early();
+        writer.write(content.clone()).await.unwrap();
+        writer.finish().await.unwrap();
+        assert_eq!(read(&blobs, id, 0, len).await.unwrap(), content, "{len} of {most}");
+        assert_eq!(list(&blobs).await.get(&id), Some(&len));
+    }
+    let mut long = blobs.create([99; 16], 10).await.unwrap();
+    long.may_end_early();
+    assert!(matches!(long.write(content(1, 11)).await, Err(StoreError::Failed(_))));
+    assert!(matches!(long.finish().await, Err(StoreError::Failed(_))));
 }
 
 async fn deleting_twice_is_no_error(Subject { blobs, directory: _directory }: Subject) {

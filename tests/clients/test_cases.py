@@ -1,7 +1,7 @@
 """Faults that users met on other servers, each named after its report (project and number of issue or pull request).
 
-Several are rows or parameters elsewhere: seaweedfs 9281 and rustfs PR 2008, localstack 5410 and 7782 and others in
-test_sse.py and test_sse_refusals.py, rustfs 1397 in test_canary.py.
+Several are rows or parameters elsewhere: s3s PR 608 in test_post_object.py, seaweedfs 9281 and rustfs PR 2008,
+localstack 5410 and 7782 and others in test_sse.py and test_sse_refusals.py, rustfs 1397 in test_canary.py.
 """
 
 import base64

@@ -54,6 +54,24 @@ pub(crate) fn json() -> Vec<Vec<u8>> {
     out
 }
 
+/// Forms of browsers and of curl, and broken ones, each with the byte that cuts it.
+pub(crate) fn form() -> Vec<Vec<u8>> {
+    let part = |parameters: &str, content: &str| {
+        format!("--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\n{content}\r\n")
+    };
+    let file = "name=\"file\"; filename=\"a\\\"b; c.txt\"\r\nContent-Type: text/plain";
+    let bodies = [
+        String::new(),
+        "--b--".to_owned(),
+        format!("{}{}--b--\r\n", part("name=key", "a/${filename}"), part(file, "content")),
+        format!("preamble\r\n{}--b-- epilogue", part("name=\"\"", "\r\n--\r\n-\r--b")),
+        format!("{}--b  \r\n\r\n", part("name=x; filename*=UTF-8''%C3%A9", "")),
+        part("name=\"open", "\r\n\r\n"),
+    ];
+    let cuts = [1, 2, 7, 255];
+    bodies.iter().flat_map(|body| cuts.map(|cut| [&[cut], body.as_bytes()].concat())).collect()
+}
+
 /// Golden Boxes, and scripts of the target that seals.
 pub(crate) fn boxed() -> Vec<Vec<u8>> {
     let sealed = fixtures("crypto", "txt").iter().flat_map(|text| hex_fields(text, "sealed")).collect::<Vec<_>>();

@@ -11,7 +11,7 @@ use strongroom::policy::{
 };
 use strongroom::server::certificate_not_after;
 use strongroom::sources::{Sources, Timestamp};
-use strongroom::wire::parse_strict_json;
+use strongroom::wire::{Multipart, MultipartEvent, parse_strict_json};
 
 /// Most levels that JSON may have.
 const JSON_DEPTH_MAX: usize = 127;
@@ -39,6 +39,53 @@ pub(crate) fn json(data: &[u8]) {
         let cut = text.as_bytes().get(..cut).and_then(parse_strict_json);
         assert!(cut.is_none() || value.is_number(), "half of it was taken: {text}");
     }
+}
+
+/// Upload forms. However a body is cut into pieces it says the same, parts come one after another, and of a content no
+/// more is held back than could begin a boundary. The first byte says how it is cut.
+pub(crate) fn form(data: &[u8]) {
+    let (step, body) = data.split_first().map_or((1, data), |(first, body)| (usize::from(*first).max(1), body));
+    let whole = parts(body, body.len().max(1));
+    assert_eq!(parts(body, step), whole, "pieces of {step} bytes say something else");
+    assert_eq!(parts(body, 1), whole, "single bytes say something else");
+}
+
+/// Field, file and content of each part.
+type Parts = Vec<(String, Option<String>, Vec<u8>)>;
+
+/// The parts of a form whose boundary is `b`, and how it ends.
+fn parts(body: &[u8], step: usize) -> (Parts, &'static str) {
+    const BOUNDARY_BYTES: usize = b"\r\n--b".len();
+    let mut parser = Multipart::of("multipart/form-data; boundary=b").expect("a boundary");
+    let (mut parts, mut open, mut ended) = (Parts::new(), false, false);
+    for piece in body.chunks(step) {
+        parser.push(piece);
+        loop {
+            match parser.next_event() {
+                Err(_) => return (parts, "malformed"),
+                Ok(None) => break,
+                Ok(Some(MultipartEvent::Part(head))) => {
+                    assert!(!open && !ended);
+                    open = true;
+                    parts.push((head.name, head.filename, Vec::new()));
+                }
+                Ok(Some(MultipartEvent::Data(data))) => {
+                    assert!(open && !data.is_empty());
+                    parts.last_mut().expect("an open part").2.extend_from_slice(&data);
+                }
+                Ok(Some(MultipartEvent::PartEnd)) => {
+                    assert!(open);
+                    open = false;
+                }
+                Ok(Some(MultipartEvent::End)) => {
+                    assert!(!open && !ended);
+                    ended = true;
+                }
+            }
+        }
+        assert!(!open || parser.waiting_bytes() < BOUNDARY_BYTES, "{} bytes are held", parser.waiting_bytes());
+    }
+    (parts, if ended { "whole" } else { "cut short" })
 }
 
 /// Levels of arrays and objects in compact JSON.

@@ -1,4 +1,5 @@
 mod faults;
+mod form;
 mod v2;
 
 use bytes::Bytes;

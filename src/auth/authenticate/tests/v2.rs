@@ -41,6 +41,48 @@ fn taken_while_the_setting_is_on() {
     assert_eq!(error, Some(AuthError::unsupported_mechanism()));
 }
 
+/// Signs `request` in its header, with the time in this one.
+fn in_header(request: Sent, date: &str, value: &str) -> Sent {
+    let request = request.header(date, value);
+    let params = Params::parse(&request.query);
+    let text = string_to_sign_v2(&V2Request {
+        method: &request.method,
+        host_bucket: None,
+        path: &request.path,
+        params: &params,
+        headers: &request.headers,
+        date: if date == "date" { value } else { "" },
+        presigned: false,
+    });
+    let signature = signature_v2(SECRET.as_bytes(), &text);
+    request.header("authorization", &format!("AWS {KEY}:{signature}"))
+}
+
+#[test]
+fn a_header_is_taken_only_where_version_2_is_on() {
+    let on = AuthSettings { signature_v2: true, presigned_v2: false, ..settings() };
+    let by = |request: &Sent, service, settings: &AuthSettings| {
+        at_once(authenticate(request.request(), service, &directory(), settings)).map(|done| done.access)
+    };
+    let date = "Fri, 24 May 2013 00:00:00 GMT";
+    for name in ["date", "x-amz-date"] {
+        let request = in_header(sent("GET", "/b/k?acl&x=y"), name, date);
+        let access = by(&request, "s3", &on).unwrap();
+        assert_eq!(access.facts().signature, SignatureKind::V2Header);
+        assert_eq!(by(&request, "s3", &settings()).err(), Some(AuthError::unsupported_mechanism()));
+        assert_eq!(by(&request, "kms", &on).err(), Some(AuthError::unsupported_mechanism()));
+        let mut altered = request.clone();
+        altered.query = "policy&x=y".to_owned();
+        assert!(matches!(by(&altered, "s3", &on).err(), Some(AuthError::SignatureDoesNotMatch { .. })));
+        let late = Sent { received: Timestamp(now().0 + 900_001), ..request };
+        assert!(matches!(by(&late, "s3", &on).err(), Some(AuthError::TimeTooSkewed { .. })));
+    }
+    // Where all of Version 2 is on presigned URLs are too.
+    assert!(by(&get(), "s3", &on).is_ok());
+    let unsigned = sent("GET", "/b/k").header("date", date).header("authorization", "AWS nobody");
+    assert!(matches!(by(&unsigned, "s3", &on).err(), Some(AuthError::InvalidArgument { .. })));
+}
+
 #[test]
 fn faults() {
     let altered = |from: &str, to: &str| {
