@@ -2,6 +2,7 @@
 
 mod authorization;
 mod denied;
+mod lists;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
