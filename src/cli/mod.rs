@@ -6,6 +6,8 @@
 mod admin;
 mod audit;
 pub mod bench;
+#[cfg(test)]
+mod compatibility;
 mod completions;
 mod config;
 mod credentials;

@@ -163,13 +163,11 @@ async fn work(
                 outcome => progress.count(listed, outcome),
             }
         }
+        let Some(next) = page.next else { return Ok(Ended::Done) };
         if let Some(file) = file {
-            file.note(page.next.clone(), progress.counts())?;
+            file.note(next.clone(), progress.counts())?;
         }
-        match page.next {
-            Some(next) => listing.after = Some(next),
-            None => return Ok(Ended::Done),
-        }
+        listing.after = Some(next);
     }
 }
 

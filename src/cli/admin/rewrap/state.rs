@@ -70,9 +70,9 @@ impl StateFile {
         self.state.counts.clone()
     }
 
-    /// Notes that all before `after` is done. The old file or the new one is there, whatever happens meanwhile.
-    pub(super) fn note(&mut self, after: Option<Cursor>, counts: &Counts) -> Result<(), Failure> {
-        self.state = State { after, counts: counts.clone(), job: self.state.job.clone() };
+    /// Notes that all up to `after` is done. The old file or the new one is there, whatever happens meanwhile.
+    pub(super) fn note(&mut self, after: Cursor, counts: &Counts) -> Result<(), Failure> {
+        self.state = State { after: Some(after), counts: counts.clone(), job: self.state.job.clone() };
         let written = serde_json::to_string(&self.state).map_err(std::io::Error::other).and_then(|text| {
             let beside = self.path.with_extension("new");
             let mut file = std::fs::File::create(&beside)?;
@@ -117,7 +117,7 @@ mod tests {
         let mut file = StateFile::open(path.clone(), job("s3://a")).unwrap();
         assert_eq!((file.after(), path.exists()), (None, false));
         let cursor: Cursor = serde_json::from_str(r#"{"key": "k\u0001", "version": "v"}"#).unwrap();
-        file.note(Some(cursor.clone()), &Counts::default()).unwrap();
+        file.note(cursor.clone(), &Counts::default()).unwrap();
         assert_eq!(StateFile::open(path.clone(), job("s3://a")).unwrap().after(), Some(cursor));
         assert!(matches!(StateFile::open(path.clone(), job("s3://b")), Err(Failure::Usage(_))));
         StateFile::open(path.clone(), job("s3://a")).unwrap().remove().unwrap();
