@@ -6,6 +6,8 @@
 mod admin;
 mod audit;
 pub mod bench;
+#[cfg(test)]
+mod compatibility;
 mod completions;
 mod config;
 mod credentials;
@@ -62,6 +64,7 @@ enum Command {
     Key(admin::KeyCommand),
     Role(admin::RoleCommand),
     Policy(admin::PolicyCommand),
+    Rewrap(Box<admin::RewrapCommand>),
     Roles(roles::Roles),
     Audit(audit::Audit),
     Scrub(scrub::Scrub),
@@ -101,6 +104,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Key(command) => Box::pin(admin::run_key(command)).await,
         Command::Role(command) => Box::pin(admin::run_role(command)).await,
         Command::Policy(command) => Box::pin(admin::run_policy(command)).await,
+        Command::Rewrap(command) => Box::pin(admin::run_rewrap(*command)).await,
         Command::Roles(command) => roles::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,

@@ -44,6 +44,8 @@ pub struct Endpoint {
 pub struct Answer {
     /// Its status.
     pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: SecretBytes,
 }
@@ -182,7 +184,7 @@ where
         body.extend_from_slice(data);
     }
     drop(driver);
-    Ok(Answer { status: head.status, body: SecretBytes::new(body) })
+    Ok(Answer { status: head.status, headers: head.headers, body: SecretBytes::new(body) })
 }
 
 /// What moves the bytes of a connection. It ends with the exchange, also with one that ran out of time.

@@ -174,3 +174,9 @@ fn render(id: &RequestId, status: u16, body: Bytes) -> Response {
 
 #[cfg(test)]
 mod tests;
+
+/// All operations of a service, and whether each is served.
+#[cfg(test)]
+pub(crate) fn operations(service: Service) -> Vec<(&'static str, bool)> {
+    table::rows().filter(|row| row.service == service).map(|row| (row.name, row.handler.is_some())).collect()
+}

@@ -143,3 +143,9 @@ fn render(id: &RequestId, status: u16, body: Bytes) -> Response {
 
 #[cfg(test)]
 mod tests;
+
+/// All operations, and whether each is served.
+#[cfg(test)]
+pub(crate) fn operations() -> Vec<(&'static str, bool)> {
+    table::TABLE.iter().map(|row| (row.name, true)).collect()
+}

@@ -9,6 +9,8 @@ use crate::index::{Direction, KeyRange, Rows, Table};
 
 /// Rows of the first read: most pages with a delimiter jump soon.
 const FIRST_READ: usize = 32;
+/// Rows of the first read behind a jump: where one prefix was rolled up there are mostly more, and each is jumped over.
+const READ_BEHIND_JUMP: usize = 2;
 /// Rows of a read at the most.
 const LARGEST_READ: usize = 1_024;
 
@@ -54,7 +56,7 @@ impl<'a> Cursor<'a> {
         }
         if self.buffer.is_empty() && self.range.start[..] < *start {
             self.range.start = start.to_vec();
-            self.read = FIRST_READ;
+            self.read = READ_BEHIND_JUMP;
             self.exhausted = self.range.end.as_ref().is_some_and(|end| end[..] <= *start);
         }
     }

@@ -1,6 +1,7 @@
 //! What the list operations have in common: page sizes, the encoding of keys, and how entries are written.
 
 use super::checksum_headers::kind_name;
+use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
 use super::owner::Owner;
@@ -17,12 +18,12 @@ pub(crate) const PAGE_MAX: u32 = 1000;
 const ENTRY_BYTES: usize = 480;
 
 /// Keys, prefixes, delimiters and markers in an answer: as they are, or with `encoding-type=url`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyEncoding {
     /// Escaped for XML.
     Plain,
-    /// Percent-encoded, for keys that XML cannot hold.
-    Url,
+    /// Percent-encoded, for keys that XML cannot hold. With the name as the client spelt it, which AWS echoes.
+    Url(String),
 }
 
 impl KeyEncoding {
@@ -30,7 +31,7 @@ impl KeyEncoding {
     pub(crate) fn parse(query: &Query) -> Result<Self, Error> {
         match query.value("encoding-type") {
             None => Ok(Self::Plain),
-            Some(text) if text.eq_ignore_ascii_case("url") => Ok(Self::Url),
+            Some(text) if text.eq_ignore_ascii_case("url") => Ok(Self::Url(text.to_owned())),
             Some(text) => {
                 let message = "Invalid Encoding Method specified in Request";
                 Err(Error::invalid_argument(message, "encoding-type", text))
@@ -39,32 +40,40 @@ impl KeyEncoding {
     }
 
     /// Writes a key or a part of one.
-    pub(crate) fn leaf(self, w: &mut Writer, name: &str, text: &str) {
+    pub(crate) fn leaf(&self, w: &mut Writer, name: &str, text: &str) {
         match self {
             Self::Plain => w.leaf(name, text),
-            Self::Url => w.leaf_with(name, |out| encode_key_into(out, text)),
+            Self::Url(_) => w.leaf_with(name, |out| encode_key_into(out, text)),
         };
     }
 
     /// The same for what is left out when empty.
-    pub(crate) fn leaf_unless_empty(self, w: &mut Writer, name: &str, text: &str) {
+    pub(crate) fn leaf_unless_empty(&self, w: &mut Writer, name: &str, text: &str) {
         if !text.is_empty() {
             self.leaf(w, name, text);
         }
     }
 
     /// `<EncodingType>`, if there is one.
-    pub(crate) fn write(self, w: &mut Writer) {
-        if self == Self::Url {
-            w.leaf("EncodingType", "url");
+    pub(crate) fn write(&self, w: &mut Writer) {
+        if let Self::Url(spelt) = self {
+            w.leaf("EncodingType", spelt);
         }
     }
 
     /// `<CommonPrefixes>`.
-    pub(crate) fn write_prefixes(self, w: &mut Writer, prefixes: &[String]) {
+    pub(crate) fn write_prefixes(&self, w: &mut Writer, prefixes: &[String]) {
         for prefix in prefixes {
             w.node("CommonPrefixes", |w| self.leaf(w, "Prefix", prefix));
         }
+    }
+}
+
+/// Refuses a parameter of the other version of ListObjects, as AWS does it, whatever its value.
+pub(crate) fn refuse_parameters(query: &Query, refused: &[(&'static str, &'static str)]) -> Result<(), Error> {
+    match refused.iter().find(|(name, _)| query.has(name)) {
+        None => Ok(()),
+        Some((name, message)) => Err(Error::with_message(Code::InvalidArgument, *message).and("ArgumentName", *name)),
     }
 }
 
@@ -116,7 +125,7 @@ impl Entry<'_> {
     }
 
     /// `<Contents>` of ListObjects and ListObjectsV2.
-    pub(crate) fn write_contents(&self, w: &mut Writer, encoding: KeyEncoding, owner: Option<&Owner<'_>>) {
+    pub(crate) fn write_contents(&self, w: &mut Writer, encoding: &KeyEncoding, owner: Option<&Owner<'_>>) {
         w.node("Contents", |w| {
             encoding.leaf(w, "Key", self.key);
             self.write_facts(w);
@@ -166,15 +175,16 @@ mod tests {
     fn encodings() {
         let parse = |raw: &str| KeyEncoding::parse(&Query::parse(raw).unwrap()).map_err(|e| e.message().to_owned());
         assert_eq!(parse("x"), Ok(KeyEncoding::Plain));
-        assert_eq!(parse("encoding-type=url"), Ok(KeyEncoding::Url));
+        assert_eq!(parse("encoding-type=URL"), Ok(KeyEncoding::Url("URL".to_owned())));
         for bad in ["encoding-type=value", "encoding-type=", "encoding-type"] {
             assert_eq!(parse(bad), Err("Invalid Encoding Method specified in Request".to_owned()), "{bad}");
         }
         let mut w = Writer::default();
         KeyEncoding::Plain.leaf(&mut w, "K", "a b&\r");
-        KeyEncoding::Url.leaf(&mut w, "K", "a b&\r");
-        KeyEncoding::Url.leaf_unless_empty(&mut w, "K", "");
-        KeyEncoding::Url.write_prefixes(&mut w, &["p/ ".to_owned()]);
+        let url = KeyEncoding::Url("url".to_owned());
+        url.leaf(&mut w, "K", "a b&\r");
+        url.leaf_unless_empty(&mut w, "K", "");
+        url.write_prefixes(&mut w, &["p/ ".to_owned()]);
         let expected = "<K>a b&amp;&#xd;</K><K>a+b%26%0D</K><CommonPrefixes><Prefix>p/+</Prefix></CommonPrefixes>";
         assert_eq!(w.finish(), expected);
     }

@@ -60,3 +60,12 @@ pub use serve::serve;
 
 #[cfg(test)]
 mod tests;
+
+/// All operations, older names beside those that took their place, and whether each is served.
+#[cfg(test)]
+pub(crate) fn operations() -> Vec<(&'static str, bool)> {
+    let rows = table::TABLE.iter().map(|row| (row.name, row.handler.is_some())).collect::<Vec<_>>();
+    let served = |name: &str| rows.iter().any(|(other, served)| *other == name && *served);
+    let older = table::SUPERSEDED.iter().map(|(older, name)| (*older, served(name)));
+    rows.iter().copied().chain(older).collect()
+}

@@ -30,16 +30,17 @@ impl Query {
     }
 
     /// A number from 0 to 2^31 - 1. AWS has two texts for what is none: one for a number below 0, which names the
-    /// parameter in camel case, and one for what is no 32-bit integer at all.
+    /// parameter in camel case (but for `max-uploads`), and one for what is no 32-bit integer at all.
     pub(crate) fn number(&self, name: &'static str) -> Result<Option<u32>, Error> {
         let Some(text) = self.value(name).filter(|v| !v.is_empty()) else { return Ok(None) };
-        match text.parse::<i32>() {
-            Ok(n) => u32::try_from(n).map(Some).map_err(|_| {
-                let name = camel_case(name);
+        // Java's parser, which AWS uses here, takes no `+`.
+        match text.parse::<i32>().ok().filter(|_| !text.starts_with('+')) {
+            Some(n) => u32::try_from(n).map(Some).map_err(|_| {
+                let name = if name == "max-uploads" { name.to_owned() } else { camel_case(name) };
                 let message = format!("Argument {name} must be an integer between 0 and 2147483647");
-                Error::invalid_argument(message, name, text)
+                Error::invalid_argument(message, name, n.to_string())
             }),
-            Err(_) => {
+            None => {
                 let message = format!("Provided {name} not an integer or within integer range");
                 Err(Error::invalid_argument(message, name, text))
             }
@@ -82,11 +83,13 @@ mod tests {
         assert_eq!(number("max-keys="), Ok(None));
         assert_eq!(number("max-keys=0"), Ok(Some(0)));
         assert_eq!(number("max-keys=2147483647"), Ok(Some(2_147_483_647)));
-        for below in ["-1", "-2147483648"] {
+        assert_eq!(number("max-keys=-0"), Ok(Some(0)));
+        assert_eq!(number("max-keys=000000000000005"), Ok(Some(5)));
+        for below in ["-1", "-01", "-2147483648"] {
             let expected = "Argument maxKeys must be an integer between 0 and 2147483647".to_owned();
             assert_eq!(number(&format!("max-keys={below}")), Err(expected));
         }
-        for none in ["x", "1.0", "2147483648", "-2147483649", "%200", "9999999999999999999999"] {
+        for none in ["x", "1.0", "%2B5", "2147483648", "-2147483649", "%200", "9999999999999999999999"] {
             let expected = "Provided max-keys not an integer or within integer range".to_owned();
             assert_eq!(number(&format!("max-keys={none}")), Err(expected));
         }

@@ -3,6 +3,7 @@
 mod authorization;
 mod bodies;
 mod denied;
+mod lists;
 mod documents;
 mod inventory;
 mod lifecycle;

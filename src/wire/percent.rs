@@ -4,18 +4,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 /// All but the unreserved characters of RFC 3986.
 const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same with `/` left alone.
-const PATH: &AsciiSet = &STRICT.remove(b'/');
+/// What AWS encodes of a key in a list: what Java's `URLEncoder` does, `/` left alone. `~` is encoded and `*` is not.
+const LISTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
 
 /// Encodes all but unreserved characters, `/` included, in upper-case hexadecimal: SigV4's `UriEncode`.
 pub fn encode_uri(text: &str) -> String {
     utf8_percent_encode(text, STRICT).to_string()
 }
 
-/// Appends a key for a list answer with `encoding-type=url`: as [`encode_uri`], with `/` left alone and a space as `+`
-/// (what AWS answers, and what clients decode).
+/// Appends a key for a list answer with `encoding-type=url`: a space is `+` (what AWS answers, and what clients decode).
 pub fn encode_key_into(out: &mut String, text: &str) {
-    for piece in utf8_percent_encode(text, PATH) {
+    for piece in utf8_percent_encode(text, LISTED) {
         out.push_str(if piece == "%20" { "+" } else { piece });
     }
 }
@@ -44,7 +43,8 @@ mod tests {
             ("file%2Fname", "file%252Fname"),
             ("%20", "%2520"),
             ("a+b&c<d>\"'", "a%2Bb%26c%3Cd%3E%22%27"),
-            ("test_file(3).png~", "test_file%283%29.png~"),
+            ("test_file(3).png", "test_file%283%29.png"),
+            ("-_.*/~!'(),;:@=|", "-_.*/%7E%21%27%28%29%2C%3B%3A%40%3D%7C"),
             ("\u{1f600}\r\u{1}", "%F0%9F%98%80%0D%01"),
         ];
         for (key, encoded) in cases {

@@ -57,7 +57,7 @@ def test_start_after_and_marker(s3, listed):
 def test_max_keys_edges(s3, raw, listed):
     none = s3.list_objects_v2(Bucket=listed, MaxKeys=0)
     assert (none["KeyCount"], none["IsTruncated"]) == (0, False)
-    assert s3.list_objects_v2(Bucket=listed, MaxKeys=5000)["MaxKeys"] == 1000
+    assert s3.list_objects_v2(Bucket=listed, MaxKeys=5000)["MaxKeys"] == 5000
     for bad in ("-1", "x", "99999999999", ""):
         got = raw.request("GET", f"/{listed}", f"list-type=2&max-keys={bad}")
         assert (got.status, got.code) == ((200, None) if bad == "" else (400, "InvalidArgument")), bad

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::cli::Failure;
-use crate::client::{Endpoint, ExchangeError};
+use crate::client::{Answer, Endpoint, ExchangeError};
 use crate::config::AwsCredentials;
 use crate::crypto::{SecretBytes, sha256};
 use crate::names::hex;
@@ -64,6 +66,19 @@ impl CallError {
     pub(super) fn is(&self, code: &str) -> bool {
         matches!(self, Self::Refused(refused) if refused.code == code)
     }
+}
+
+/// A request to S3.
+pub(super) struct S3Call<'a> {
+    /// The operation, for messages.
+    pub(super) call: &'a str,
+    pub(super) method: Method,
+    /// As it is sent, encoded.
+    pub(super) path: &'a str,
+    /// The same; a name without a value has an equals sign.
+    pub(super) query: &'a str,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 /// One request.
@@ -137,6 +152,18 @@ impl Api {
         self.send(sent).await.map(|body| body.expose().to_vec())
     }
 
+    /// Calls S3; gives headers and body of the answer.
+    pub(super) async fn s3(&self, sent: S3Call<'_>) -> Result<(HeaderMap, Vec<u8>), CallError> {
+        let S3Call { call, method, path, query, mut headers, body } = sent;
+        if !body.is_empty() {
+            // What changes an object's encryption must not be damaged on the way.
+            let digest = HeaderValue::from_str(&STANDARD.encode(sha256(&body)));
+            headers.insert("x-amz-checksum-sha256", digest.map_err(|_| unreadable(call))?);
+        }
+        let answer = self.exchange(Sent { service: "s3", call, method, path, query, headers, body }).await?;
+        Ok((answer.headers, answer.body.expose().to_vec()))
+    }
+
     /// The same, of an answer in XML.
     pub(super) async fn bucket_xml(&self, call: &str, bucket: &str, query: &str) -> Result<Element, CallError> {
         let body = self.bucket(call, bucket, query).await?;
@@ -177,6 +204,10 @@ impl Api {
     }
 
     async fn send(&self, sent: Sent<'_>) -> Result<SecretBytes, CallError> {
+        self.exchange(sent).await.map(|answer| answer.body)
+    }
+
+    async fn exchange(&self, sent: Sent<'_>) -> Result<Answer, CallError> {
         let mut headers = sent.headers;
         let no_text = |_| CallError::NoAnswer("the session token is no text for a header".to_owned());
         if let Some(token) = &self.credentials.session_token {
@@ -207,7 +238,7 @@ impl Api {
         let answer = self.endpoint.send(sent.method, &target, headers, Bytes::from(sent.body), CALL_TIMEOUT).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         if answer.status.is_success() {
-            return Ok(answer.body);
+            return Ok(answer);
         }
         Err(CallError::Refused(self.refused(sent.call, answer.status.as_u16(), answer.body.expose())))
     }

@@ -76,7 +76,7 @@ fn next_markers(page: &UploadsPage) -> (&str, Option<UploadId>) {
 }
 
 fn render(bucket: &str, input: &Input, people: &[People<'_>], page: &UploadsPage) -> Writer {
-    let encoding = input.encoding;
+    let encoding = &input.encoding;
     let id_text = |id: Option<UploadId>| id.map(|id| id.to_string()).unwrap_or_default();
     let (next_key, next_id) = next_markers(page);
     let keys = page.uploads.iter().map(|upload| upload.key.as_str().len() + ROW_EXTRA_BYTES);
@@ -87,10 +87,10 @@ fn render(bucket: &str, input: &Input, people: &[People<'_>], page: &UploadsPage
         w.leaf("UploadIdMarker", &id_text(input.upload_id_marker));
         encoding.leaf(w, "NextKeyMarker", next_key);
         w.leaf("NextUploadIdMarker", &id_text(next_id));
-        encoding.leaf_unless_empty(w, "Prefix", &input.prefix);
         encoding.leaf_unless_empty(w, "Delimiter", &input.delimiter);
-        encoding.write(w);
+        encoding.leaf_unless_empty(w, "Prefix", &input.prefix);
         w.number("MaxUploads", input.max_uploads.into());
+        encoding.write(w);
         w.flag("IsTruncated", page.next.is_some());
         for (upload, people) in page.uploads.iter().zip(people) {
             write_upload(w, encoding, people, upload);
@@ -103,7 +103,7 @@ fn render(bucket: &str, input: &Input, people: &[People<'_>], page: &UploadsPage
 /// The initiator and the upload id: what an upload's row has more than an object's.
 const ROW_EXTRA_BYTES: usize = 200;
 
-fn write_upload(w: &mut Writer, encoding: KeyEncoding, people: &People<'_>, upload: &Upload) {
+fn write_upload(w: &mut Writer, encoding: &KeyEncoding, people: &People<'_>, upload: &Upload) {
     w.node("Upload", |w| {
         encoding.leaf(w, "Key", upload.key.as_str());
         w.leaf("UploadId", &upload.id.to_string());
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(parse("upload-id-marker=x").unwrap().upload_id_marker, None);
         assert_eq!(parse("key-marker=k&upload-id-marker=").unwrap().upload_id_marker, None);
         assert_eq!(parse("key-marker=k&upload-id-marker=x"), Err("Invalid uploadId marker".to_owned()));
-        let negative = "Argument maxUploads must be an integer between 0 and 2147483647".to_owned();
+        let negative = "Argument max-uploads must be an integer between 0 and 2147483647".to_owned();
         assert_eq!(parse("max-uploads=-1"), Err(negative));
     }
 
@@ -179,7 +179,7 @@ mod tests {
         let expected = format!(
             "<Bucket>bkt</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>\
              <NextKeyMarker>a+b</NextKeyMarker><NextUploadIdMarker>{ID}</NextUploadIdMarker>\
-             <EncodingType>url</EncodingType><MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>\
+             <MaxUploads>1000</MaxUploads><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>\
              <Upload><Key>a+b</Key><UploadId>{ID}</UploadId><Initiator><ID>b2</ID><DisplayName>b</DisplayName></Initiator>\
              <Owner><ID>a1</ID></Owner><StorageClass>STANDARD</StorageClass><Initiated>1970-01-01T00:00:00.000Z</Initiated>\
              <ChecksumAlgorithm>SHA256</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></Upload>\

@@ -3,7 +3,7 @@
 use crate::objects::{ListQuery, ListVersions, ListedVersion, VersionId, VersionPage};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer, write_storage_class, write_time};
+use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, write_storage_class, write_time};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
@@ -14,9 +14,11 @@ use crate::wire::xml::Writer;
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
     prefix: String,
-    delimiter: String,
+    /// Echoed as sent, also an empty one.
+    delimiter: Option<String>,
     key_marker: String,
     version_marker: Option<VersionId>,
+    /// As asked for: AWS echoes also what is more than a page may hold.
     max_keys: u32,
     encoding: KeyEncoding,
 }
@@ -24,24 +26,36 @@ struct Input {
 impl Input {
     fn parse(query: &Query) -> Result<Self, Error> {
         let text = |name| query.value(name).unwrap_or_default().to_owned();
-        let key_marker = text("key-marker");
         Ok(Self {
             prefix: text("prefix"),
-            delimiter: text("delimiter"),
-            version_marker: version_marker(query, &key_marker)?,
-            key_marker,
-            max_keys: max_keys(query)?,
+            delimiter: query.value("delimiter").map(str::to_owned),
+            version_marker: version_marker(query)?,
+            key_marker: text("key-marker"),
             encoding: KeyEncoding::parse(query)?,
+            max_keys: max_keys(query)?,
         })
+    }
+
+    /// How much is shown: a page of no keys is empty and, as AWS has it, not truncated. So is one behind a version of
+    /// no key.
+    fn limit(&self) -> usize {
+        if self.key_marker.is_empty() && self.version_marker.is_some() {
+            return 0;
+        }
+        self.max_keys.min(PAGE_MAX) as usize
     }
 }
 
-fn version_marker(query: &Query, key_marker: &str) -> Result<Option<VersionId>, Error> {
+fn version_marker(query: &Query) -> Result<Option<VersionId>, Error> {
     let name = "version-id-marker";
-    let Some(text) = query.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    if key_marker.is_empty() {
+    let Some(text) = query.value(name) else { return Ok(None) };
+    // An empty key marker is one to AWS.
+    if !query.has("key-marker") {
         let message = "A version-id marker cannot be specified without a key marker.";
         return Err(Error::invalid_argument(message, name, text));
+    }
+    if text.is_empty() {
+        return Err(Error::invalid_argument("A version-id marker cannot be empty.", name, text));
     }
     let invalid = || Error::invalid_argument("Invalid version id specified", name, text);
     VersionId::parse(text).map(Some).ok_or_else(invalid)
@@ -51,7 +65,7 @@ fn version_marker(query: &Query, key_marker: &str) -> Result<Option<VersionId>, 
 fn max_keys(query: &Query) -> Result<u32, Error> {
     match query.value("max-keys").map(str::parse::<i32>) {
         Some(Ok(n)) if n < 0 => Err(Error::invalid_argument("max-keys cannot be negative", "max-keys", n.to_string())),
-        _ => page_size(query, "max-keys"),
+        _ => Ok(query.number("max-keys")?.unwrap_or(PAGE_MAX)),
     }
 }
 
@@ -61,13 +75,12 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let query = ListVersions {
         query: ListQuery {
             prefix: input.prefix.clone(),
-            delimiter: input.delimiter.clone(),
+            delimiter: input.delimiter.clone().unwrap_or_default(),
             after: input.key_marker.clone(),
-            limit: input.max_keys as usize,
+            limit: input.limit(),
         },
         after_version: input.version_marker,
     };
-    // A page of no keys is empty and, as AWS has it, not truncated.
     let page = match query.query.limit {
         0 => VersionPage::default(),
         _ => cx.app.objects.list_versions(cx.grant(), bucket, &query).await?,
@@ -105,7 +118,7 @@ impl<'a> Row<'a> {
 }
 
 impl Row<'_> {
-    fn write(&self, w: &mut Writer, encoding: KeyEncoding, owner: &Owner<'_>) {
+    fn write(&self, w: &mut Writer, encoding: &KeyEncoding, owner: &Owner<'_>) {
         let element = if self.entry.is_some() { "Version" } else { "DeleteMarker" };
         w.node(element, |w| {
             encoding.leaf(w, "Key", self.key);
@@ -138,7 +151,7 @@ fn render(
     prefixes: &[String],
     next: Option<&(String, Option<VersionId>)>,
 ) -> Writer {
-    let encoding = input.encoding;
+    let encoding = &input.encoding;
     let mut w = page_writer(rows.iter().map(|row| row.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListVersionsResult", |w| {
         w.leaf("Name", bucket);
@@ -157,7 +170,9 @@ fn render(
             }
         }
         w.number("MaxKeys", input.max_keys.into());
-        encoding.leaf_unless_empty(w, "Delimiter", &input.delimiter);
+        if let Some(delimiter) = &input.delimiter {
+            encoding.leaf(w, "Delimiter", delimiter);
+        }
         encoding.write(w);
         w.flag("IsTruncated", next.is_some());
         for row in rows {
@@ -191,10 +206,11 @@ mod tests {
         let input = parse(&format!("key-marker=k&version-id-marker={ID}")).unwrap();
         assert_eq!((input.key_marker.as_str(), input.version_marker), ("k", VersionId::parse(ID)));
         assert_eq!(parse("key-marker=k&version-id-marker=null").unwrap().version_marker, Some(VersionId::Null));
-        assert_eq!(parse("version-id-marker=").unwrap().version_marker, None);
+        assert_eq!(parse("key-marker=&version-id-marker=null").unwrap().version_marker, Some(VersionId::Null));
         let alone = "A version-id marker cannot be specified without a key marker.".to_owned();
         assert_eq!(parse(&format!("version-id-marker={ID}")), Err(alone.clone()));
-        assert_eq!(parse(&format!("key-marker=&version-id-marker={ID}")), Err(alone));
+        assert_eq!(parse("version-id-marker="), Err(alone));
+        assert_eq!(parse("key-marker=k&version-id-marker="), Err("A version-id marker cannot be empty.".to_owned()));
         assert_eq!(parse("key-marker=k&version-id-marker=x"), Err("Invalid version id specified".to_owned()));
         assert_eq!(parse("max-keys=-1"), Err("max-keys cannot be negative".to_owned()));
         let no_number = "Provided max-keys not an integer or within integer range".to_owned();

@@ -3,18 +3,25 @@
 use crate::objects::{ListPage, ListQuery};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer};
+use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, refuse_parameters};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
 
+/// Parameters of the other version.
+const REFUSED: [(&str, &str); 2] = [
+    ("continuation-token", "continuation-token only supported in REST.GET.BUCKET with list-type=2"),
+    ("start-after", "startAfter only supported in REST.GET.BUCKET with list-type=2"),
+];
+
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
     prefix: String,
     delimiter: String,
     marker: String,
+    /// As asked for: AWS echoes also what is more than a page may hold.
     max_keys: u32,
     encoding: KeyEncoding,
 }
@@ -22,12 +29,13 @@ struct Input {
 impl Input {
     fn parse(query: &Query) -> Result<Self, Error> {
         let text = |name| query.value(name).unwrap_or_default().to_owned();
+        refuse_parameters(query, &REFUSED)?;
         Ok(Self {
             prefix: text("prefix"),
             delimiter: text("delimiter"),
             marker: text("marker"),
-            max_keys: page_size(query, "max-keys")?,
             encoding: KeyEncoding::parse(query)?,
+            max_keys: query.number("max-keys")?.unwrap_or(PAGE_MAX),
         })
     }
 }
@@ -39,7 +47,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         prefix: input.prefix.clone(),
         delimiter: input.delimiter.clone(),
         after: input.marker.clone(),
-        limit: input.max_keys as usize,
+        limit: input.max_keys.min(PAGE_MAX) as usize,
     };
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page =
@@ -59,7 +67,7 @@ fn render(
     prefixes: &[String],
     next: Option<&str>,
 ) -> Writer {
-    let encoding = input.encoding;
+    let encoding = &input.encoding;
     let mut w = page_writer(entries.iter().map(|entry| entry.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListBucketResult", |w| {
         w.leaf("Name", bucket);

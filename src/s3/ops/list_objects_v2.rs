@@ -4,13 +4,16 @@ use super::list_buckets::token_incorrect;
 use crate::objects::{ListPage, ListQuery};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, page_size, page_writer};
+use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, refuse_parameters};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
 use crate::s3::token;
 use crate::wire::Response;
 use crate::wire::xml::Writer;
+
+/// A parameter of the other version.
+const REFUSED: [(&str, &str); 1] = [("marker", "Marker unsupported with REST.GET.BUCKET in list-type=2")];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Input {
@@ -19,6 +22,7 @@ struct Input {
     start_after: Option<String>,
     /// The token as sent and where it leads.
     token: Option<(String, String)>,
+    /// As asked for: AWS echoes also what is more than a page may hold.
     max_keys: u32,
     fetch_owner: bool,
     encoding: KeyEncoding,
@@ -28,6 +32,8 @@ impl Input {
     /// `scope`: what tokens are bound to, see [`token::seal`].
     fn parse(query: &Query, scope: &[u8]) -> Result<Self, Error> {
         let text = |name| query.value(name).map(str::to_owned);
+        refuse_parameters(query, &REFUSED)?;
+        let encoding = KeyEncoding::parse(query)?;
         let token = match text("continuation-token") {
             None => None,
             Some(token) => {
@@ -38,11 +44,12 @@ impl Input {
         Ok(Self {
             prefix: text("prefix").unwrap_or_default(),
             delimiter: text("delimiter").unwrap_or_default(),
-            start_after: text("start-after").filter(|start| !start.is_empty()),
+            start_after: text("start-after"),
             token,
-            max_keys: page_size(query, "max-keys")?,
-            fetch_owner: query.value("fetch-owner").is_some_and(|v| v.eq_ignore_ascii_case("true")),
-            encoding: KeyEncoding::parse(query)?,
+            max_keys: query.number("max-keys")?.unwrap_or(PAGE_MAX),
+            // In this spelling alone: AWS passes over every other.
+            fetch_owner: query.value("fetch-owner") == Some("true"),
+            encoding,
         })
     }
 
@@ -60,7 +67,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         prefix: input.prefix.clone(),
         delimiter: input.delimiter.clone(),
         after: input.after(),
-        limit: input.max_keys as usize,
+        limit: input.max_keys.min(PAGE_MAX) as usize,
     };
     // A page of no keys is empty and, as AWS has it, not truncated.
     let page =
@@ -81,19 +88,20 @@ fn render(
     prefixes: &[String],
     next_token: Option<&str>,
 ) -> Writer {
-    let encoding = input.encoding;
+    let encoding = &input.encoding;
     let mut w = page_writer(entries.iter().map(|entry| entry.key.len()).chain(prefixes.iter().map(String::len)));
     w.root("ListBucketResult", |w| {
         w.leaf("Name", bucket);
         encoding.leaf(w, "Prefix", &input.prefix);
-        if let Some((token, _)) = &input.token {
-            w.leaf("ContinuationToken", token);
+        match (&input.token, &input.start_after) {
+            (Some((token, _)), _) => {
+                w.leaf("ContinuationToken", token);
+            }
+            (None, Some(start)) => encoding.leaf(w, "StartAfter", start),
+            (None, None) => {}
         }
         if let Some(token) = next_token {
             w.leaf("NextContinuationToken", token);
-        }
-        if let Some(start) = &input.start_after {
-            encoding.leaf(w, "StartAfter", start);
         }
         w.number("KeyCount", (entries.len() + prefixes.len()) as u64);
         w.number("MaxKeys", input.max_keys.into());
@@ -145,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_first_page() {
-        let expected = "<Name>bkt</Name><Prefix></Prefix><NextContinuationToken>T</NextContinuationToken>\
-                        <StartAfter>date%3D1</StartAfter><KeyCount>2</KeyCount><MaxKeys>2</MaxKeys>\
+        let expected = "<Name>bkt</Name><Prefix></Prefix><StartAfter>date%3D1</StartAfter>\
+                        <NextContinuationToken>T</NextContinuationToken><KeyCount>2</KeyCount><MaxKeys>2</MaxKeys>\
                         <Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
                         <Contents><Key>a</Key><LastModified>1970-01-01T00:00:00.000Z</LastModified>\
                         <ETag>&quot;e&quot;</ETag><Size>0</Size><StorageClass>STANDARD_IA</StorageClass></Contents>\

@@ -1,0 +1,221 @@
+//! What a page of a listing costs, in a small bucket and in a large one: `cargo bench --bench list`.
+//!
+//! Buckets of ten thousand and of a million objects, in the index that the server has, on disk. The keys lie in 2,000
+//! directories, so the large bucket has a hundred times as many in each. A page is one of 1,000 keys, or with a
+//! delimiter one of 1,000 directories, each of which is jumped over. What is timed is `Objects::list`: the rows are
+//! found, opened and decoded; XML, signature and HTTP are not counted. The two columns should be the same.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use minicbor::data::Type;
+use minicbor::{Decode, Decoder, Encode, Encoder};
+use strongroom::audit::{Audit, ChainSequencer, Event, EventKind};
+use strongroom::auth::{Grant, Payload, Resource, system};
+use strongroom::crypto::{SecretKey, StoreKey};
+use strongroom::index::{FjallIndex, Record, RowSealer, Rows, Table, Tuple};
+use strongroom::keyring::KeyRing;
+use strongroom::names::{AccountId, BucketName, ObjectKey, Region, bucket_arn, object_arn};
+use strongroom::objects::{
+    Attributes, Bucket, ListQuery, NewBucket, ObjectMeta, ObjectOwnership, Objects, PutObject, WriteCondition,
+};
+use strongroom::policy::{NoContext, Target};
+use strongroom::sources::Sources;
+use strongroom::sse::{Requested, Sse};
+use strongroom::store::faulty::FaultyStore;
+use tempfile::TempDir;
+
+const SIZES: [usize; 2] = [10_000, 1_000_000];
+const DIRECTORIES: usize = 2_000;
+const PAGE_KEYS: usize = 1_000;
+/// Pages of one measurement; the best of five counts.
+const ROUNDS: u32 = 20;
+/// Rows of one commit while the bucket is filled.
+const BATCH_ROWS: usize = 1_000;
+const ACCOUNT: &str = "111122223333";
+const GATEWAY: [u8; 16] = [9; 16];
+
+/// An object's record as it is stored, whatever is in it: a bucket is filled with copies of one.
+struct Copied(Vec<u8>);
+
+impl Record for Copied {
+    const TABLE: Table = Table::Object;
+}
+
+impl<C> Encode<C> for Copied {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.writer_mut().write_all(&self.0).map_err(minicbor::encode::Error::write)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Copied {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let start = d.position();
+        if d.datatype()? == Type::Break {
+            return Err(minicbor::decode::Error::message("no record"));
+        }
+        d.skip()?;
+        Ok(Self(d.input()[start..d.position()].to_vec()))
+    }
+}
+
+struct World {
+    objects: Objects,
+    rows: Rows,
+    bucket: Bucket,
+    sources: Sources,
+    _directory: TempDir,
+}
+
+impl World {
+    async fn filled(objects: usize) -> Self {
+        let world = Self::new().await;
+        let key = key_of(0, objects);
+        world.put(&key).await;
+        let row = |key: &str| Tuple::new().id(&world.bucket.id).bytes(key.as_bytes()).build();
+        let first = world.rows.load::<Copied>(&row(&key)).await.expect("an index").expect("the object").value;
+        for start in (1..objects).step_by(BATCH_ROWS) {
+            let mut batch = world.rows.batch();
+            for n in start..(start + BATCH_ROWS).min(objects) {
+                batch.put(row(&key_of(n, objects)), &first);
+            }
+            world.rows.commit(batch).await.expect("committed");
+        }
+        world
+    }
+
+    async fn new() -> Self {
+        let sources = Sources::system();
+        let directory = tempfile::tempdir().expect("a directory");
+        let index = Arc::new(FjallIndex::open(&directory.path().join("index")).expect("a new index"));
+        let store_key = StoreKey::new(SecretKey::generate(&sources), [1; 16]);
+        let sealer = Arc::new(RowSealer::open(&*index, &store_key, &sources).await.expect("a new index"));
+        index.start(Box::new(ChainSequencer::load(&*index, Arc::clone(&sealer), GATEWAY).await.expect("a new chain")));
+        let rows = Rows::new(index, sealer);
+        let audit = Audit::new(rows.clone(), GATEWAY, sources.clone());
+        let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
+        let sse = Sse::new(keyring, sources.clone());
+        let objects = Objects::new(rows.clone(), audit, FaultyStore::new().blobs(), sse, sources.clone());
+        let name = BucketName::parse("shelf").expect("a name");
+        let new = NewBucket {
+            name: name.clone(),
+            owner: account(),
+            region: region(),
+            ownership: ObjectOwnership::BucketOwnerEnforced,
+            public_access_block: None,
+            acl: None,
+        };
+        let event = Event {
+            access: system("bench", region(), sources.now()),
+            source: "s3.amazonaws.com",
+            name: "CreateBucket",
+            kind: EventKind::ApiCall,
+            request: serde_json::Value::Null,
+            response: serde_json::Value::Null,
+            additional: serde_json::Value::Null,
+            error: None,
+            read_only: false,
+            management: true,
+            resources: Vec::new(),
+            via_s3: false,
+            recipient: account(),
+        };
+        let grant = grant("s3:CreateBucket", bucket_arn(&name), &sources);
+        objects.create_bucket(&grant, new, &event).await.expect("a bucket");
+        let bucket = objects.bucket(&name).await.expect("the bucket");
+        Self { objects, rows, bucket, sources, _directory: directory }
+    }
+
+    async fn put(&self, key: &str) {
+        let (access, bucket) = (system("bench", region(), self.sources.now()), &self.bucket);
+        let key = ObjectKey::parse(key).expect("a key");
+        let plan =
+            self.objects.sse().plan(&access, (&bucket.name, &key), &bucket.owner, &bucket.encryption, Requested::SseS3);
+        let put = PutObject {
+            bucket,
+            key: &key,
+            meta: ObjectMeta::default(),
+            plan: plan.await.expect("a plan"),
+            condition: WriteCondition::default(),
+            attributes: Attributes::default(),
+        };
+        let body = futures_util::stream::iter([Ok(Bytes::from_static(b"tiny"))]).boxed();
+        let grant = grant("s3:PutObject", object_arn(&bucket.name, &key), &self.sources);
+        self.objects.put(&grant, put, Payload::internal(body, 4)).await.expect("an object");
+    }
+
+    /// CPU time of one page, in microseconds.
+    async fn page_us(&self, query: &ListQuery) -> u64 {
+        let grant = grant("s3:ListBucket", bucket_arn(&self.bucket.name), &self.sources);
+        let mut best_ns = u64::MAX;
+        for _ in 0..5 {
+            let start_ns = self.cpu_ns();
+            for _ in 0..ROUNDS {
+                let page = self.objects.list(&grant, &self.bucket, black_box(query)).await.expect("a page");
+                assert_eq!(page.objects.len() + page.prefixes.len(), PAGE_KEYS, "a full page");
+                assert_eq!(page.prefixes.is_empty(), query.delimiter.is_empty());
+            }
+            best_ns = best_ns.min((self.cpu_ns() - start_ns) / u64::from(ROUNDS));
+        }
+        best_ns / 1_000
+    }
+
+    /// What this thread has used, by Linux's scheduler.
+    fn cpu_ns(&self) -> u64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+        let used = text.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        used.unwrap_or_else(|| self.sources.monotonic_ns())
+    }
+}
+
+/// The keys of all buckets lie in the same directories.
+fn key_of(n: usize, objects: usize) -> String {
+    format!("directory-{:06}/object-{n:012}", n / (objects / DIRECTORIES))
+}
+
+fn region() -> Region {
+    Region::parse("us-east-1").expect("a Region")
+}
+
+fn account() -> AccountId {
+    AccountId::parse(ACCOUNT).expect("an account")
+}
+
+fn grant(action: &'static str, arn: String, sources: &Sources) -> Grant {
+    let access = system("bench", region(), sources.now());
+    access
+        .authorize(action, Resource { arn, owner: account() }, &Target::Account, &NoContext)
+        .expect("the program itself may")
+}
+
+async fn run() {
+    let query = |delimiter: &str, after: &str| ListQuery {
+        delimiter: delimiter.to_owned(),
+        after: after.to_owned(),
+        limit: PAGE_KEYS,
+        ..ListQuery::default()
+    };
+    let middle = format!("directory-{:06}/", DIRECTORIES / 2 - 1);
+    let pages = [
+        ("1,000 keys, from the start", query("", "")),
+        ("1,000 keys, from the middle", query("", &format!("{middle}\u{10ffff}"))),
+        ("1,000 prefixes, from the start", query("/", "")),
+        ("1,000 prefixes, from the middle", query("/", &middle)),
+    ];
+    let (small, large) = (World::filled(SIZES[0]).await, World::filled(SIZES[1]).await);
+    println!("{:<32} {:>12} {:>12}", "CPU time of a page, in µs, of", "10,000 keys", "1,000,000");
+    for (name, query) in &pages {
+        println!("{name:<32} {:>12} {:>12}", small.page_us(query).await, large.page_us(query).await);
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run());
+}
