@@ -104,7 +104,7 @@ impl Stamp {
 
 /// The record of `event`, which `who` caused by the request of `facts` (those of the event's access).
 pub(super) fn render(event: &Event, who: Who<'_>, facts: &RequestFacts, stamp: &Stamp) -> String {
-    let job = matches!(who.kind, CallerKind::System { .. });
+    let job = matches!(who.kind, CallerKind::System { .. } | CallerKind::Service { .. });
     let internal = event.via_s3 || job;
     let at = if job || event.kind == EventKind::ServiceEvent { stamp.now } else { facts.received };
     let request = limited(redacted(&event.request), PARAMETERS_MAX_BYTES, "requestParameters");
@@ -185,6 +185,7 @@ fn identity(event: &Event, who: Who<'_>) -> Value {
         CallerKind::System { .. } => {
             json!({"type": "AWSService", "accountId": event.recipient.as_str(), "invokedBy": INTERNAL})
         }
+        CallerKind::Service { name, .. } => json!({"type": "AWSService", "invokedBy": name}),
         // As S3's data events have it for requests that nobody signed.
         CallerKind::Anonymous => json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}),
     };
@@ -194,7 +195,7 @@ fn identity(event: &Event, who: Who<'_>) -> Value {
     if let Some(id) = who.access_key_id {
         identity["accessKeyId"] = json!(id);
     }
-    if event.via_s3 {
+    if event.via_s3 && !matches!(who.kind, CallerKind::Service { .. }) {
         identity["invokedBy"] = json!(INTERNAL);
     }
     identity
@@ -235,7 +236,7 @@ fn additional(event: &Event, who: Who<'_>, facts: &RequestFacts) -> Value {
         Value::Null => Map::new(),
         other => Map::from_iter([("data".to_owned(), other)]),
     };
-    if event.via_s3 {
+    if event.via_s3 && !facts.request_id.is_empty() {
         additional.insert("parentRequestID".to_owned(), json!(facts.request_id));
     }
     if let CallerKind::System { job } = who.kind {

@@ -14,7 +14,7 @@ use crate::policy::{self, Context, Decision, Policy, Target, evaluate};
 use crate::sources::Timestamp;
 use crate::wire::{Edge, TlsInfo};
 
-/// Who asks. Made by [`super::authenticate()`], [`Access::as_web_identity`] and [`system`] only.
+/// Who asks. Made by [`super::authenticate()`], [`Access::as_web_identity`], [`system`] and [`service`] only.
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Arc<Principal>,
@@ -147,7 +147,7 @@ impl Caller {
         self.principal.kind()
     }
 
-    /// Its account; none for anonymous callers and jobs.
+    /// Its account; none for anonymous callers, jobs and services.
     pub fn account(&self) -> Option<&AccountId> {
         self.principal.account()
     }
@@ -164,7 +164,7 @@ impl Caller {
 }
 
 impl Access {
-    /// For `authenticate` and `system` alone.
+    /// For `authenticate`, `system` and `service` alone.
     pub(super) fn new(caller: Caller, facts: RequestFacts) -> Self {
         Self(Arc::new(Asking { caller, facts, refused: Arc::default() }))
     }
@@ -307,7 +307,25 @@ impl Grant {
 
 /// The access of a background job.
 pub fn system(job: &'static str, region: Region, now: Timestamp) -> Access {
-    let facts = RequestFacts {
+    Access::new(Caller::new(Arc::new(Principal::job(job)), None), internal(region, now))
+}
+
+/// The access of S3 itself on behalf of a bucket: of the service `name`, e.g. `logging.s3.amazonaws.com`, with the bucket
+/// as `aws:SourceArn` and its owner as `aws:SourceAccount`. It may do nothing but what the policy (or ACL) of the bucket
+/// or key that it reaches for lets that service do.
+pub fn service(
+    name: &'static str,
+    (source_arn, source_account): (String, AccountId),
+    region: Region,
+    now: Timestamp,
+) -> Access {
+    let principal = Principal::service(name, source_arn, source_account);
+    Access::new(Caller::new(Arc::new(principal), None), internal(region, now))
+}
+
+/// Of what no client has asked for.
+fn internal(region: Region, now: Timestamp) -> RequestFacts {
+    RequestFacts {
         request_id: String::new(),
         received: now,
         source_ip: IpAddr::from([127, 0, 0, 1]),
@@ -320,8 +338,7 @@ pub fn system(job: &'static str, region: Region, now: Timestamp) -> Access {
         region,
         signature: SignatureKind::Anonymous,
         signed: None,
-    };
-    Access::new(Caller::new(Arc::new(Principal::job(job)), None), facts)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What every request tells policies of itself and of its sender, whatever it asks for.
 
-use super::{Principal, RequestFacts, SignatureKind};
+use super::{CallerKind, Principal, RequestFacts, SignatureKind};
 use crate::policy::{Context, Key, Value};
 
 /// The condition keys that follow from how a request came and with which credentials, over those that its operation
@@ -58,10 +58,30 @@ impl RequestContext<'_> {
     }
 }
 
+impl RequestContext<'_> {
+    /// Keys that a call of S3 itself has: on whose behalf it is. Others' calls may tell of them what the operation knows.
+    fn service(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
+        let CallerKind::Service { name, source_arn, source_account } = self.principal.kind() else {
+            return self.adds.each(key, parameter, each);
+        };
+        match key {
+            Key::AwsSourceArn => each(Value::Text(source_arn)),
+            Key::AwsSourceAccount => each(Value::Text(source_account.as_str())),
+            Key::AwsPrincipalServiceNamesList => each(Value::Text(name)),
+            _ => {}
+        }
+    }
+}
+
 impl Context for RequestContext<'_> {
     fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
         let facts = self.facts;
         match key {
+            Key::AwsSourceArn | Key::AwsSourceAccount | Key::AwsPrincipalServiceNamesList => {
+                self.service(key, parameter, each);
+            }
+            // No network address is known of a call that came over none.
+            Key::AwsSourceIp if matches!(self.principal.kind(), CallerKind::Service { .. }) => {}
             Key::AwsCurrentTime => each(Value::Time(facts.received)),
             Key::AwsEpochTime => each(Value::Number(facts.received.seconds())),
             Key::AwsSecureTransport => each(Value::Bool(facts.secure)),
@@ -156,6 +176,30 @@ mod tests {
             (Key::KmsViaService, ""),
         ] {
             assert_eq!(header(key), value, "{}", key.name());
+        }
+    }
+
+    #[test]
+    fn a_call_of_s3_itself_says_on_whose_behalf_it_is() {
+        let account = crate::names::AccountId::parse("111122223333").unwrap();
+        let principal = Principal::service("logging.s3.amazonaws.com", "arn:aws:s3:::source".to_owned(), account);
+        let facts = facts(SignatureKind::Anonymous);
+        let context = RequestContext::new(&principal, &facts, "s3:PutObject", &NoContext);
+        for (key, value) in [
+            (Key::AwsSourceArn, vec!["Text(\"arn:aws:s3:::source\")"]),
+            (Key::AwsSourceAccount, vec!["Text(\"111122223333\")"]),
+            (Key::AwsPrincipalServiceNamesList, vec!["Text(\"logging.s3.amazonaws.com\")"]),
+            (Key::AwsSourceIp, vec![]),
+            (Key::AwsViaAwsService, vec!["Bool(false)"]),
+        ] {
+            let mut found = Vec::new();
+            context.each(key, "", &mut |value| found.push(format!("{value:?}")));
+            assert_eq!(found, value, "{}", key.name());
+            assert!(
+                key == Key::AwsViaAwsService
+                    || key == Key::AwsSourceIp
+                    || asked(SignatureKind::V4Header, "s3:PutObject", key).is_empty()
+            );
         }
     }
 

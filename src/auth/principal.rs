@@ -43,6 +43,15 @@ pub enum CallerKind {
         /// The job.
         job: &'static str,
     },
+    /// S3 itself, on behalf of a bucket: it may do what the policy of what it reaches for lets this service do.
+    Service {
+        /// E.g. `logging.s3.amazonaws.com`.
+        name: &'static str,
+        /// `aws:SourceArn`: the bucket.
+        source_arn: String,
+        /// `aws:SourceAccount`: the account that owns it.
+        source_account: AccountId,
+    },
 }
 
 /// A principal as policies see it: made once, when it is loaded, and shared by all of its requests.
@@ -175,12 +184,17 @@ impl Principal {
         Self::bare(CallerKind::System { job }, format!("strongroom:{job}"), String::new())
     }
 
+    /// See [`CallerKind::Service`].
+    pub(super) fn service(name: &'static str, source_arn: String, source_account: AccountId) -> Self {
+        Self::bare(CallerKind::Service { name, source_arn, source_account }, name.to_owned(), String::new())
+    }
+
     /// What kind of principal.
     pub fn kind(&self) -> &CallerKind {
         &self.kind
     }
 
-    /// Its account; none for anonymous callers and jobs.
+    /// Its account; none for anonymous callers, jobs and services.
     pub fn account(&self) -> Option<&AccountId> {
         self.account.as_ref()
     }
@@ -226,6 +240,9 @@ impl Principal {
             CallerKind::FederatedUser { .. } => SubjectKind::FederatedUser,
             CallerKind::WebIdentity { provider, .. } => SubjectKind::WebIdentity { provider },
             CallerKind::Anonymous => return Some(Subject::ANONYMOUS),
+            CallerKind::Service { name, .. } => {
+                return Some(Subject { kind: SubjectKind::Service { name }, ..Subject::NOBODY });
+            }
             CallerKind::System { .. } => return None,
         };
         let account = self.account.as_ref().map_or("", AccountId::as_str);

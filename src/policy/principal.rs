@@ -81,8 +81,10 @@ pub(super) enum Principal {
 
 impl<'a> Subject<'a> {
     /// A caller that did not sign.
-    pub const ANONYMOUS: Subject<'static> =
-        Subject { kind: SubjectKind::Anonymous, account: "", canonical_id: "", arn: "", user_id: "anonymous" };
+    pub const ANONYMOUS: Subject<'static> = Subject { user_id: "anonymous", ..Self::NOBODY };
+    /// Without account, ARN and user id: for those that have none.
+    pub const NOBODY: Subject<'static> =
+        Subject { kind: SubjectKind::Anonymous, account: "", canonical_id: "", arn: "", user_id: "" };
 
     /// Whether these keys follow from who asks.
     pub(super) fn answers(key: Key) -> bool {

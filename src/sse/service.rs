@@ -443,11 +443,11 @@ fn require_confidential(access: &Access, what: &'static str) -> Result<(), SseEr
     if access.facts().confidential { Ok(()) } else { Err(SseError::NotConfidential(what)) }
 }
 
-/// SSE-KMS wants TLS and Signature Version 4. The program's own jobs sign nothing.
+/// SSE-KMS wants TLS and Signature Version 4. The program's own jobs, and S3 itself, sign nothing.
 fn require_kms_transport(access: &Access) -> Result<(), SseError> {
     require_confidential(access, "AWS KMS managed keys")?;
     match access.facts().signature {
-        _ if matches!(access.caller().kind(), CallerKind::System { .. }) => Ok(()),
+        _ if matches!(access.caller().kind(), CallerKind::System { .. } | CallerKind::Service { .. }) => Ok(()),
         SignatureKind::V4Header | SignatureKind::V4Query => Ok(()),
         SignatureKind::V2Query | SignatureKind::Anonymous => Err(SseError::NeedsSignatureV4),
     }
