@@ -1,11 +1,13 @@
 //! Deleting objects and versions, and changing what may change of a version: its tags.
 
+use super::follow::{self, Change, Following};
 use super::record::{Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
 use super::versions::{COMMIT_TRIES, CommitOrError, KeyState};
 use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versioning};
-use crate::auth::Grant;
+use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch, Table};
 use crate::names::{ObjectKey, object_arn};
+use crate::rules::notification::EventName;
 
 /// What a delete did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,8 +34,8 @@ impl Objects {
         let mut bucket = bucket.clone();
         for _ in 0..COMMIT_TRIES {
             let tried = match version {
-                None => self.try_delete(&bucket, key, condition).await,
-                Some(version) => self.try_delete_version(&bucket, key, version, condition).await,
+                None => self.try_delete(grant.access(), &bucket, key, condition).await,
+                Some(version) => self.try_delete_version(grant.access(), &bucket, key, version, condition).await,
             };
             match tried {
                 Ok(deleted) => return Ok(deleted),
@@ -47,6 +49,7 @@ impl Objects {
 
     async fn try_delete(
         &self,
+        access: &Access,
         bucket: &Bucket,
         key: &ObjectKey,
         condition: &DeleteCondition,
@@ -54,7 +57,7 @@ impl Objects {
         let state = self.key_state(bucket, key).await?;
         check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
         if bucket.versioning != Versioning::Never {
-            let version = self.commit_marker(bucket, key, &state).await?;
+            let version = self.commit_marker(access, bucket, key, &state).await?;
             return Ok(Deleted { version, delete_marker: true });
         }
         let Some(current) = &state.current else { return Ok(Deleted::default()) };
@@ -65,12 +68,16 @@ impl Objects {
         if let Some(body) = &current.value.0.body {
             self.release(&mut batch, &body.content).await?;
         }
+        let following = self.following(bucket).await?;
+        self.tell_removal(&mut batch, &following, (bucket, key), access, &current.value.0);
         self.rows.commit(batch).await?;
+        self.followed(&following);
         Ok(Deleted::default())
     }
 
     async fn try_delete_version(
         &self,
+        access: &Access,
         bucket: &Bucket,
         key: &ObjectKey,
         version: VersionId,
@@ -91,8 +98,24 @@ impl Objects {
         if let Some(body) = &record.body {
             self.release(&mut batch, &body.content).await?;
         }
+        let following = self.following(bucket).await?;
+        self.tell_removal(&mut batch, &following, (bucket, key), access, &record);
         self.rows.commit(batch).await?;
+        self.followed(&following);
         Ok(Deleted { version: Some(version), delete_marker: record.body.is_none() })
+    }
+
+    /// Adds to the commit of a deletion what is told of it.
+    fn tell_removal(
+        &self,
+        batch: &mut RowBatch<'_>,
+        following: &Following,
+        place: (&Bucket, &ObjectKey),
+        access: &Access,
+        record: &ObjectRecord,
+    ) {
+        let change = Change { event: follow::deletion(access), record, before: Some(&record.position) };
+        self.tell(batch, following, place, access, &change);
     }
 
     /// Takes a version's row out; if it was the newest, the next one becomes current unless it is a delete marker.
@@ -153,7 +176,9 @@ impl Objects {
         tags: Vec<(String, String)>,
     ) -> Result<VersionId, ObjectsError> {
         assert_eq!(grant.resource().arn, object_arn(&bucket.name, key), "the grant is for another object");
-        self.change_version(bucket, key, version, |record| {
+        let removes = grant.action().starts_with("s3:Delete");
+        let event = if removes { EventName::TAGGING_DELETE } else { EventName::TAGGING_PUT };
+        self.change_version_telling(bucket, key, version, Some((grant.access(), event)), |record| {
             if let Some(body) = &mut record.body {
                 body.meta.tags.clone_from(&tags);
             }
@@ -169,6 +194,22 @@ impl Objects {
         version: Option<VersionId>,
         change: impl Fn(&mut ObjectRecord),
     ) -> Result<VersionId, ObjectsError> {
+        self.change_version_telling(bucket, key, version, None, change).await
+    }
+
+    /// As [`Self::change_version`], of a change that events tell.
+    pub(super) async fn change_version_telling(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        told: Option<(&Access, EventName)>,
+        change: impl Fn(&mut ObjectRecord),
+    ) -> Result<VersionId, ObjectsError> {
+        let following = match told {
+            Some(_) => self.following(bucket).await?,
+            None => Following::default(),
+        };
         for _ in 0..COMMIT_TRIES {
             let record = self.version_record(bucket, key, version).await?;
             if record.body.is_none() {
@@ -178,8 +219,16 @@ impl Objects {
                     Some(_) => ObjectsError::IsDeleteMarker { modified },
                 });
             }
-            match self.rewrite(bucket, key, &record, &change).await {
-                Ok(()) => return Ok(record.version()),
+            let tell = |batch: &mut RowBatch<'_>, record: &ObjectRecord| {
+                if let Some((access, event)) = told {
+                    self.tell(batch, &following, (bucket, key), access, &Change { event, record, before: None });
+                }
+            };
+            match self.rewrite(bucket, key, &record, &change, &tell).await {
+                Ok(()) => {
+                    self.followed(&following);
+                    return Ok(record.version());
+                }
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -194,6 +243,7 @@ impl Objects {
         key: &ObjectKey,
         record: &ObjectRecord,
         change: &impl Fn(&mut ObjectRecord),
+        tell: &impl Fn(&mut RowBatch<'_>, &ObjectRecord),
     ) -> Result<(), CommitError> {
         let row = object_row(&bucket.id, key);
         let mut batch = self.rows.batch();
@@ -201,6 +251,7 @@ impl Objects {
         {
             let mut changed = current.value;
             change(&mut changed.0);
+            tell(&mut batch, &changed.0);
             batch.expect_unchanged(Table::Object, row.clone(), &current.stamp);
             batch.put(row, &changed);
             return self.rows.commit(batch).await;
@@ -209,6 +260,7 @@ impl Objects {
         let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else { return Err(CommitError::Conflict) };
         let mut changed = stored.value;
         change(&mut changed.0);
+        tell(&mut batch, &changed.0);
         batch.expect_unchanged(Table::Version, row.clone(), &stored.stamp);
         batch.put(row, &changed);
         self.rows.commit(batch).await

@@ -40,6 +40,8 @@ pub enum ObjectsError {
     NoSuchConfiguration,
     /// The bucket has as many configurations of the kind as it may have ([`super::NAMED_MAX`]).
     TooManyConfigurations,
+    /// A replica needs a bucket with versioning.
+    NotVersioned,
     /// The object that would be written over is another's ([`super::WriteCondition::over_own_of`]).
     NotOwned,
     /// A condition does not hold; holds the condition's name, e.g. `If-Match`.

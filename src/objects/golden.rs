@@ -3,7 +3,7 @@
 use super::acl::{ObjectAccess, ObjectOwner};
 use super::configuration::{Configurations, Configured, configuration_row};
 use super::lease::{LeaseRecord, lease_row};
-use super::queue::{Queue, QueueRecord, queue_row};
+use super::queue::{Queue, QueueRecord, lane_of, queue_row};
 use super::record::*;
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
@@ -52,6 +52,7 @@ fn envelope(mode: Mode) -> Envelope {
         kms_context: Vec::new(),
         bucket_key: false,
         customer_check: Vec::new(),
+        wrapped_for: None,
     }
 }
 
@@ -96,6 +97,7 @@ fn version(body: Option<BodyRecord>) -> ObjectRecord {
         body,
         access: None,
         lock: None,
+        replication: None,
     }
 }
 
@@ -247,8 +249,12 @@ fn jobs() -> Vec<Golden> {
     let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
     vec![
         golden_row("lease", &lease_row("lifecycle"), &lease),
-        golden_row("queue", &queue_row(Queue::Notifications, Timestamp(NOW_MS), &HOLDER), &entry),
-        golden_row("queue of replication", &queue_row(Queue::Replication, Timestamp(NOW_MS), &HOLDER), &entry),
+        golden_row("queue", &queue_row(Queue::Notifications, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER), &entry),
+        golden_row(
+            "queue of replication",
+            &queue_row(Queue::Replication, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER),
+            &entry,
+        ),
     ]
 }
 

@@ -11,6 +11,7 @@ mod copy;
 mod cursor;
 mod delete;
 mod error;
+mod follow;
 #[cfg(test)]
 mod golden;
 mod lease;
@@ -19,6 +20,7 @@ mod multipart;
 mod queue;
 mod read;
 mod record;
+mod replicate;
 mod scrub;
 mod sweep;
 mod types;
@@ -33,17 +35,19 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
+pub use follow::{Happening, NotificationTask};
 pub use lease::Lease;
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
-pub use queue::{Queue, Queued};
+pub use queue::{Lane, Queue, Queued, lane_of};
 pub use read::ByteStream;
+pub use replicate::{Replica, ReplicationState, ReplicationStatus, ReplicationTask, bucket_of_arn};
 pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
-    Attributes, BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
+    Attributes, BeganOver, Bucket, ChecksumKind, Creation, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
     ObjectOwnership, PartSpan, PolicyReference, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
@@ -78,6 +82,8 @@ pub struct Objects {
     upload_ids: upload_ids::UploadIds,
     policies: bucket_policy::Policies,
     configurations: configuration::ReadConfigurations,
+    bells: queue::Bells,
+    sequence: follow::Sequence,
     /// Tells this process from others in leases.
     process: [u8; 16],
 }
@@ -96,6 +102,8 @@ impl Objects {
             upload_ids: upload_ids::UploadIds::default(),
             policies: bucket_policy::Policies::default(),
             configurations: configuration::ReadConfigurations::default(),
+            bells: queue::Bells::default(),
+            sequence: follow::Sequence::default(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! Models are stored (`minicbor`): fields may be added, never renumbered.
 
 pub mod lock;
+pub mod notification;
+pub mod replication;
 pub mod tagging;
 
 /// The kinds of configuration that lie in rows of their own. The number is part of the stored format: never reuse one.

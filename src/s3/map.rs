@@ -123,6 +123,7 @@ impl From<ObjectsError> for Error {
                 Self::with_message(Code::NoSuchConfiguration, "The specified configuration does not exist.")
             }
             ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),
+            ObjectsError::NotVersioned => Self::invalid_request("Destination bucket must have versioning enabled."),
             ObjectsError::NotOwned => Self::with_message(Code::AccessDenied, "Access Denied"),
             ObjectsError::BucketHasAcl => Self::new(Code::InvalidBucketAclWithObjectOwnership),
             ObjectsError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),

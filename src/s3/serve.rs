@@ -112,7 +112,8 @@ impl Asked {
             | Code::NoSuchBucketPolicy
             | Code::NoSuchTagSet
             | Code::NoSuchPublicAccessBlockConfiguration
-            | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
+            | Code::OwnershipControlsNotFoundError
+            | Code::ReplicationConfigurationNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
                 error.supply("Key", key);

@@ -23,6 +23,10 @@ const OPTIONS: &str = "OPTIONS";
 const BODY_SMALL: usize = 64 * 1024;
 /// Longest body of CreateBucket in bytes.
 const BODY_CREATE_BUCKET: usize = 64 * 1024;
+/// Longest body of PutBucketNotificationConfiguration in bytes: 100 destinations with prefixes and suffixes.
+const BODY_NOTIFICATION: usize = 1 << 20;
+/// Longest body of PutBucketReplication in bytes: 1,000 rules with prefixes and tags.
+const BODY_REPLICATION: usize = 2 << 20;
 /// Longest body of DeleteObjects in bytes: 1,000 keys of 1,024 bytes, each escaped up to six-fold.
 const BODY_DELETE_OBJECTS: usize = 8 << 20;
 /// Longest body of CompleteMultipartUpload in bytes: 10,000 parts with ETag and checksums.
@@ -271,7 +275,7 @@ pub(crate) static TABLE: &[Row] = &[
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
-    refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    served("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration"), Body::None, change!(delete_bucket_replication)),
     served("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::None, change!(delete_bucket_tagging)),
     refused("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite")),
     refused("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac")),
@@ -285,8 +289,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration")),
-    refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
-    refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
+    served("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification"), Body::None, run!(get_bucket_notification_configuration)),
+    served("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration"), Body::None, run!(get_bucket_replication)),
     served("GetBucketTagging", GET, Bucket, on(&["tagging"]), act("s3:GetBucketTagging"), Body::None, run!(get_bucket_tagging)),
     refused("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite")),
     refused("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration")),
@@ -303,8 +307,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration")),
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
     refused("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration")),
-    refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
-    refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    served("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification"), Body::Small(BODY_NOTIFICATION), change!(put_bucket_notification_configuration)),
+    served("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration"), Body::Checked(BODY_REPLICATION), change!(put_bucket_replication)),
     served("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::Checked(BODY_SMALL), change!(put_bucket_tagging)),
     refused("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite")),
     refused("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration")),

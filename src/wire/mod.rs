@@ -19,5 +19,5 @@ pub use member::lower_camel;
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{
     Edge, EncryptionLabel, ErrorCode, Findings, Found, LateOutcome, Outcome, Request, RequestId, Response, TlsInfo,
-    virtual_bucket,
+    extended_request_id, virtual_bucket,
 };

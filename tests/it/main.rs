@@ -5,6 +5,7 @@
 mod acls;
 mod cancel;
 mod edge;
+mod events;
 mod keys;
 mod manage;
 mod process;

@@ -90,7 +90,8 @@ fn directive(headers: &HeaderMap, name: &'static str, value: &str, unknown: &'st
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let attributes =
+        Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None, ..Attributes::default() };
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;

@@ -31,7 +31,8 @@ impl Input {
 }
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let attributes =
+        Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None, ..Attributes::default() };
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;

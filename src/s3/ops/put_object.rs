@@ -38,7 +38,8 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
         return Err(Error::new(Code::MissingContentLength));
     }
     uploads::check_body_len(payload.plain_len())?;
-    let attributes = Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None };
+    let attributes =
+        Attributes { access: acls::of_new_object(&cx, "s3:PutObject")?, lock: None, ..Attributes::default() };
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;
