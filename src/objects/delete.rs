@@ -114,7 +114,7 @@ impl Objects {
         access: &Access,
         record: &ObjectRecord,
     ) {
-        let change = Change { event: follow::deletion(access), record, before: Some(&record.position) };
+        let change = Change { event: follow::deletion(access), record };
         self.tell(batch, following, place, access, &change);
     }
 
@@ -221,7 +221,7 @@ impl Objects {
             }
             let tell = |batch: &mut RowBatch<'_>, record: &ObjectRecord| {
                 if let Some((access, event)) = told {
-                    self.tell(batch, &following, (bucket, key), access, &Change { event, record, before: None });
+                    self.tell(batch, &following, (bucket, key), access, &Change { event, record });
                 }
             };
             match self.rewrite(bucket, key, &record, &change, &tell).await {

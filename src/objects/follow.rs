@@ -96,8 +96,6 @@ pub(super) struct Change<'a> {
     pub(super) event: EventName,
     /// The version that it is about.
     pub(super) record: &'a ObjectRecord,
-    /// The version that was there before, if one was: what happens now comes after it.
-    pub(super) before: Option<&'a Id>,
 }
 
 impl Following {
@@ -168,7 +166,7 @@ impl Objects {
     }
 
     fn happening(&self, bucket: &Bucket, key: &ObjectKey, access: &Access, change: &Change<'_>) -> Happening {
-        let Change { event, record, before } = *change;
+        let Change { event, record } = *change;
         let facts = access.facts();
         let (principal, source_ip) = match access.caller().kind() {
             CallerKind::System { .. } | CallerKind::Service { .. } => (S3_ITSELF.to_owned(), S3_ITSELF.to_owned()),
@@ -183,7 +181,7 @@ impl Objects {
         };
         let removal = is_removal(event);
         let body = record.body.as_ref().filter(|_| !removal);
-        let changes_data = removal || EventName::CREATED.covers(event);
+        let made = EventName::CREATED.covers(event) || record.body.is_none();
         let version = record.version();
         Happening {
             event,
@@ -196,7 +194,14 @@ impl Objects {
             etag: body.map(|body| body.etag.clone()),
             version: (bucket.versioning != Versioning::Never && version != VersionId::Null)
                 .then(|| version.to_string()),
-            sequence: changes_data.then(|| self.next_in_sequence(before)),
+            sequence: match (made, removal) {
+                // A version's place among the others is its number.
+                (true, _) if event != EventName::REMOVED_DELETE && event != EventName::EXPIRATION_DELETE => {
+                    Some(number_of(&record.position))
+                }
+                (_, true) => Some(self.next_in_sequence(Some(&record.position))),
+                (_, false) => None,
+            },
             principal,
             requester: access.caller().account().map(ToString::to_string),
             source_ip,
@@ -204,20 +209,22 @@ impl Objects {
         }
     }
 
-    /// A number above all that changes of the key had: above those of this process, and above the time at which what is
-    /// there was written by an earlier one.
-    fn next_in_sequence(&self, before: Option<&Id>) -> u64 {
-        let written = before.map_or(0, |position| {
-            let mut order = [0; 8];
-            order.copy_from_slice(&position[..8]);
-            (u64::MAX - u64::from_be_bytes(order)) + 1
-        });
+    /// A number for a change, above all that changes of the key had: above those of this process, above the newest
+    /// version that is there, and not below the time.
+    pub(super) fn next_in_sequence(&self, newest: Option<&Id>) -> u64 {
         let now = u64::try_from(self.sources.now().0).unwrap_or(0) << 12;
-        let least = now.max(written);
-        let step = |newest: u64| Some(least.max(newest + 1));
-        let before = self.sequence.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap_or_default();
-        least.max(before + 1)
+        let least = newest.map_or(now, |position| now.max(number_of(position).saturating_add(1)));
+        let step = |last: u64| Some(least.max(last.saturating_add(1)));
+        let last = self.sequence.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, step).unwrap_or_default();
+        least.max(last.saturating_add(1))
     }
+}
+
+/// The number of the change that made the version at this position: positions count down.
+fn number_of(position: &Id) -> u64 {
+    let mut order = [0; 8];
+    order.copy_from_slice(&position[..8]);
+    u64::MAX - u64::from_be_bytes(order)
 }
 
 /// The target of the settings that stands for the event bus of a bucket's owner.

@@ -2,9 +2,11 @@
 
 use super::acl::{ObjectAccess, ObjectOwner};
 use super::configuration::{Configurations, Configured, configuration_row};
+use super::follow::{Happening, NotificationTask};
 use super::lease::{LeaseRecord, lease_row};
 use super::queue::{Queue, QueueRecord, lane_of, queue_row};
 use super::record::*;
+use super::replicate::{ReplicationState, ReplicationStatus, ReplicationTask};
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
 use crate::golden::{Golden, check};
@@ -13,9 +15,11 @@ use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
 use crate::rules::ConfigurationKind;
 use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
+use crate::rules::notification::{Destination, DestinationKind, EventName, NotificationConfiguration};
+use crate::rules::replication::{ReplicationConfiguration, Rule, RuleFilter, Target as ReplicationTarget};
 use crate::rules::tagging::BucketTags;
 use crate::sources::Timestamp;
-use crate::sse::{BucketDefault, Envelope, Mode};
+use crate::sse::{BucketDefault, Envelope, Mode, WrappedFor};
 
 const BUCKET: Id = [1; 16];
 const POSITION: Id = [2; 16];
@@ -207,6 +211,137 @@ fn configured(plain: &BucketRecord) -> Vec<Golden> {
     vec![
         golden_row("bucket with configurations", &bucket_row(&name), &configured),
         golden_row("tags of a bucket", &at(ConfigurationKind::Tagging), &Configured { id: HOLDER, value: tags }),
+        golden_row(
+            "notifications of a bucket",
+            &at(ConfigurationKind::Notification),
+            &Configured { id: HOLDER, value: notifications() },
+        ),
+        golden_row(
+            "replication of a bucket",
+            &at(ConfigurationKind::Replication),
+            &Configured { id: HOLDER, value: replication() },
+        ),
+    ]
+}
+
+/// Every event, every kind of destination.
+fn notifications() -> NotificationConfiguration {
+    let destination = |kind, arn: &str, rule: Option<String>| Destination {
+        id: "id".to_owned(),
+        kind,
+        arn: arn.to_owned(),
+        events: EventName::ALL.to_vec(),
+        prefix: rule.clone(),
+        suffix: rule,
+    };
+    let destinations = vec![
+        destination(DestinationKind::Topic, "arn:aws:sns:us-east-1:111122223333:t", None),
+        destination(DestinationKind::Queue, "arn:aws:sqs:us-east-1:111122223333:q", text("a")),
+        destination(DestinationKind::Function, "arn:aws:lambda:us-east-1:111122223333:function:f", text("")),
+    ];
+    NotificationConfiguration { destinations, event_bridge: true }
+}
+
+fn replication() -> ReplicationConfiguration {
+    let full = Rule {
+        id: "id".to_owned(),
+        priority: Some(7),
+        enabled: true,
+        filter: RuleFilter {
+            first_form: false,
+            prefix: text("p"),
+            tags: vec![("k".to_owned(), "v".to_owned())],
+            and: true,
+        },
+        target: ReplicationTarget {
+            bucket: "arn:aws:s3:::there".to_owned(),
+            account: text("444455556666"),
+            storage_class: text("STANDARD_IA"),
+            owner_override: true,
+            kms_key: text("arn:aws:kms:us-east-1:111122223333:key/k"),
+            time: Some((true, 15)),
+            metrics: Some((true, Some(15))),
+        },
+        delete_markers: Some(false),
+        existing_objects: Some(true),
+        kms_objects: Some(true),
+        replica_modifications: Some(false),
+    };
+    let least = Rule {
+        priority: None,
+        filter: RuleFilter { first_form: true, prefix: text(""), tags: Vec::new(), and: false },
+        target: ReplicationTarget {
+            account: None,
+            storage_class: None,
+            owner_override: false,
+            kms_key: None,
+            time: None,
+            metrics: None,
+            ..full.target.clone()
+        },
+        delete_markers: None,
+        existing_objects: None,
+        kms_objects: None,
+        replica_modifications: None,
+        ..full.clone()
+    };
+    ReplicationConfiguration { role: "arn:aws:iam::111122223333:role/r".to_owned(), rules: vec![full, least] }
+}
+
+/// What queues hold.
+fn tasks() -> Vec<Golden> {
+    let happening = Happening {
+        event: EventName::CREATED_PUT,
+        time_ms: NOW_MS,
+        region: "us-east-1".to_owned(),
+        bucket: "bucket".to_owned(),
+        owner: "111122223333".to_owned(),
+        key: "a/b".to_owned(),
+        plain_len: Some(5),
+        etag: text("e"),
+        version: text("v"),
+        sequence: Some(9),
+        principal: "AWS:id".to_owned(),
+        requester: text("444455556666"),
+        source_ip: "127.0.0.1".to_owned(),
+        request_id: "R".to_owned(),
+    };
+    let told = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening };
+    let replicated = ReplicationTask {
+        destination: "arn:aws:s3:::there".to_owned(),
+        bucket: "bucket".to_owned(),
+        bucket_id: BUCKET,
+        key: "a/b".to_owned(),
+        position: POSITION,
+        marker: false,
+        rule: "id".to_owned(),
+        since_ms: NOW_MS,
+        upload: text("u"),
+    };
+    let entry = |task: Vec<u8>| QueueRecord { task, failures: 0 };
+    let row = |queue| queue_row(queue, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER);
+    let bytes = |task: &NotificationTask| minicbor::to_vec(task).expect("encoded");
+    let more = |task: &ReplicationTask| minicbor::to_vec(task).expect("encoded");
+    vec![
+        golden_row("event in a queue", &row(Queue::Notifications), &entry(bytes(&told))),
+        golden_row("version in a queue", &row(Queue::Replication), &entry(more(&replicated))),
+        Golden::of("event", &told, bytes, |read| minicbor::decode(read).expect("an event")),
+        Golden::of("version to be replicated", &replicated, more, |read| minicbor::decode(read).expect("a version")),
+    ]
+}
+
+/// Every form of how the replication of a version stands.
+fn replications() -> Vec<(&'static str, ReplicationState)> {
+    let state = |status, waiting: &[&str], failed| ReplicationState {
+        status,
+        waiting: waiting.iter().map(|arn| (*arn).to_owned()).collect(),
+        failed,
+    };
+    vec![
+        ("replication pending", state(ReplicationStatus::Pending, &["arn:aws:s3:::there"], false)),
+        ("replication completed", state(ReplicationStatus::Completed, &[], false)),
+        ("replication failed", state(ReplicationStatus::Failed, &[], true)),
+        ("replica", state(ReplicationStatus::Replica, &[], false)),
     ]
 }
 
@@ -291,6 +426,15 @@ fn versions() -> Vec<Golden> {
         let record = ObjectRecord { lock: Some(lock), ..plain_version() };
         goldens.push(golden_row(&format!("current version, {what}"), &object_row(&BUCKET, &key()), &Current(record)));
     }
+    for (what, state) in replications() {
+        let record = ObjectRecord { replication: Some(state), ..plain_version() };
+        goldens.push(golden_row(&format!("current version, {what}"), &object_row(&BUCKET, &key()), &Current(record)));
+    }
+    let mut record = plain_version();
+    let body = record.body.as_mut().expect("a version");
+    let wrapped_for = Some(WrappedFor { bucket: "bucket".to_owned(), key: "a/b".to_owned(), id: HOLDER });
+    body.envelope = Envelope { customer_check: vec![0xdd; 3], wrapped_for, ..envelope(Mode::SseC) };
+    goldens.push(golden_row("current version, SSE-C replica", &object_row(&BUCKET, &key()), &Current(record)));
     for algorithm in ChecksumAlgorithm::ALL {
         let mut record = plain_version();
         let body = record.body.as_mut().expect("a version");
@@ -364,7 +508,14 @@ fn inline() -> Golden {
 #[test]
 fn golden() {
     let rest = [inline()];
-    let all: Vec<Golden> =
-        buckets().into_iter().chain(versions()).chain(uploads()).chain(garbage()).chain(jobs()).chain(rest).collect();
+    let all: Vec<Golden> = buckets()
+        .into_iter()
+        .chain(versions())
+        .chain(uploads())
+        .chain(garbage())
+        .chain(jobs())
+        .chain(tasks())
+        .chain(rest)
+        .collect();
     check("objects", &all);
 }

@@ -317,8 +317,7 @@ impl Objects {
             retained.count(&mut batch);
         }
         let event = if record.body.is_some() { EventName::CREATED_PUT } else { EventName::REMOVED_MARKER };
-        let before = state.newest();
-        let change = Change { event, record, before: before.as_ref() };
+        let change = Change { event, record };
         self.tell(&mut batch, &following, (bucket, key), grant.access(), &change);
         self.rows.commit(batch).await?;
         self.followed(&following);

@@ -114,8 +114,7 @@ impl Objects {
             self.release(&mut batch, &old.content).await?;
         }
         self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
-        let before = state.newest();
-        let change = Change { event: new.event, record: &record, before: before.as_ref() };
+        let change = Change { event: new.event, record: &record };
         self.tell(&mut batch, &following, (bucket, key), &new.by, &change);
         batch.put(object_row(&bucket.id, key), &Current(record.clone()));
         match besides {
@@ -168,8 +167,7 @@ impl Objects {
             batch.delete(Table::Object, object_row(&bucket.id, key));
         }
         self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
-        let before = state.newest();
-        let change = Change { event: follow::marker(access), record: &record, before: before.as_ref() };
+        let change = Change { event: follow::marker(access), record: &record };
         self.tell(&mut batch, &following, (bucket, key), access, &change);
         batch.put(version_row(&bucket.id, key, &record.position), &Noncurrent(record.clone()));
         self.rows.commit(batch).await?;
@@ -269,9 +267,7 @@ impl Objects {
 
     /// A position newer than all that the key has.
     pub(super) fn next_position(&self, state: &KeyState) -> Id {
-        let limit = state.newest().map_or(u64::MAX, |p| leading(&p).saturating_sub(1));
-        let now = u64::try_from(self.sources.now().0).unwrap_or(0);
-        let order = (u64::MAX - (now << 12)).min(limit);
+        let order = u64::MAX - self.next_in_sequence(state.newest().as_ref());
         let mut position = [0; 16];
         position[..8].copy_from_slice(&order.to_be_bytes());
         position[8..].copy_from_slice(&self.sources.random::<8>());
@@ -438,8 +434,3 @@ pub(super) fn prefix_range(bucket: &Bucket, prefix: &str) -> KeyRange {
     KeyRange::prefix(&Tuple::new().id(&bucket.id).open_bytes(prefix.as_bytes()).build())
 }
 
-fn leading(position: &Id) -> u64 {
-    let mut order = [0; 8];
-    order.copy_from_slice(&position[..8]);
-    u64::from_be_bytes(order)
-}

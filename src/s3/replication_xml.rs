@@ -104,14 +104,7 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
     } else if priority.is_some() || delete_markers.is_some() {
         return Err(malformed());
     }
-    let (kms_objects, replica_modifications) = match element.at_most_one("SourceSelectionCriteria")? {
-        None => (None, None),
-        Some(criteria) => {
-            criteria.expect_only(&["SseKmsEncryptedObjects", "ReplicaModifications"])?;
-            let status = |name: &str| criteria.at_most_one(name)?.map(self::status).transpose();
-            (status("SseKmsEncryptedObjects")?, status("ReplicaModifications")?)
-        }
-    };
+    let (kms_objects, replica_modifications) = criteria(element.at_most_one("SourceSelectionCriteria")?)?;
     let target = target(element.at_most_one("Destination")?.ok_or_else(malformed)?)?;
     match (kms_objects, &target.kms_key) {
         (Some(true), None) => {
@@ -135,6 +128,14 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         kms_objects,
         replica_modifications,
     })
+}
+
+/// Of what is under SSE-KMS, and of changes of replicas.
+fn criteria(element: Option<&Element>) -> Result<(Option<bool>, Option<bool>), Error> {
+    let Some(criteria) = element else { return Ok((None, None)) };
+    criteria.expect_only(&["SseKmsEncryptedObjects", "ReplicaModifications"])?;
+    let said = |name: &str| criteria.at_most_one(name)?.map(status).transpose();
+    Ok((said("SseKmsEncryptedObjects")?, said("ReplicaModifications")?))
 }
 
 fn is_enabled(element: &Element) -> Result<bool, Error> {

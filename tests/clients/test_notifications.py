@@ -95,8 +95,8 @@ def test_a_write_is_told_as_aws_tells_it(gateway, hook):
         },
     }
     path, headers = hook.headers[-1]
-    assert (path, headers["Content-Type"]) == ("/events?from=strongroom", "application/json")
-    assert "Authorization" not in headers and len(headers["x-strongroom-event-id"]) == 32
+    assert (path, headers["content-type"]) == ("/events?from=strongroom", "application/json")
+    assert "authorization" not in headers and len(headers["x-strongroom-event-id"]) == 32
 
 
 def test_sizes_are_those_of_the_plaintext_in_every_mode(gateway, hook):
@@ -316,7 +316,7 @@ def test_a_webhook_over_tls_sees_the_token(tmp_path, certificate):
     s3 = sdk.client(server)
     s3.create_bucket(Bucket="events")
     configure(s3, "events", to())
-    assert hook.headers[0][1]["Authorization"] == "Bearer s3cr3t"
+    assert hook.headers[0][1]["authorization"] == "Bearer s3cr3t"
     topic = {"TopicArn": TOPIC, "Events": ["s3:ObjectAcl:Put"]}
     assert refusal(configure, s3, "events", TopicConfigurations=[topic])["ArgumentName"] == TOPIC
     assert "s3cr3t" not in server.log()

@@ -6,7 +6,8 @@ use serde_json::Value;
 use strongroom::index::Faults;
 use strongroom::names::{bucket_arn, hex};
 use strongroom::objects::{
-    Bucket, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectsError, Queue, Queued, Versioning, lane_of,
+    Bucket, DeleteCondition, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectsError, Queue, Queued,
+    Versioning, lane_of,
 };
 use strongroom::rules::notification::{Destination, DestinationKind, EventName, NotificationConfiguration};
 
@@ -84,8 +85,8 @@ async fn every_change_tells_its_event_and_the_size_of_the_plaintext() {
         assert_eq!(take(&stack, QUEUE).await, [(removed, None)]);
         if versioning == Versioning::Enabled {
             let grant = stack.object_grant("s3:DeleteObjectVersion", &bucket, &key("a"));
-            let delete = stack.objects.delete(&grant, &bucket, &key("a"), Some(info.version), &Default::default());
-            delete.await.unwrap();
+            let (name, condition) = (key("a"), DeleteCondition::default());
+            stack.objects.delete(&grant, &bucket, &name, Some(info.version), &condition).await.unwrap();
             assert_eq!(take(&stack, QUEUE).await, [("s3:ObjectRemoved:Delete", None)]);
         }
     }

@@ -38,8 +38,10 @@ const LANE_REST_MAX: Duration = Duration::from_secs(60);
 const ENTRY_REST_MAX: Duration = Duration::from_secs(15 * 60);
 /// Time between two looks at a queue that nobody rang for.
 const LOOK_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a gateway is the one that works on a queue, unless it goes on.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a gateway is the one that works on a queue, unless it goes on: after a crash its successor waits so long.
+const LEASE: Duration = Duration::from_secs(6);
+/// Time between two looks while another gateway works on a queue, or this one does.
+const LEASE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is done with the entries of a queue.
 pub(super) trait Work: Send + Sync + 'static {
@@ -114,7 +116,7 @@ impl<W: Work> Office<W> {
             return Ok(LOOK_INTERVAL);
         }
         if !self.hold_lease(app).await? {
-            return Ok(LOOK_INTERVAL);
+            return Ok(LEASE_LOOK_INTERVAL);
         }
         let (now, ticks) = (app.sources.now(), app.sources.monotonic_ns());
         let mut pause = LOOK_INTERVAL;
@@ -131,7 +133,7 @@ impl<W: Work> Office<W> {
                 pause = pause.min(rest.max(Duration::from_millis(10)));
             }
         }
-        Ok(pause)
+        Ok(if self.running.is_empty() { pause } else { pause.min(LEASE_LOOK_INTERVAL) })
     }
 
     async fn hold_lease(&mut self, app: &App) -> Result<bool, ObjectsError> {

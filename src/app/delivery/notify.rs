@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
 
 use super::target::{DELIVERY_TIMEOUT, Target};
 use super::{Work, event_json};
@@ -22,8 +22,8 @@ pub struct Notifier(Arc<Inner>);
 struct Inner {
     /// By ARN.
     targets: HashMap<String, Target>,
-    delivered: AtomicU64,
-    failed: AtomicU64,
+    delivered: Counter,
+    failed: Counter,
 }
 
 /// Why a target can't be named by a configuration.
@@ -43,7 +43,7 @@ impl Notifier {
             Err(error) => Err(StartError(format!("notification_targets {:?}: {error}", target.arn))),
         };
         let targets = targets.iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self(Arc::new(Inner { targets, delivered: AtomicU64::new(0), failed: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner { targets, delivered: Counter::default(), failed: Counter::default() })))
     }
 
     /// Whether a configuration may name `arn`; queues and topics are sent a test event, functions are not, as with AWS.
@@ -56,14 +56,12 @@ impl Notifier {
         target.send(request_id, event, DELIVERY_TIMEOUT).await.map_err(Refused::Unreachable)
     }
 
-    /// Events that targets have taken since the start.
-    pub fn delivered(&self) -> u64 {
-        self.0.delivered.load(Ordering::Relaxed)
-    }
-
-    /// Times that sending one failed since the start.
-    pub fn failed(&self) -> u64 {
-        self.0.failed.load(Ordering::Relaxed)
+    /// What metrics show of it.
+    pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        let text = "Events that targets have taken";
+        registry.register("notifications_delivered", text, self.0.delivered.clone());
+        let text = "Attempts to send an event that failed";
+        registry.register("notifications_failed", text, self.0.failed.clone());
     }
 
     async fn deliver(&self, entry: &Queued<NotificationTask>) -> Result<(), String> {
@@ -74,7 +72,7 @@ impl Notifier {
             Some(target) => target.send(&hex(&id), event_json::render(task, &id), DELIVERY_TIMEOUT).await,
         };
         let counter = if sent.is_ok() { &self.0.delivered } else { &self.0.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.inc();
         sent.map_err(|error| format!("an event for {} was not taken: {error}", task.target))
     }
 }
