@@ -433,4 +433,3 @@ pub(super) fn read_row(row: &[u8]) -> Option<(ObjectKey, Option<Id>)> {
 pub(super) fn prefix_range(bucket: &Bucket, prefix: &str) -> KeyRange {
     KeyRange::prefix(&Tuple::new().id(&bucket.id).open_bytes(prefix.as_bytes()).build())
 }
-
