@@ -10,6 +10,7 @@ mod keys;
 mod manage;
 mod process;
 mod races;
+mod replicas;
 mod roots;
 mod settings;
 mod simulate;
