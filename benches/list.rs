@@ -110,6 +110,8 @@ impl World {
             ownership: ObjectOwnership::BucketOwnerEnforced,
             public_access_block: None,
             acl: None,
+            tags: None,
+            object_lock: false,
         };
         let event = Event {
             access: system("bench", region(), sources.now()),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::App;
+use super::{App, delivery};
 use crate::keyring::RotationStep;
 
 /// Time between two looks for unwrapped keys that nobody uses any more.
@@ -16,6 +16,8 @@ impl App {
     pub fn start_jobs(self: &Arc<Self>) {
         tokio::spawn(run(Arc::downgrade(self)));
         tokio::spawn(wipe(Arc::downgrade(self)));
+        tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.notifier.clone())));
+        tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.replicator.clone())));
         tokio::spawn(daily(Arc::downgrade(self)));
     }
 }

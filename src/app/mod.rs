@@ -3,6 +3,7 @@
 mod accounts;
 mod claim;
 pub mod control;
+mod delivery;
 mod door;
 mod format;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(crate) mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use delivery::{Notifier, Refused, Replicator};
 pub use door::Door;
 pub use open::{Prepared, StoreUse, unattended};
 
@@ -51,6 +53,10 @@ pub struct App {
     pub keyring: KeyRing,
     /// Buckets and objects.
     pub objects: Objects,
+    /// Sends events.
+    pub notifier: Notifier,
+    /// Replicates.
+    pub replicator: Replicator,
     rows: Rows,
     /// Held as long as the gateway lives: a second process on the same directory is refused.
     _lock: Option<lock::DirectoryLock>,

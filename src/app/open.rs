@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::DirectoryLock;
-use super::{App, StartError, Started, accounts, claim, format};
+use super::{App, Notifier, Replicator, StartError, Started, accounts, claim, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::{AuthSettings, Directory};
 use crate::config::{Config, Pkcs11Config};
@@ -157,8 +157,23 @@ impl App {
         if config.oidc_ca_file.is_some() {
             issuers.check().map_err(|error| StartError(format!("oidc_ca_file: {error}")))?;
         }
-        let app =
-            Self { config, sources, directory, identities, issuers, auth, audit, keyring, objects, rows, _lock: lock };
+        let notifier = Notifier::open(&config.notification_targets)?;
+        let replicator = Replicator::open(&config.replication_targets)?;
+        let app = Self {
+            config,
+            sources,
+            directory,
+            identities,
+            issuers,
+            auth,
+            audit,
+            keyring,
+            objects,
+            notifier,
+            replicator,
+            rows,
+            _lock: lock,
+        };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
 }

@@ -14,7 +14,8 @@ use crate::policy::{self, Context, Decision, Policy, Target, evaluate};
 use crate::sources::Timestamp;
 use crate::wire::{Edge, TlsInfo};
 
-/// Who asks. Made by [`super::authenticate()`], [`Access::as_web_identity`], [`system`] and [`service`] only.
+/// Who asks. Made by [`super::authenticate()`], [`Access::as_web_identity`], [`system`], [`service`] and
+/// [`assumed`] only.
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Arc<Principal>,
@@ -337,6 +338,12 @@ pub fn service(
 ) -> Access {
     let principal = Principal::service(name, source_arn, source_account);
     Access::new(Caller::new(Arc::new(principal), None), internal(region, now))
+}
+
+/// The access of a role that S3 itself has assumed, which the role's trust policy has allowed to [`service`].
+pub fn assumed(role: Principal, region: Region, now: Timestamp) -> Access {
+    let facts = RequestFacts { signature: SignatureKind::V4Header, ..internal(region, now) };
+    Access::new(Caller::new(Arc::new(role), None), facts)
 }
 
 /// Of what no client has asked for.

@@ -9,7 +9,7 @@ mod payload;
 mod principal;
 mod refusal;
 
-pub use access::{Access, Caller, Denied, Grant, RequestFacts, Resource, SignatureKind, service, system};
+pub use access::{Access, Caller, Denied, Grant, RequestFacts, Resource, SignatureKind, assumed, service, system};
 pub use authenticate::{
     AuthError, AuthSettings, Authenticated, ChecksumFault, CollectError, Collected, FormClaim, FormV2, FormV4,
     anonymous, authenticate, authenticate_collected, authenticate_form,

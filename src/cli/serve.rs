@@ -49,15 +49,16 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("{}: no control socket: {error}", data_dir.display())))?;
     let listening = Listening { address: bound.address(), metrics: bound.metrics_address() };
     // Clients are answered only after this: who sees the server ready finds the credentials told.
-    let mut told = tell(&door, &listening);
-    let running = bound.serve(sources, server::gateway(&door), Metrics::new());
+    let metrics = Metrics::new();
+    let mut told = tell(&door, &listening, &metrics);
+    let running = bound.serve(sources, server::gateway(&door), Arc::clone(&metrics));
 
     let mut retry = tokio::time::interval_at(tokio::time::Instant::now() + RETRY_INTERVAL, RETRY_INTERVAL);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = door.wait(), if !told => told = tell(&door, &listening),
+            _ = door.wait(), if !told => told = tell(&door, &listening, &metrics),
             // A token is plugged in again, a key service or a mount comes back.
             _ = retry.tick(), if !told => drop(tokio::spawn(try_again(Arc::clone(&door)))),
         }
@@ -102,10 +103,11 @@ struct Listening {
 }
 
 /// Says what is served, or that nothing is, and starts the background passes of an open store. Whether it is open.
-fn tell(door: &Door, listening: &Listening) -> bool {
+fn tell(door: &Door, listening: &Listening, metrics: &Metrics) -> bool {
     let (text, open) = match door.app() {
         Some(app) => {
             app.start_jobs();
+            metrics.register(|registry| app.notifier.register(registry));
             (greeting(app, listening, door.take_new_credentials()), true)
         }
         None => (sealed_greeting(listening), false),

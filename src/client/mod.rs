@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
@@ -21,6 +24,10 @@ pub use tokio_rustls::TlsConnector as Connector;
 use tokio_rustls::TlsConnector;
 
 use crate::crypto::SecretBytes;
+
+mod nats;
+
+pub use nats::NatsSubject;
 
 /// Debian's and Alpine's, then Fedora's.
 const SYSTEM_CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
@@ -67,18 +74,31 @@ impl Endpoint {
     /// Of a URL without a path. Plain http goes to this machine only: what is sent here is secret.
     pub fn parse(url: &str, ca_bundle: Option<&Path>) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
-        let host = uri.host().ok_or_else(|| format!("{url:?} names no host"))?.to_owned();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let here = bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        let (tls, own_port) = match uri.scheme_str() {
-            Some("https") => (Some(tls_connector(ca_bundle)?), 443),
-            Some("http") if here => (None, 80),
-            Some("http") => return Err(format!("{url:?} is plain http, which only goes to this machine: give https")),
-            _ => return Err(format!("{url:?} is no https URL")),
-        };
-        if !matches!(uri.path(), "" | "/") {
+        if uri.scheme_str() == Some("http") && !is_here(&uri) {
+            return Err(format!("{url:?} is plain http, which only goes to this machine: give https"));
+        }
+        if uri.host().is_some() && !matches!(uri.path(), "" | "/") {
             return Err(format!("{url:?} has a path: give scheme, host and port alone"));
         }
+        Self::of_uri(&uri, url, ca_bundle)
+    }
+
+    /// Of a URL, with the path and query that it has. Plain http goes anywhere: whoever sets the URL decides what may be
+    /// seen on the way.
+    pub fn with_path(url: &str, ca_bundle: Option<&Path>) -> Result<(Self, String), String> {
+        let uri: Uri = url.parse().map_err(|_| format!("{url:?} is no URL"))?;
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok((Self::of_uri(&uri, url, ca_bundle)?, path))
+    }
+
+    fn of_uri(uri: &Uri, url: &str, ca_bundle: Option<&Path>) -> Result<Self, String> {
+        let host = uri.host().ok_or_else(|| format!("{url:?} names no host"))?.to_owned();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let (tls, own_port) = match uri.scheme_str() {
+            Some("https") => (Some(tls_connector(ca_bundle)?), 443),
+            Some("http") => (None, 80),
+            _ => return Err(format!("{url:?} is no https URL")),
+        };
         let port = uri.port_u16().unwrap_or(own_port);
         let host_header = if port == own_port { host.clone() } else { format!("{host}:{port}") };
         Ok(Self { host: bare.to_owned(), port, host_header, tls, answer_max_bytes: ANSWER_MAX_BYTES })
@@ -132,8 +152,36 @@ impl Endpoint {
         body: Bytes,
         limit: Duration,
     ) -> Result<Answer, ExchangeError> {
+        self.send_body(method, target, headers, Full::new(body), limit).await
+    }
+
+    /// As [`Self::send`], with a body that comes in pieces; its length stands in the headers.
+    pub async fn send_stream(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: BoxStream<'static, Result<Bytes, String>>,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError> {
+        let body = StreamBody::new(body.map(|piece| piece.map(Frame::data).map_err(std::io::Error::other)));
+        self.send_body(method, target, headers, body, limit).await
+    }
+
+    async fn send_body<B>(
+        &self,
+        method: Method,
+        target: &str,
+        headers: HeaderMap,
+        body: B,
+        limit: Duration,
+    ) -> Result<Answer, ExchangeError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::error::Error + Send + Sync,
+    {
         let other = |error: http::Error| ExchangeError::Broken(error.to_string());
-        let mut request = http::Request::builder().method(method).uri(target).body(Full::new(body)).map_err(other)?;
+        let mut request = http::Request::builder().method(method).uri(target).body(body).map_err(other)?;
         *request.headers_mut() = headers;
         let host = HeaderValue::from_str(&self.host_header).map_err(|error| other(error.into()))?;
         request.headers_mut().insert(HOST, host);
@@ -141,7 +189,11 @@ impl Endpoint {
         answer.unwrap_or(Err(ExchangeError::TimedOut(limit)))
     }
 
-    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> Result<Answer, ExchangeError> {
+    async fn exchange<B>(&self, request: http::Request<B>) -> Result<Answer, ExchangeError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::error::Error + Send + Sync,
+    {
         let connected = TcpStream::connect((self.host.as_str(), self.port)).await;
         let stream = connected.map_err(|error| ExchangeError::Unreachable(error.to_string()))?;
         let exchanged = match &self.tls {
@@ -157,6 +209,12 @@ impl Endpoint {
     }
 }
 
+/// Whether a URL's host is this machine.
+fn is_here(uri: &Uri) -> bool {
+    let bare = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,9 +224,11 @@ impl fmt::Display for ExchangeError {
     }
 }
 
-async fn exchange<S>(stream: S, request: http::Request<Full<Bytes>>, max_bytes: usize) -> Result<Answer, String>
+async fn exchange<S, B>(stream: S, request: http::Request<B>, max_bytes: usize) -> Result<Answer, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync,
 {
     let (mut sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
     let driver = Driver(tokio::spawn(driver));

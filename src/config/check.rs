@@ -6,6 +6,7 @@ use super::accounts;
 use super::file::read_secret;
 use super::settings::{AccountsSource, Settings};
 use super::store_options;
+use super::targets;
 use super::tokens;
 use super::values::Span;
 use super::{AccountConfig, Config, ConfigError, KmsConfig, TokenConfig};
@@ -75,6 +76,8 @@ pub(super) fn check(
         oidc_ca_file: settings.oidc_ca_file,
         oidc_hosts: oidc_hosts(settings.oidc_hosts.unwrap_or_default())?,
         pkcs11: tokens::check(settings.pkcs11.unwrap_or_default())?,
+        notification_targets: targets::check_notification(settings.notification_targets.unwrap_or_default())?,
+        replication_targets: targets::check_replication(settings.replication_targets.unwrap_or_default())?,
         log_json: given("log_json", settings.log_json)?,
         log_filter: log_filter(given("log_filter", settings.log_filter)?)?,
         allow_dumps: given("allow_dumps", settings.allow_dumps)?,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::{NotificationTarget, ReplicationTarget};
 use crate::crypto::SecretBytes;
 use crate::names::{AccountId, CanonicalId, Region, StoreUrl};
 use crate::policy::{Attached, PublicAccessBlock};
@@ -175,6 +176,10 @@ pub struct Config {
     pub oidc_hosts: Vec<String>,
     /// Tokens that can stand behind custom key stores.
     pub pkcs11: Vec<Pkcs11Config>,
+    /// Where events go.
+    pub notification_targets: Vec<NotificationTarget>,
+    /// Buckets elsewhere that replicas go to.
+    pub replication_targets: Vec<ReplicationTarget>,
     /// Logs as JSON lines instead of text.
     pub log_json: bool,
     /// `tracing` filter, e.g. `info`.

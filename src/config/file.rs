@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::accounts::{RawAccessKey, RawAccount, RawUser};
 use super::settings::Settings;
+use super::targets::{NotificationTarget, ReplicationTarget};
 use super::tokens::RawToken;
 use super::{ConfigError, TlsFiles};
 use crate::crypto::SecretBytes;
@@ -59,6 +60,8 @@ enum Level {
     User,
     AccessKey,
     Token,
+    NotificationTarget,
+    ReplicationTarget,
     /// Any key goes here; looked at later or by others.
     Open,
 }
@@ -72,6 +75,8 @@ impl Level {
             Self::User => Some(field_names::<RawUser>()),
             Self::AccessKey => Some(field_names::<RawAccessKey>()),
             Self::Token => Some(field_names::<RawToken>()),
+            Self::NotificationTarget => Some(field_names::<NotificationTarget>()),
+            Self::ReplicationTarget => Some(field_names::<ReplicationTarget>()),
             Self::Open => None,
         }
     }
@@ -81,6 +86,8 @@ impl Level {
             (Self::Top, "tls") => Self::Tls,
             (Self::Top, "account") => Self::Account,
             (Self::Top, "pkcs11") => Self::Token,
+            (Self::Top, "notification_targets") => Self::NotificationTarget,
+            (Self::Top, "replication_targets") => Self::ReplicationTarget,
             (Self::Account, "user") => Self::User,
             (Self::Account | Self::User, "access_keys") => Self::AccessKey,
             _ => Self::Open,

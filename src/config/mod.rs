@@ -16,6 +16,7 @@ mod print;
 mod reference;
 mod settings;
 mod store_options;
+mod targets;
 mod tokens;
 mod values;
 
@@ -28,3 +29,4 @@ pub use install::{Installed, InstalledUser, install_role};
 pub use print::render_redacted;
 pub use reference::render_reference;
 pub use settings::{DEFAULT_FILE, SettingsArgs};
+pub use targets::{NotificationTarget, ReplicationTarget};

@@ -1,9 +1,11 @@
 //! The settings in force, to be looked at.
 
+use std::path::PathBuf;
+
 use toml::{Table, Value};
 
 use super::values::Span;
-use super::{AccountConfig, Config, Ownership, Pkcs11Config};
+use super::{AccountConfig, Config, NotificationTarget, Ownership, Pkcs11Config, ReplicationTarget};
 use crate::crypto::SecretBytes;
 use crate::policy::{Attached, PublicAccessBlock, ReadyMade};
 
@@ -70,6 +72,8 @@ pub fn render_redacted(config: &Config) -> String {
     }
     put("oidc_hosts", texts(config.oidc_hosts.clone()));
     put("pkcs11", Value::Array(config.pkcs11.iter().map(token).collect()));
+    put("notification_targets", Value::Array(config.notification_targets.iter().map(notification_target).collect()));
+    put("replication_targets", Value::Array(config.replication_targets.iter().map(replication_target).collect()));
     put("log_json", Value::Boolean(config.log_json));
     put("allow_dumps", Value::Boolean(config.allow_dumps));
     put("log_filter", text(&config.log_filter));
@@ -102,6 +106,32 @@ fn token(token: &Pkcs11Config) -> Value {
     table.insert("module".to_owned(), token.module.display().to_string().into());
     table.extend(token.label.iter().map(|label| ("label".to_owned(), label.as_str().into())));
     table.extend(token.trust_anchor.iter().map(|pem| ("trust_anchor".to_owned(), pem.as_str().into())));
+    Value::Table(table)
+}
+
+fn notification_target(target: &NotificationTarget) -> Value {
+    let mut table = Table::new();
+    table.insert("arn".to_owned(), target.arn.as_str().into());
+    // A URL may hold a secret: who knows it may send.
+    let shown = target.url.split(['?', '@']).next().filter(|shown| shown.len() == target.url.len());
+    table.insert("url".to_owned(), shown.unwrap_or(HIDDEN).into());
+    let file =
+        |key: &str, file: &Option<PathBuf>| file.as_ref().map(|f| (key.to_owned(), f.display().to_string().into()));
+    table.extend(file("token_file", &target.token_file));
+    table.extend(file("ca_file", &target.ca_file));
+    Value::Table(table)
+}
+
+fn replication_target(target: &ReplicationTarget) -> Value {
+    let mut table = Table::new();
+    let ReplicationTarget { bucket, endpoint, region, access_key_id, secret_access_key_file, ca_file } = target;
+    for (key, value) in
+        [("bucket", bucket), ("endpoint", endpoint), ("region", region), ("access_key_id", access_key_id)]
+    {
+        table.insert(key.to_owned(), value.as_str().into());
+    }
+    table.insert("secret_access_key_file".to_owned(), secret_access_key_file.display().to_string().into());
+    table.extend(ca_file.as_ref().map(|file| ("ca_file".to_owned(), file.display().to_string().into())));
     Value::Table(table)
 }
 

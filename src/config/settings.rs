@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, FromArgMatches};
 use serde::Deserialize;
 
 use super::accounts::RawAccount;
+use super::targets::{NotificationTarget, ReplicationTarget, Tables};
 use super::tokens::RawTokens;
 use super::values::{Network, Span, StoreOption, one_or_many, option_table};
 use super::{Config, ConfigError, Ownership, TlsFiles, check, environment, file};
@@ -218,6 +219,14 @@ pub(super) struct Settings {
     #[arg(long, env = "STRONGROOM_PKCS11", value_name = "JSON", hide_short_help = true)]
     pub(super) pkcs11: Option<RawTokens>,
 
+    /// Where events go: JSON array with the keys of `[[notification_targets]]` in the settings file
+    #[arg(long, env = "STRONGROOM_NOTIFICATION_TARGETS", value_name = "JSON", hide_short_help = true)]
+    pub(super) notification_targets: Option<Tables<NotificationTarget>>,
+
+    /// Buckets elsewhere that replicas go to: JSON array with the keys of `[[replication_targets]]` in the settings file
+    #[arg(long, env = "STRONGROOM_REPLICATION_TARGETS", value_name = "JSON", hide_short_help = true)]
+    pub(super) replication_targets: Option<Tables<ReplicationTarget>>,
+
     /// `[[account]]` of the file.
     #[arg(skip)]
     pub(super) account: Option<Vec<RawAccount>>,
@@ -294,7 +303,7 @@ impl SettingsArgs {
             client_min_rate keep_alive_timeout drain_timeout sweep_interval lifecycle_interval lifecycle_days_ahead root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout oidc_ca_file oidc_hosts log_json log_filter allow_dumps
-            accounts_file pkcs11
+            accounts_file pkcs11 notification_targets replication_targets
         }
     }
 }

@@ -1,13 +1,18 @@
 //! Roles.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::draft::{Draft, PolicyUse};
 use super::ids::{IdOf, new_id};
 use super::limits::ROLES_MAX;
-use super::load::name_in;
+use super::load::{account_in, issuer_of, name_in};
 use super::record::{AttachedTo, RoleRecord, Tag, use_row};
 use super::{Identities, IdentityError};
-use crate::auth::Grant;
-use crate::names::AccountId;
+use crate::auth::{CallerKind, Grant, Principal, Session};
+use crate::names::{AccountId, assumed_role_arn};
+use crate::policy::{Kind, Policy};
+use crate::sources::Timestamp;
 
 /// A role to be made. Its trust policy is checked, names, path and tags are well-formed.
 #[derive(Debug, Clone)]
@@ -49,6 +54,35 @@ impl Identities {
     pub async fn role_by_arn(&self, account: &AccountId, arn: &str) -> Result<Option<RoleRecord>, IdentityError> {
         let Some(name) = name_in(arn, account, "role") else { return Ok(None) };
         Ok(self.entity::<RoleRecord>(account, &[name]).await?.filter(|role| role.arn(account) == arn))
+    }
+
+    /// A role as its session of this name acts, and its trust policy; none if there is no such role.
+    pub async fn role_in_session(
+        &self,
+        arn: &str,
+        session: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Principal, Policy)>, IdentityError> {
+        let Some(account) = account_in(arn).filter(|id| self.seed().account(id).is_some()) else { return Ok(None) };
+        let Some(role) = self.role_by_arn(&account, arn).await? else { return Ok(None) };
+        let trust = Policy::parse(role.trust.as_bytes(), Kind::Trust)
+            .map_err(|error| IdentityError::Internal(format!("the stored trust policy of {arn}: {error}")))?;
+        let own = self.role_principal(&account, &role).await?;
+        let kind = CallerKind::Role { name: role.name.clone(), session: session.to_owned() };
+        let (name, id) = (assumed_role_arn(&account, &role.name, session), format!("{}:{session}", role.id));
+        let principal = Principal::new(kind, self.account(&account)?, name, id)
+            .with_policies(Arc::clone(own.identity_policies()), own.boundary().cloned())
+            .with_tags(own.tags().to_vec())
+            .with_session(Session {
+                issuer: issuer_of(&own),
+                issued: now,
+                expires: now.plus(Duration::from_secs(3600)),
+                policies: Vec::new(),
+                source_identity: None,
+                federated_provider: None,
+                transitive_tags: Vec::new(),
+            });
+        Ok(Some((principal, trust)))
     }
 
     /// Roles of an account in the order of their names, behind `after`, which is a name in lower case.

@@ -65,7 +65,7 @@ pub use permission::{Told, authorize_without_key, keeps_manageable, keeps_new_ma
 pub use root::{
     KeyFile, KeyService, Method, NewRoot, Opening, ParsedShare, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root, RootChange,
     RootError, RootId, RootSecret, Roots, RotationStep, StoreKeyRotation, Token, Unattended, combine, create_store,
-    make_key_text, open_store_key, parse_key_text, parse_share, passphrase_secret, split,
+    make_key_text, open_store_key, parse_key_text, parse_share, passphrase_secret, read_private, split,
 };
 pub use rotation::{
     MaterialState, ON_DEMAND_ROTATIONS_MAX, ROTATION_PERIOD_DAYS, Rotation, RotationKind, RotationStatus,

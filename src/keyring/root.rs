@@ -23,7 +23,7 @@ use std::io;
 use std::path::Path;
 
 pub use change::{NewRoot, RootChange};
-pub use external::KeyService;
+pub use external::{KeyService, read_private};
 pub use key_file::{KeyFile, make_key_text, parse_key_text};
 pub use open::{Roots, create_store, open_store_key};
 pub use record::{Method, ROOT_NAME_MAX_CHARS, ROOTS_MAX, Root};

@@ -12,6 +12,7 @@ use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::names::{AccountId, BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::policy::Acl;
+use crate::rules::notification::EventName;
 
 /// Who owns an object that is not the bucket's owner's.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -186,7 +187,8 @@ impl Objects {
         acl: Option<Acl>,
     ) -> Result<(), ObjectsError> {
         assert_eq!(grant.resource().arn, object_arn(&bucket.name, &info.key), "the grant is for another object");
-        self.change_version(bucket, &info.key, Some(info.version), |record| {
+        let told = Some((grant.access(), EventName::ACL_PUT));
+        self.change_version_telling(bucket, &info.key, Some(info.version), told, |record| {
             if record.holder_id == info.holder_id {
                 let owner = record.access.take().and_then(|access| access.owner);
                 record.access = ObjectAccess { owner, acl: acl.clone() }.kept();

@@ -13,6 +13,7 @@ use crate::auth::Grant;
 use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, combine_full_object, md5};
 use crate::index::{RowBatch, Stored, Table};
 use crate::names::{ObjectKey, hex, object_arn};
+use crate::rules::notification::EventName;
 use crate::sources::Timestamp;
 use crate::sse::Mode;
 
@@ -46,7 +47,13 @@ impl Objects {
             upload: Some(upload.id.0),
         };
         let layout = Layout { parts };
-        let new = NewVersion { holder_id: upload.holder_id, attributes: upload.attributes.clone(), body };
+        let new = NewVersion {
+            by: grant.access().clone(),
+            event: EventName::CREATED_COMPLETE,
+            holder_id: upload.holder_id,
+            attributes: upload.attributes.clone(),
+            body,
+        };
         let (now, id) = (self.sources.now(), upload.id.0);
         let extra = |batch: &mut RowBatch<'_>| {
             batch.expect_unchanged(Table::Upload, upload.row.clone(), &upload.stamp);

@@ -5,11 +5,13 @@ use futures_util::StreamExt as _;
 use super::record::{BodyRecord, ChecksumRecord, Content, Id};
 use super::versions::{Besides, NewVersion};
 use super::{
-    Attributes, Bucket, ChecksumKind, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject, WriteCondition,
+    Attributes, Bucket, ChecksumKind, Creation, ObjectInfo, ObjectMeta, Objects, ObjectsError, PutObject,
+    WriteCondition,
 };
 use crate::auth::{Grant, Payload, PayloadError};
 use crate::crypto::{ChecksumAlgorithm, Digester, Md5, ObjectKeys, PlainRange};
 use crate::names::{ObjectKey, object_arn};
+use crate::rules::notification::EventName;
 use crate::sse::{Envelope, Mode, ObjectRef, SealPlan};
 
 /// A copy to be made.
@@ -70,7 +72,8 @@ impl Objects {
             upload: None,
         };
         let content = body.content.clone();
-        let new = NewVersion { holder_id, attributes, body };
+        let (by, event) = (grant.access().clone(), EventName::CREATED_COPY);
+        let new = NewVersion { by, event, holder_id, attributes, body };
         let record = self.commit_shared(bucket, key, new, &condition, &content, source).await?;
         self.info_of(bucket, key, record)
     }
@@ -88,6 +91,7 @@ impl Objects {
             payload.want_checksum(algorithm);
         }
         let meta = meta.unwrap_or_else(|| source.meta.clone());
+        let attributes = Attributes { creation: Creation::Copy, ..attributes };
         self.put(grant, PutObject { bucket, key, meta, plan, condition, attributes }, payload).await
     }
 

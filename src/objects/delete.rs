@@ -1,13 +1,15 @@
 //! Deleting objects and versions, and changing what may change of a version: its tags.
 
+use super::follow::{self, Change, Following};
 use super::lock::assert_bypass;
 use super::record::{Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
 use super::types::Unchanged;
 use super::versions::{COMMIT_TRIES, CommitOrError, KeyState};
 use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versioning};
-use crate::auth::Grant;
+use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch, Table};
 use crate::names::{ObjectKey, object_arn};
+use crate::rules::notification::EventName;
 
 /// What a delete did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,8 +60,10 @@ impl Objects {
         let mut bucket = bucket.clone();
         for _ in 0..COMMIT_TRIES {
             let tried = match version {
-                None => self.try_delete(&bucket, key, condition).await,
-                Some(version) => self.try_delete_version((&bucket, key), version, condition, bypass).await,
+                None => self.try_delete(grant.access(), &bucket, key, condition).await,
+                Some(version) => {
+                    self.try_delete_version(grant.access(), (&bucket, key), version, condition, bypass).await
+                }
             };
             match tried {
                 Ok(deleted) => return Ok(deleted),
@@ -77,6 +81,7 @@ impl Objects {
 
     async fn try_delete(
         &self,
+        access: &Access,
         bucket: &Bucket,
         key: &ObjectKey,
         condition: &DeleteCondition,
@@ -84,7 +89,7 @@ impl Objects {
         let state = self.key_state(bucket, key).await?;
         check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
         if bucket.versioning != Versioning::Never {
-            let version = self.commit_marker(bucket, key, &state, &condition.unchanged).await?;
+            let version = self.commit_marker(access, (bucket, key), &state, &condition.unchanged).await?;
             return Ok(Deleted { version, delete_marker: true });
         }
         let Some(current) = &state.current else { return Ok(Deleted::default()) };
@@ -97,12 +102,16 @@ impl Objects {
         if let Some(body) = &current.value.0.body {
             self.release(&mut batch, &body.content).await?;
         }
+        let following = self.following(bucket).await?;
+        self.tell_removal(&mut batch, &following, (bucket, key), access, &current.value.0);
         self.rows.commit(batch).await?;
+        self.followed(&following);
         Ok(Deleted::default())
     }
 
     async fn try_delete_version(
         &self,
+        access: &Access,
         (bucket, key): (&Bucket, &ObjectKey),
         version: VersionId,
         condition: &DeleteCondition,
@@ -126,7 +135,10 @@ impl Objects {
         if let Some(body) = &record.body {
             self.release(&mut batch, &body.content).await?;
         }
+        let following = self.following(bucket).await?;
+        self.tell_removal(&mut batch, &following, (bucket, key), access, &record);
         self.rows.commit(batch).await?;
+        self.followed(&following);
         Ok(Deleted { version: Some(version), delete_marker: record.body.is_none() })
     }
 
@@ -149,6 +161,19 @@ impl Objects {
         };
         batch.expect_unchanged(Table::Version, row, &stored.stamp);
         Ok(stored.value.0)
+    }
+
+    /// Adds to the commit of a deletion what is told of it.
+    fn tell_removal(
+        &self,
+        batch: &mut RowBatch<'_>,
+        following: &Following,
+        place: (&Bucket, &ObjectKey),
+        access: &Access,
+        record: &ObjectRecord,
+    ) {
+        let change = Change { event: follow::deletion(access), record };
+        self.tell(batch, following, place, access, &change);
     }
 
     /// Takes a version's row out; if it was the newest, the next one becomes current unless it is a delete marker.
@@ -209,7 +234,9 @@ impl Objects {
         tags: Vec<(String, String)>,
     ) -> Result<VersionId, ObjectsError> {
         assert_eq!(grant.resource().arn, object_arn(&bucket.name, key), "the grant is for another object");
-        self.change_version(bucket, key, version, |record| {
+        let removes = grant.action().starts_with("s3:Delete");
+        let event = if removes { EventName::TAGGING_DELETE } else { EventName::TAGGING_PUT };
+        self.change_version_telling(bucket, key, version, Some((grant.access(), event)), |record| {
             if let Some(body) = &mut record.body {
                 body.meta.tags.clone_from(&tags);
             }
@@ -225,21 +252,38 @@ impl Objects {
         version: Option<VersionId>,
         change: impl Fn(&mut ObjectRecord),
     ) -> Result<VersionId, ObjectsError> {
-        self.try_change_version(bucket, key, version, |record| {
+        self.change_version_telling(bucket, key, version, None, change).await
+    }
+
+    /// As [`Self::change_version`], of a change that events tell.
+    pub(super) async fn change_version_telling(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+        told: Option<(&Access, EventName)>,
+        change: impl Fn(&mut ObjectRecord),
+    ) -> Result<VersionId, ObjectsError> {
+        self.try_change_version(bucket, key, version, told, |record| {
             change(record);
             Ok(())
         })
         .await
     }
 
-    /// As [`Self::change_version`]. What `change` refuses of the record as it is then is left as it is.
+    /// As [`Self::change_version_telling`]. What `change` refuses of the record as it is then is left as it is.
     pub(super) async fn try_change_version(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         version: Option<VersionId>,
+        told: Option<(&Access, EventName)>,
         change: impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
     ) -> Result<VersionId, ObjectsError> {
+        let following = match told {
+            Some(_) => self.following(bucket).await?,
+            None => Following::default(),
+        };
         for _ in 0..COMMIT_TRIES {
             let record = self.version_record(bucket, key, version).await?;
             if record.body.is_none() {
@@ -249,8 +293,16 @@ impl Objects {
                     Some(_) => ObjectsError::IsDeleteMarker { modified },
                 });
             }
-            match self.rewrite(bucket, key, &record, &change).await {
-                Ok(()) => return Ok(record.version()),
+            let tell = |batch: &mut RowBatch<'_>, record: &ObjectRecord| {
+                if let Some((access, event)) = told {
+                    self.tell(batch, &following, (bucket, key), access, &Change { event, record });
+                }
+            };
+            match self.rewrite(bucket, key, &record, &change, &tell).await {
+                Ok(()) => {
+                    self.followed(&following);
+                    return Ok(record.version());
+                }
                 Err(CommitOrError::Commit(CommitError::Conflict)) => {}
                 Err(CommitOrError::Commit(error)) => return Err(error.into()),
                 Err(CommitOrError::Error(error)) => return Err(error),
@@ -266,6 +318,7 @@ impl Objects {
         key: &ObjectKey,
         record: &ObjectRecord,
         change: &impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
+        tell: &impl Fn(&mut RowBatch<'_>, &ObjectRecord),
     ) -> Result<(), CommitOrError> {
         let row = object_row(&bucket.id, key);
         let mut batch = self.rows.batch();
@@ -273,6 +326,7 @@ impl Objects {
         {
             let mut changed = current.value;
             change(&mut changed.0)?;
+            tell(&mut batch, &changed.0);
             batch.expect_unchanged(Table::Object, row.clone(), &current.stamp);
             batch.put(row, &changed);
             return Ok(self.rows.commit(batch).await?);
@@ -283,6 +337,7 @@ impl Objects {
         };
         let mut changed = stored.value;
         change(&mut changed.0)?;
+        tell(&mut batch, &changed.0);
         batch.expect_unchanged(Table::Version, row.clone(), &stored.stamp);
         batch.put(row, &changed);
         Ok(self.rows.commit(batch).await?)

@@ -47,11 +47,13 @@ pub enum ObjectsError {
     /// The bucket's versioning can't be changed, since object lock is on.
     LockNeedsVersioning,
     /// Object lock can't be turned on, since versioning is not.
-    NotVersioned,
+    LockNotVersioned,
     /// The bucket has no configuration of the id that was named.
     NoSuchConfiguration,
     /// The bucket has as many configurations of the kind as it may have ([`super::NAMED_MAX`]).
     TooManyConfigurations,
+    /// A replica needs a bucket with versioning.
+    ReplicaNotVersioned,
     /// The object that would be written over is another's ([`super::WriteCondition::over_own_of`]).
     NotOwned,
     /// A condition does not hold; holds the condition's name, e.g. `If-Match`.

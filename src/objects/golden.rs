@@ -3,11 +3,13 @@
 mod configurations;
 
 use super::acl::{ObjectAccess, ObjectOwner};
+use super::follow::{Happening, NotificationTask};
 use super::inventory::{InventoryRun, inventory_run_row};
 use super::lease::{LeaseRecord, lease_row};
 use super::lifecycle::{LifecycleProgress, Place as LifecyclePlace, lifecycle_progress_row};
-use super::queue::{Queue, QueueRecord, queue_row};
+use super::queue::{Queue, QueueRecord, lane_of, queue_row};
 use super::record::*;
+use super::replicate::{ReplicationState, ReplicationStatus, ReplicationTask};
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
 use crate::golden::{Golden, check};
@@ -15,8 +17,9 @@ use crate::index::{Table, golden_row};
 use crate::names::{AccountId, BucketName, ObjectKey};
 use crate::policy::{Acl, AclGrant, CannedAcl, Group, Permission, PublicAccessBlock};
 use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
+use crate::rules::notification::EventName;
 use crate::sources::Timestamp;
-use crate::sse::{BucketDefault, Envelope, Mode};
+use crate::sse::{BucketDefault, Envelope, Mode, WrappedFor};
 
 const BUCKET: Id = [1; 16];
 const POSITION: Id = [2; 16];
@@ -53,6 +56,7 @@ fn envelope(mode: Mode) -> Envelope {
         kms_context: Vec::new(),
         bucket_key: false,
         customer_check: Vec::new(),
+        wrapped_for: None,
     }
 }
 
@@ -97,6 +101,7 @@ fn version(body: Option<BodyRecord>) -> ObjectRecord {
         body,
         access: None,
         lock: None,
+        replication: None,
     }
 }
 
@@ -195,6 +200,63 @@ fn buckets() -> Vec<Golden> {
     goldens
 }
 
+/// What queues hold.
+fn tasks() -> Vec<Golden> {
+    let happening = Happening {
+        event: EventName::CREATED_PUT,
+        time_ms: NOW_MS,
+        region: "us-east-1".to_owned(),
+        bucket: "bucket".to_owned(),
+        owner: "111122223333".to_owned(),
+        key: "a/b".to_owned(),
+        plain_len: Some(5),
+        etag: text("e"),
+        version: text("v"),
+        sequence: Some(9),
+        principal: "AWS:id".to_owned(),
+        requester: text("444455556666"),
+        source_ip: "127.0.0.1".to_owned(),
+        request_id: "R".to_owned(),
+    };
+    let told = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening };
+    let replicated = ReplicationTask {
+        destination: "arn:aws:s3:::there".to_owned(),
+        bucket: "bucket".to_owned(),
+        bucket_id: BUCKET,
+        key: "a/b".to_owned(),
+        position: POSITION,
+        marker: false,
+        rule: "id".to_owned(),
+        since_ms: NOW_MS,
+        upload: text("u"),
+    };
+    let entry = |task: Vec<u8>| QueueRecord { task, failures: 0 };
+    let row = |queue| queue_row(queue, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER);
+    let bytes = |task: &NotificationTask| minicbor::to_vec(task).expect("encoded");
+    let more = |task: &ReplicationTask| minicbor::to_vec(task).expect("encoded");
+    vec![
+        golden_row("event in a queue", &row(Queue::Notifications), &entry(bytes(&told))),
+        golden_row("version in a queue", &row(Queue::Replication), &entry(more(&replicated))),
+        Golden::of("event", &told, bytes, |read| minicbor::decode(read).expect("an event")),
+        Golden::of("version to be replicated", &replicated, more, |read| minicbor::decode(read).expect("a version")),
+    ]
+}
+
+/// Every form of how the replication of a version stands.
+fn replications() -> Vec<(&'static str, ReplicationState)> {
+    let state = |status, waiting: &[&str], failed| ReplicationState {
+        status,
+        waiting: waiting.iter().map(|arn| (*arn).to_owned()).collect(),
+        failed,
+    };
+    vec![
+        ("replication pending", state(ReplicationStatus::Pending, &["arn:aws:s3:::there"], false)),
+        ("replication completed", state(ReplicationStatus::Completed, &[], false)),
+        ("replication failed", state(ReplicationStatus::Failed, &[], true)),
+        ("replica", state(ReplicationStatus::Replica, &[], false)),
+    ]
+}
+
 /// Every permission and every kind of grantee.
 fn acls() -> Vec<(&'static str, Acl)> {
     let id = "a1".repeat(32);
@@ -248,8 +310,12 @@ fn jobs() -> Vec<Golden> {
             &progress(LifecyclePlace::Uploads(String::new())),
         ),
         golden_row("lifecycle progress, end", &lifecycle_progress_row(&BUCKET), &progress(LifecyclePlace::End)),
-        golden_row("queue", &queue_row(Queue::Notifications, Timestamp(NOW_MS), &HOLDER), &entry),
-        golden_row("queue of replication", &queue_row(Queue::Replication, Timestamp(NOW_MS), &HOLDER), &entry),
+        golden_row("queue", &queue_row(Queue::Notifications, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER), &entry),
+        golden_row(
+            "queue of replication",
+            &queue_row(Queue::Replication, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER),
+            &entry,
+        ),
     ]
 }
 
@@ -286,6 +352,15 @@ fn versions() -> Vec<Golden> {
         let record = ObjectRecord { lock: Some(lock), ..plain_version() };
         goldens.push(golden_row(&format!("current version, {what}"), &object_row(&BUCKET, &key()), &Current(record)));
     }
+    for (what, state) in replications() {
+        let record = ObjectRecord { replication: Some(state), ..plain_version() };
+        goldens.push(golden_row(&format!("current version, {what}"), &object_row(&BUCKET, &key()), &Current(record)));
+    }
+    let mut record = plain_version();
+    let body = record.body.as_mut().expect("a version");
+    let wrapped_for = Some(WrappedFor { bucket: "bucket".to_owned(), key: "a/b".to_owned(), id: HOLDER });
+    body.envelope = Envelope { customer_check: vec![0xdd; 3], wrapped_for, ..envelope(Mode::SseC) };
+    goldens.push(golden_row("current version, SSE-C replica", &object_row(&BUCKET, &key()), &Current(record)));
     for algorithm in ChecksumAlgorithm::ALL {
         let mut record = plain_version();
         let body = record.body.as_mut().expect("a version");
@@ -359,7 +434,14 @@ fn inline() -> Golden {
 #[test]
 fn golden() {
     let rest = [inline()];
-    let all: Vec<Golden> =
-        buckets().into_iter().chain(versions()).chain(uploads()).chain(garbage()).chain(jobs()).chain(rest).collect();
+    let all: Vec<Golden> = buckets()
+        .into_iter()
+        .chain(versions())
+        .chain(uploads())
+        .chain(garbage())
+        .chain(jobs())
+        .chain(tasks())
+        .chain(rest)
+        .collect();
     check("objects", &all);
 }

@@ -68,7 +68,7 @@ impl Objects {
         grant.assert_covers("s3:PutObjectRetention", &object_arn(&bucket.name, key));
         assert_bypass(bypass, bucket, key);
         let now = self.lock_time().await?;
-        self.try_change_version(bucket, key, version, |record| {
+        self.try_change_version(bucket, key, version, None, |record| {
             record.lock = Some(record.lock.unwrap_or_default().with_retention(retention, now, bypass.is_some())?);
             Ok(())
         })

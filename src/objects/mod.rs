@@ -11,6 +11,7 @@ mod copy;
 mod cursor;
 mod delete;
 mod error;
+mod follow;
 #[cfg(test)]
 mod golden;
 mod inventory;
@@ -22,6 +23,7 @@ mod multipart;
 mod queue;
 mod read;
 mod record;
+mod replicate;
 mod scrub;
 mod sweep;
 mod types;
@@ -36,6 +38,7 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
+pub use follow::{Happening, NotificationTask};
 pub use inventory::InventoryRun;
 pub use lease::Lease;
 pub use lifecycle::LifecyclePass;
@@ -43,12 +46,13 @@ pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
-pub use queue::{Queue, Queued};
+pub use queue::{Lane, Queue, Queued, lane_of};
 pub use read::ByteStream;
+pub use replicate::{Replica, ReplicationState, ReplicationStatus, ReplicationTask, bucket_of_arn};
 pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{
-    Attributes, BeganOver, Bucket, ChecksumKind, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
+    Attributes, BeganOver, Bucket, ChecksumKind, Creation, DeleteCondition, ObjectChecksum, ObjectInfo, ObjectMeta,
     ObjectOwnership, PartSpan, PolicyReference, Unchanged, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
@@ -83,6 +87,8 @@ pub struct Objects {
     upload_ids: upload_ids::UploadIds,
     policies: bucket_policy::Policies,
     configurations: configuration::ReadConfigurations,
+    bells: queue::Bells,
+    sequence: follow::Sequence,
     /// Tells this process from others in leases.
     process: [u8; 16],
 }
@@ -101,6 +107,8 @@ impl Objects {
             upload_ids: upload_ids::UploadIds::default(),
             policies: bucket_policy::Policies::default(),
             configurations: configuration::ReadConfigurations::default(),
+            bells: queue::Bells::default(),
+            sequence: follow::Sequence::default(),
         }
     }
 

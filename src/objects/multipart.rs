@@ -422,7 +422,7 @@ fn upload_of(
         meta: value.meta,
         envelope: value.envelope,
         checksum,
-        attributes: Attributes { access: value.access, lock: value.lock },
+        attributes: Attributes { access: value.access, lock: value.lock, ..Attributes::default() },
         initiator: value.initiator,
         holder_id: value.holder_id,
         began_over: BeganOver(value.began_over),

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use super::acl::ObjectAccess;
 use super::configuration::Configurations;
+use super::replicate::ReplicationState;
 use super::types::{
     Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectMeta, ObjectOwnership, PolicyReference, VersionId,
     Versioning,
@@ -204,6 +205,9 @@ pub(super) struct ObjectRecord {
     /// None: nothing was ever set.
     #[n(6)]
     pub(super) lock: Option<ObjectLock>,
+    /// None: no rule of replication was about it when it was written, and it is no replica.
+    #[n(7)]
+    pub(super) replication: Option<ReplicationState>,
 }
 
 /// What a version has and a delete marker has not.
@@ -494,6 +498,7 @@ impl ObjectRecord {
             content: body.content,
             access: self.access,
             lock: self.lock,
+            replication: self.replication.map(|replication| replication.status),
         })
     }
 }

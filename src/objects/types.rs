@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::acl::{ObjectAccess, ObjectOwner};
 use super::configuration::Configurations;
+use super::replicate::ReplicationStatus;
 use crate::config::Ownership;
 use crate::crypto::{Checksum, PlainRange};
 use crate::index::{RowBatch, Stamp, Table};
@@ -252,6 +253,8 @@ pub struct ObjectInfo {
     pub access: Option<ObjectAccess>,
     /// What keeps it from being deleted.
     pub lock: Option<ObjectLock>,
+    /// How its replication stands; none: no rule is about it.
+    pub replication: Option<ReplicationStatus>,
     /// Where its bytes are.
     pub(super) content: super::record::Content,
 }
@@ -274,6 +277,20 @@ pub struct Attributes {
     pub access: Option<ObjectAccess>,
     /// Retention and legal hold.
     pub lock: Option<ObjectLock>,
+    /// By which operation it is made, where that does not follow from the function called.
+    pub creation: Creation,
+}
+
+/// What makes a version: events tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Creation {
+    /// PutObject.
+    #[default]
+    Put,
+    /// A browser's POST.
+    Post,
+    /// A copy whose bytes go through.
+    Copy,
 }
 
 /// Conditions of a write.

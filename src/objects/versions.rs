@@ -6,14 +6,17 @@
 
 use std::time::Duration;
 
+use super::follow::{self, Change};
 use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
 use super::types::Unchanged;
 use super::{Attributes, BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
+use crate::auth::Access;
 use crate::index::{CommitError, Direction, IndexError, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
+use crate::rules::notification::EventName;
 
 /// How often a write is decided anew when others change the same key at the same time.
 pub(super) const COMMIT_TRIES: usize = 24;
@@ -28,8 +31,20 @@ pub(super) struct KeyState {
     null: Option<Stored<NullPointer>>,
 }
 
+impl KeyState {
+    /// The position of the newest version, delete markers included.
+    pub(super) fn newest(&self) -> Option<Id> {
+        let current = self.current.as_ref().map(|current| current.value.0.position);
+        current.or_else(|| self.newest.as_ref().map(|(position, _)| *position))
+    }
+}
+
 /// A version to be made current.
 pub(super) struct NewVersion {
+    /// Who makes it.
+    pub(super) by: Access,
+    /// How events call that.
+    pub(super) event: EventName,
     pub(super) holder_id: Id,
     pub(super) attributes: Attributes,
     pub(super) body: BodyRecord,
@@ -77,15 +92,17 @@ impl Objects {
         (condition, attempt): (&WriteCondition, usize),
         besides: Besides<'_>,
     ) -> Result<Option<ObjectRecord>, ObjectsError> {
+        let following = self.following(bucket).await?;
         let state = self.key_state(bucket, key).await?;
         check_write_condition(condition, state.current.as_ref(), attempt)?;
-        let record = ObjectRecord {
+        let mut record = ObjectRecord {
             position: self.next_position(&state),
             null: bucket.versioning != Versioning::Enabled,
             holder_id: new.holder_id,
             modified_ms: self.sources.now().0,
             body: Some(new.body.clone()),
             access: bucket.in_force(new.attributes.access.as_ref()).cloned(),
+            replication: None,
             lock: self.lock_of_new(bucket, new.attributes.lock).await?,
         };
         let mut batch = self.rows.batch();
@@ -97,6 +114,9 @@ impl Objects {
         for old in others {
             self.release(&mut batch, &old.content).await?;
         }
+        self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        let change = Change { event: new.event, record: &record };
+        self.tell(&mut batch, &following, (bucket, key), &new.by, &change);
         batch.put(object_row(&bucket.id, key), &Current(record.clone()));
         match besides {
             Besides::Rows(extra) => extra(&mut batch),
@@ -109,7 +129,10 @@ impl Objects {
             }
         }
         match self.rows.commit(batch).await {
-            Ok(()) => Ok(Some(record)),
+            Ok(()) => {
+                self.followed(&following);
+                Ok(Some(record))
+            }
             Err(CommitError::Conflict) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -118,12 +141,13 @@ impl Objects {
     /// Commits a delete marker; returns its version.
     pub(super) async fn commit_marker(
         &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
+        access: &Access,
+        (bucket, key): (&Bucket, &ObjectKey),
         state: &KeyState,
         unchanged: &Unchanged,
     ) -> Result<Option<VersionId>, CommitOrError> {
-        let record = ObjectRecord {
+        let following = self.following(bucket).await?;
+        let mut record = ObjectRecord {
             position: self.next_position(state),
             null: bucket.versioning != Versioning::Enabled,
             holder_id: self.sources.random(),
@@ -131,6 +155,7 @@ impl Objects {
             body: None,
             access: None,
             lock: None,
+            replication: None,
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
@@ -143,8 +168,12 @@ impl Objects {
         if state.current.is_some() {
             batch.delete(Table::Object, object_row(&bucket.id, key));
         }
+        self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        let change = Change { event: follow::marker(access), record: &record };
+        self.tell(&mut batch, &following, (bucket, key), access, &change);
         batch.put(version_row(&bucket.id, key, &record.position), &Noncurrent(record.clone()));
         self.rows.commit(batch).await?;
+        self.followed(&following);
         Ok(Some(record.version()))
     }
 
@@ -199,7 +228,7 @@ impl Objects {
 
     /// Moves or removes what stands where `new` will be the newest; returns the versions that are gone. Keeps the
     /// null pointer, `new` included.
-    async fn make_room(
+    pub(super) async fn make_room(
         &self,
         batch: &mut RowBatch<'_>,
         bucket: &Bucket,
@@ -243,14 +272,7 @@ impl Objects {
 
     /// A position newer than all that the key has.
     pub(super) fn next_position(&self, state: &KeyState) -> Id {
-        let newest = match (&state.current, &state.newest) {
-            (Some(current), _) => Some(current.value.0.position),
-            (None, Some((position, _))) => Some(*position),
-            (None, None) => None,
-        };
-        let limit = newest.map_or(u64::MAX, |p| leading(&p).saturating_sub(1));
-        let now = u64::try_from(self.sources.now().0).unwrap_or(0);
-        let order = (u64::MAX - (now << 12)).min(limit);
+        let order = u64::MAX - self.next_in_sequence(state.newest().as_ref());
         let mut position = [0; 16];
         position[..8].copy_from_slice(&order.to_be_bytes());
         position[8..].copy_from_slice(&self.sources.random::<8>());
@@ -328,13 +350,13 @@ pub(super) struct Retained {
 }
 
 impl Retained {
-    fn expect_source(&self, batch: &mut RowBatch<'_>) {
+    pub(super) fn expect_source(&self, batch: &mut RowBatch<'_>) {
         let (table, row, stamp) = &self.source;
         batch.expect_unchanged(*table, row.clone(), stamp);
     }
 
     /// Puts the new number of holders into the batch.
-    fn count(&self, batch: &mut RowBatch<'_>) {
+    pub(super) fn count(&self, batch: &mut RowBatch<'_>) {
         let row = id_row(&self.id);
         match &self.counted {
             Some(count) => {
@@ -421,10 +443,4 @@ pub(super) fn read_row(row: &[u8]) -> Option<(ObjectKey, Option<Id>)> {
 /// All rows of a bucket whose key begins with `prefix`.
 pub(super) fn prefix_range(bucket: &Bucket, prefix: &str) -> KeyRange {
     KeyRange::prefix(&Tuple::new().id(&bucket.id).open_bytes(prefix.as_bytes()).build())
-}
-
-fn leading(position: &Id) -> u64 {
-    let mut order = [0; 8];
-    order.copy_from_slice(&position[..8]);
-    u64::from_be_bytes(order)
 }

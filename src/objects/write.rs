@@ -7,13 +7,14 @@ use bytes::Bytes;
 use super::record::{BodyRecord, ChecksumRecord, Content, Id, Pending, Place, id_row};
 use super::versions::{NewVersion, check_write_condition};
 use super::{
-    Attributes, Bucket, ChecksumKind, INLINE_MAX_BYTES, ObjectInfo, ObjectMeta, Objects, ObjectsError, PUT_MAX_BYTES,
-    WriteCondition,
+    Attributes, Bucket, ChecksumKind, Creation, INLINE_MAX_BYTES, ObjectInfo, ObjectMeta, Objects, ObjectsError,
+    PUT_MAX_BYTES, WriteCondition,
 };
 use crate::auth::{BodyVerified, Grant, Payload};
 use crate::crypto::{ChecksumAlgorithm, ObjectKeys, SEGMENT_BYTES, SealingId, StreamSealer, crc64_nvme, sealed_len};
 use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, hex, object_arn};
+use crate::rules::notification::EventName;
 use crate::sse::{ObjectRef, SealPlan};
 use crate::store::{BlobId, BlobWriter, Blobs, Buffer};
 
@@ -135,7 +136,12 @@ impl Objects {
             parts: None,
             upload: None,
         };
-        let new = NewVersion { holder_id, attributes, body };
+        let event = match attributes.creation {
+            Creation::Put => EventName::CREATED_PUT,
+            Creation::Post => EventName::CREATED_POST,
+            Creation::Copy => EventName::CREATED_COPY,
+        };
+        let new = NewVersion { by: grant.access().clone(), event, holder_id, attributes, body };
         let record = self.commit_version(bucket, key, new, &condition, &|batch| written.apply(batch)).await?;
         self.info_of(bucket, key, record)
     }

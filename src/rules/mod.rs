@@ -13,6 +13,8 @@ pub mod inventory;
 pub mod lifecycle;
 pub mod lock;
 pub mod metrics;
+pub mod notification;
+pub mod replication;
 pub mod tagging;
 pub mod website;
 

@@ -215,6 +215,7 @@ mod tests {
                 kms_context: Vec::new(),
                 bucket_key: false,
                 customer_check: Vec::new(),
+                wrapped_for: None,
             }),
             ..Known::default()
         };

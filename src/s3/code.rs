@@ -118,6 +118,7 @@ codes! {
     ObjectLockConfigurationNotFoundError 404 "Object Lock configuration does not exist for this bucket",
     OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found",
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold",
+    ReplicationConfigurationNotFoundError 404 "The replication configuration was not found",
     RequestTimeTooSkewed 403 "The difference between the request time and the current time is too large.",
     RequestTimeout 400 "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.",
     ServiceUnavailable 503 "Service is unable to handle request.",

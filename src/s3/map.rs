@@ -137,11 +137,14 @@ impl From<ObjectsError> for Error {
             }
             ObjectsError::Locked { bypass_helps: _ } => Self::with_message(Code::AccessDenied, LOCKED),
             ObjectsError::LockNeedsVersioning => Self::with_message(Code::InvalidBucketState, LOCK_NEEDS_VERSIONING),
-            ObjectsError::NotVersioned => Self::with_message(Code::InvalidBucketState, NOT_VERSIONED),
+            ObjectsError::LockNotVersioned => Self::with_message(Code::InvalidBucketState, NOT_VERSIONED),
             ObjectsError::NoSuchConfiguration => {
                 Self::with_message(Code::NoSuchConfiguration, "The specified configuration does not exist.")
             }
             ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),
+            ObjectsError::ReplicaNotVersioned => {
+                Self::invalid_request("Destination bucket must have versioning enabled.")
+            }
             ObjectsError::NotOwned => Self::with_message(Code::AccessDenied, "Access Denied"),
             ObjectsError::BucketHasAcl => Self::new(Code::InvalidBucketAclWithObjectOwnership),
             ObjectsError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),

@@ -189,6 +189,9 @@ impl Found {
         answer.insert(LAST_MODIFIED, http_date(info.modified).as_bytes());
         answer.set_version(cx.bucket(), info.version);
         object_headers::write(&mut answer, &info.meta);
+        if let Some(status) = info.replication {
+            answer.set("x-amz-replication-status", status.name());
+        }
         for (name, value) in &input.overrides {
             answer.insert(name.clone(), value.as_bytes());
         }

@@ -136,7 +136,8 @@ impl Asked {
             | Code::NoSuchWebsiteConfiguration
             | Code::NoSuchPublicAccessBlockConfiguration
             | Code::ObjectLockConfigurationNotFoundError
-            | Code::OwnershipControlsNotFoundError => error.supply("BucketName", bucket),
+            | Code::OwnershipControlsNotFoundError
+            | Code::ReplicationConfigurationNotFoundError => error.supply("BucketName", bucket),
             Code::NoSuchKey | Code::ConditionalRequestConflict => error.supply("Key", key),
             Code::NoSuchVersion => {
                 error.supply("Key", key);

@@ -23,6 +23,10 @@ const OPTIONS: &str = "OPTIONS";
 const BODY_SMALL: usize = 64 * 1024;
 /// Longest body of CreateBucket in bytes.
 const BODY_CREATE_BUCKET: usize = 64 * 1024;
+/// Longest body of PutBucketNotificationConfiguration in bytes: 100 destinations with prefixes and suffixes.
+const BODY_NOTIFICATION: usize = 1 << 20;
+/// Longest body of PutBucketReplication in bytes: 1,000 rules with prefixes and tags.
+const BODY_REPLICATION: usize = 2 << 20;
 /// Longest body of configurations that are many rules, in bytes: 1,000 rules of a lifecycle with an id and a prefix of
 /// the longest, escaped.
 const BODY_RULES: usize = 4 << 20;
@@ -287,7 +291,7 @@ pub(crate) static TABLE: &[Row] = &[
     refused("DeleteBucketMetadataConfiguration", DELETE, Bucket, on(&["metadataConfiguration"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     refused("DeleteBucketMetadataTableConfiguration", DELETE, Bucket, on(&["metadataTable"]), act("s3:DeleteBucketMetadataTableConfiguration")),
     served("DeleteBucketMetricsConfiguration", DELETE, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::None, change!(delete_bucket_metrics_configuration)),
-    refused("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    served("DeleteBucketReplication", DELETE, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration"), Body::None, change!(delete_bucket_replication)),
     served("DeleteBucketTagging", DELETE, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::None, change!(delete_bucket_tagging)),
     served("DeleteBucketWebsite", DELETE, Bucket, on(&["website"]), act("s3:DeleteBucketWebsite"), Body::None, change!(delete_bucket_website)),
     served("GetBucketAbac", GET, Bucket, on(&["abac"]), act("s3:GetBucketAbac"), Body::None, run!(get_bucket_abac)),
@@ -301,8 +305,8 @@ pub(crate) static TABLE: &[Row] = &[
     refused("GetBucketMetadataConfiguration", GET, Bucket, on(&["metadataConfiguration"]), act("s3:GetBucketMetadataTableConfiguration")),
     refused("GetBucketMetadataTableConfiguration", GET, Bucket, on(&["metadataTable"]), act("s3:GetBucketMetadataTableConfiguration")),
     served("GetBucketMetricsConfiguration", GET, Bucket, on(&["metrics", "id"]), act("s3:GetMetricsConfiguration"), Body::None, run!(get_bucket_metrics_configuration)),
-    refused("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification")),
-    refused("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration")),
+    served("GetBucketNotificationConfiguration", GET, Bucket, on(&["notification"]), act("s3:GetBucketNotification"), Body::None, run!(get_bucket_notification_configuration)),
+    served("GetBucketReplication", GET, Bucket, on(&["replication"]), act("s3:GetReplicationConfiguration"), Body::None, run!(get_bucket_replication)),
     served("GetBucketTagging", GET, Bucket, on(&["tagging"]), act("s3:GetBucketTagging"), Body::None, run!(get_bucket_tagging)),
     served("GetBucketWebsite", GET, Bucket, on(&["website"]), act("s3:GetBucketWebsite"), Body::None, run!(get_bucket_website)),
     served("GetObjectLockConfiguration", GET, Bucket, on(&["object-lock"]), act("s3:GetBucketObjectLockConfiguration"), Body::None, run!(get_object_lock_configuration)),
@@ -319,8 +323,8 @@ pub(crate) static TABLE: &[Row] = &[
     served("PutBucketLifecycleConfiguration", PUT, Bucket, on(&["lifecycle"]), act("s3:PutLifecycleConfiguration"), Body::Checked(BODY_RULES), change!(put_bucket_lifecycle_configuration)),
     refused("PutBucketLogging", PUT, Bucket, on(&["logging"]), act("s3:PutBucketLogging")),
     served("PutBucketMetricsConfiguration", PUT, Bucket, on(&["metrics", "id"]), act("s3:PutMetricsConfiguration"), Body::Small(BODY_SMALL), change!(put_bucket_metrics_configuration)),
-    refused("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification")),
-    refused("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration")),
+    served("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification"), Body::Small(BODY_NOTIFICATION), change!(put_bucket_notification_configuration)),
+    served("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration"), Body::Checked(BODY_REPLICATION), change!(put_bucket_replication)),
     served("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::Checked(BODY_SMALL), change!(put_bucket_tagging)),
     served("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite"), Body::Checked(BODY_SMALL), change!(put_bucket_website)),
     served("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration"), Body::Checked(BODY_SMALL), change!(put_object_lock_configuration)),

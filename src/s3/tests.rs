@@ -3,10 +3,10 @@
 mod authorization;
 mod bodies;
 mod denied;
-mod lists;
 mod documents;
 mod inventory;
 mod lifecycle;
+mod lists;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

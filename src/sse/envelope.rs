@@ -43,4 +43,21 @@ pub struct Envelope {
     #[n(6)]
     #[cbor(with = "minicbor::bytes")]
     pub customer_check: Vec<u8>,
+    /// Of the replica of an SSE-C object: the object that the keys were wrapped for. None: the object that has it.
+    #[n(7)]
+    pub wrapped_for: Option<WrappedFor>,
+}
+
+/// An object that keys were wrapped for: nobody but the customer could wrap them anew for its replica.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct WrappedFor {
+    /// Its bucket.
+    #[n(0)]
+    pub bucket: String,
+    /// Its key.
+    #[n(1)]
+    pub key: String,
+    /// The id that was bound.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub id: [u8; 16],
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bucket_keys::BucketKeys;
-use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError};
+use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError, WrappedFor};
 use crate::auth::{Access, CallerKind, Grant};
 use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
@@ -279,6 +279,7 @@ impl Sse {
             kms_context: Vec::new(),
             bucket_key: false,
             customer_check: Vec::new(),
+            wrapped_for: None,
         };
         match &plan.0 {
             How::Owned => {
@@ -331,6 +332,10 @@ impl Sse {
         let plain = match (envelope.mode, customer) {
             (Mode::SseC, Some(customer)) => {
                 require_confidential(access, "Customer provided keys")?;
+                let context = match &envelope.wrapped_for {
+                    Some(first) => bind_first(first)?,
+                    None => context,
+                };
                 open_box(customer.key(), CUSTOMER_LABEL, &context, &envelope.wrapped)
                     .map_err(|_| corrupt("the wrapped key"))?
             }
@@ -402,6 +407,13 @@ impl Sse {
             Mode::SseS3 => Ok(()),
         }
     }
+}
+
+/// What the keys of the replica of an SSE-C object are bound to: its source.
+fn bind_first(first: &WrappedFor) -> Result<Context, SseError> {
+    let bucket = BucketName::parse(&first.bucket).map_err(|_| corrupt("the bucket of its source"))?;
+    let key = ObjectKey::parse(first.key.as_str()).map_err(|_| corrupt("the key of its source"))?;
+    Ok(bind(ObjectRef { bucket: &bucket, key: &key, id: first.id }, Mode::SseC))
 }
 
 /// Object keys in a Box under a key that is not the keyring's: a data key or a customer's.

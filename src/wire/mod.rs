@@ -21,5 +21,5 @@ pub use multipart::{MalformedMultipart, Multipart, MultipartEvent, PartHead};
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{
     Edge, EncryptionLabel, ErrorCode, Findings, Found, LateOutcome, Outcome, Request, RequestId, Response, TlsInfo,
-    virtual_bucket,
+    extended_request_id, virtual_bucket,
 };

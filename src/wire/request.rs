@@ -25,9 +25,14 @@ impl RequestId {
 
     /// `x-amz-id-2`, which names the host to AWS's support; here: derived from the request id, base64.
     pub fn extended(&self) -> String {
-        use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(crate::crypto::sha256(self.0.as_bytes()))
+        extended_request_id(&self.0)
     }
+}
+
+/// See [`RequestId::extended`].
+pub fn extended_request_id(request_id: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(crate::crypto::sha256(request_id.as_bytes()))
 }
 
 impl fmt::Display for RequestId {

@@ -45,7 +45,7 @@ async fn put(stack: &Stack, bucket: &Bucket, name: &str, access: Option<ObjectAc
     let sse = stack.objects.sse();
     let asked = Requested::SseS3;
     let plan = sse.plan(&stack.access(), (&bucket.name, &key), &bucket.owner, &bucket.encryption, asked).await;
-    let attributes = Attributes { access, lock: None };
+    let attributes = Attributes { access, lock: None, ..Attributes::default() };
     let put = PutObject { bucket, key: &key, meta, plan: plan.unwrap(), condition, attributes };
     stack.objects.put(&stack.object_grant("s3:PutObject", bucket, &key), put, payload(b"data")).await.unwrap();
 }
@@ -88,7 +88,7 @@ async fn what_is_committed_after_acls_are_off_is_the_bucket_owners() {
     let sse = stack.objects.sse();
     let plan = sse.plan(&stack.access(), (&on.name, &object), &on.owner, &on.encryption, Requested::SseS3).await;
     let initiator = Some("arn:aws:iam::444455556666:root".to_owned());
-    let (plan, attributes) = (plan.unwrap(), Attributes { access: of_another(), lock: None });
+    let (plan, attributes) = (plan.unwrap(), Attributes { access: of_another(), ..Attributes::default() });
     let new =
         NewUpload { bucket: &on, key: &object, meta, plan, checksum: None, attributes, initiator: initiator.clone() };
     let upload = stack.objects.create_upload(&grant, new).await.unwrap();

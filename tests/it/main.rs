@@ -5,10 +5,12 @@
 mod acls;
 mod cancel;
 mod edge;
+mod events;
 mod keys;
 mod manage;
 mod process;
 mod races;
+mod replicas;
 mod roots;
 mod settings;
 mod simulate;

@@ -130,6 +130,16 @@ const EVERYWHERE: [(&str, &str, &str); 44] = [
         r#"[{"cluster_id": "cluster-abcdefghijk", "module": "/m", "label": "l"}]"#,
         "[{ cluster_id = \"cluster-abcdefghijk\", module = \"/m\", label = \"l\" }]",
     ),
+    (
+        "notification_targets",
+        r#"[{"arn": "arn:aws:sqs:us-east-1:111122223333:q", "url": "https://h/p", "token_file": "/t"}]"#,
+        r#"[{ arn = "arn:aws:sqs:us-east-1:111122223333:q", url = "https://h/p", token_file = "/t" }]"#,
+    ),
+    (
+        "replication_targets",
+        r#"[{"bucket": "arn:aws:s3:::b", "endpoint": "https://h", "region": "us-east-1", "access_key_id": "A", "secret_access_key_file": "/s"}]"#,
+        r#"[{ bucket = "arn:aws:s3:::b", endpoint = "https://h", region = "us-east-1", access_key_id = "A", secret_access_key_file = "/s" }]"#,
+    ),
 ];
 
 /// What a setting needs beside it.
@@ -305,6 +315,8 @@ fn wrong_settings_are_refused_with_place_and_advice() {
         ("", &["--pkcs11", "cluster-abcdefghijk"], "give a JSON array as [[pkcs11]] has it"),
         ("", &["--pkcs11", r#"[{"cluster_id": "hsm", "module": "/m"}]"#], "pkcs11 \"hsm\": cluster_id is cluster- and"),
         ("", &["--pkcs11", r#"[{"cluster": "hsm"}]"#], "unknown field `cluster`"),
+        ("[[notification_targets]]\narm = \"a\"", &[], "unknown key \"arm\"; did you mean \"arn\"?"),
+        ("[[replication_targets]]\nbuckets = \"a\"", &[], "unknown key \"buckets\"; did you mean \"bucket\"?"),
     ] {
         let message = refused(file, arguments, &[]);
         assert!(message.contains(expected), "{message}");

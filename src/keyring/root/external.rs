@@ -144,7 +144,7 @@ impl AsRef<[u8]> for Wiped {
 }
 
 /// A file that only its owner can read.
-pub(super) fn read_private(path: &Path) -> Result<SecretBytes, RootError> {
+pub fn read_private(path: &Path) -> Result<SecretBytes, RootError> {
     use std::io::Read as _;
     use std::os::unix::fs::PermissionsExt as _;
     let shown = path.display();

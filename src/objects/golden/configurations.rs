@@ -15,6 +15,10 @@ use crate::rules::lifecycle::{
 };
 use crate::rules::lock::{DefaultRetention, LockConfiguration, Period, RETENTION_MAX_DAYS, RetentionMode};
 use crate::rules::metrics::Metrics;
+use crate::rules::notification::{Destination as NotificationDestination, DestinationKind, NotificationConfiguration};
+use crate::rules::replication::{
+    ReplicationConfiguration, Rule as ReplicationRule, RuleFilter, Target as ReplicationTarget,
+};
 use crate::rules::tagging::BucketTags;
 use crate::rules::website::{Protocol, RedirectAll, Replace, RoutingRule, Website};
 use crate::rules::{BucketConfiguration, ConfigurationKind};
@@ -48,6 +52,16 @@ pub(super) fn configured(plain: &BucketRecord) -> Vec<Golden> {
         let value = Configured { id: HOLDER, value: LockConfiguration { default } };
         goldens.push(golden_row(&format!("object lock, {what}"), &at(ConfigurationKind::ObjectLock), &value));
     }
+    goldens.push(golden_row(
+        "notifications of a bucket",
+        &at(ConfigurationKind::Notification),
+        &Configured { id: HOLDER, value: notifications() },
+    ));
+    goldens.push(golden_row(
+        "replication of a bucket",
+        &at(ConfigurationKind::Replication),
+        &Configured { id: HOLDER, value: replication() },
+    ));
     goldens.extend(lifecycles());
     goldens.extend(inventories());
     goldens.extend(named());
@@ -194,4 +208,68 @@ fn inventories() -> Vec<Golden> {
         golden_row("inventory, SSE-S3", &row, &of(owned)),
         golden_row("inventory, least", &row, &of(least)),
     ]
+}
+
+/// Every event, every kind of destination.
+fn notifications() -> NotificationConfiguration {
+    let destination = |kind, arn: &str, rule: Option<String>| NotificationDestination {
+        id: "id".to_owned(),
+        kind,
+        arn: arn.to_owned(),
+        events: EventName::ALL.to_vec(),
+        prefix: rule.clone(),
+        suffix: rule,
+    };
+    let destinations = vec![
+        destination(DestinationKind::Topic, "arn:aws:sns:us-east-1:111122223333:t", None),
+        destination(DestinationKind::Queue, "arn:aws:sqs:us-east-1:111122223333:q", text("a")),
+        destination(DestinationKind::Function, "arn:aws:lambda:us-east-1:111122223333:function:f", text("")),
+    ];
+    NotificationConfiguration { destinations, event_bridge: true }
+}
+
+fn replication() -> ReplicationConfiguration {
+    let full = ReplicationRule {
+        id: "id".to_owned(),
+        priority: Some(7),
+        enabled: true,
+        filter: RuleFilter {
+            first_form: false,
+            prefix: text("p"),
+            tags: vec![("k".to_owned(), "v".to_owned())],
+            and: true,
+        },
+        target: ReplicationTarget {
+            bucket: "arn:aws:s3:::there".to_owned(),
+            account: text("444455556666"),
+            storage_class: text("STANDARD_IA"),
+            owner_override: true,
+            kms_key: text("arn:aws:kms:us-east-1:111122223333:key/k"),
+            time: Some((true, 15)),
+            metrics: Some((true, Some(15))),
+        },
+        delete_markers: Some(false),
+        existing_objects: Some(true),
+        kms_objects: Some(true),
+        replica_modifications: Some(false),
+    };
+    let least = ReplicationRule {
+        priority: None,
+        filter: RuleFilter { first_form: true, prefix: text(""), tags: Vec::new(), and: false },
+        target: ReplicationTarget {
+            account: None,
+            storage_class: None,
+            owner_override: false,
+            kms_key: None,
+            time: None,
+            metrics: None,
+            ..full.target.clone()
+        },
+        delete_markers: None,
+        existing_objects: None,
+        kms_objects: None,
+        replica_modifications: None,
+        ..full.clone()
+    };
+    ReplicationConfiguration { role: "arn:aws:iam::111122223333:role/r".to_owned(), rules: vec![full, least] }
 }

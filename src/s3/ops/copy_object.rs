@@ -92,7 +92,8 @@ fn directive(headers: &HeaderMap, name: &'static str, value: &str, unknown: &'st
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let access = acls::of_new_object(&cx, "s3:PutObject")?;
     // The source's lock is the source's alone.
-    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
+    let lock = object_lock::of_new_object(&cx).await?;
+    let attributes = Attributes { access, lock, ..Attributes::default() };
     let input = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     let source = Source::locate(&cx).await?;
     check_copied_len(source.info.plain_len)?;

@@ -32,7 +32,8 @@ impl Input {
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let access = acls::of_new_object(&cx, "s3:PutObject")?;
-    let attributes = Attributes { access, lock: object_lock::of_new_object(&cx).await? };
+    let lock = object_lock::of_new_object(&cx).await?;
+    let attributes = Attributes { access, lock, ..Attributes::default() };
     let Input { meta, requested, checksum } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
         cx.grant_object("s3:PutObjectTagging", cx.bucket(), cx.key())?;

@@ -104,6 +104,7 @@ mod tests {
                 kms_context: vec![],
                 bucket_key: false,
                 customer_check: vec![],
+                wrapped_for: None,
             },
             holder_id: [0; 16],
             began_over: BeganOver(None),

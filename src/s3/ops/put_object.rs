@@ -45,7 +45,8 @@ pub(crate) async fn store(cx: &mut Cx) -> Result<(ObjectInfo, Answer), Error> {
     }
     uploads::check_body_len(payload.plain_len())?;
     let access = acls::of_new_object(cx, "s3:PutObject")?;
-    let attributes = Attributes { access, lock: object_lock::of_new_object(cx).await? };
+    let lock = object_lock::of_new_object(cx).await?;
+    let attributes = Attributes { access, lock, ..Attributes::default() };
     object_lock::check_digest(cx, payload.is_digest_named(), attributes.lock, "Object").await?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {

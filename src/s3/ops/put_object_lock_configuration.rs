@@ -19,7 +19,7 @@ pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded)
     event.request["ObjectLockConfiguration"] = described(&configuration);
     let versioned = |bucket: &crate::objects::Bucket| match bucket.versioning {
         Versioning::Enabled => Ok(()),
-        Versioning::Never | Versioning::Suspended => Err(ObjectsError::NotVersioned),
+        Versioning::Never | Versioning::Suspended => Err(ObjectsError::LockNotVersioned),
     };
     let (grant, name) = (cx.grant(), &cx.bucket().name);
     let set = cx.app.objects.set_configuration(grant, name, Some(configuration), versioned, &event);

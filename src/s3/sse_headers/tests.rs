@@ -165,6 +165,7 @@ fn answers_tell_the_mode() {
         kms_context: arn.map(|_| ("a".to_owned(), "b".to_owned())).into_iter().collect(),
         bucket_key,
         customer_check: Vec::new(),
+        wrapped_for: None,
     };
     let shown = |envelope: &Envelope, md5| {
         let mut answer = Answer::new();

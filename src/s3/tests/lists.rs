@@ -233,7 +233,7 @@ impl Gateway {
         (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    async fn done(&self, method: &str, uri: &str, body: &str) -> (http::HeaderMap, String) {
+    async fn answered_ok(&self, method: &str, uri: &str, body: &str) -> (http::HeaderMap, String) {
         let (status, headers, answer) = self.told(method, uri, &[], body).await;
         assert!((200..300).contains(&status), "{method} {uri}: {status} {answer}");
         (headers, answer)
@@ -242,7 +242,7 @@ impl Gateway {
     /// One page and where the next begins.
     async fn page(&self, op: &Operation, query: &str, encoded: bool) -> (Vec<Shown>, Element) {
         let encoding = if encoded { "&encoding-type=url" } else { "" };
-        let (_, body) = self.done("GET", &format!("/shelf?{}{query}{encoding}", op.query), "").await;
+        let (_, body) = self.answered_ok("GET", &format!("/shelf?{}{query}{encoding}", op.query), "").await;
         let root = read_page(&body);
         let text = |element: &Element, name: &str| {
             let text = element.child(name).map(|child| child.text.clone()).unwrap_or_default();
@@ -367,10 +367,10 @@ fn path(key: &str) -> String {
 
 async fn shelf(seed: u64, versioned: bool) -> (Gateway, Dice) {
     let gateway = Gateway::new(seed, SETTINGS).await;
-    gateway.done("PUT", "/shelf", "").await;
+    gateway.answered_ok("PUT", "/shelf", "").await;
     if versioned {
         let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        gateway.done("PUT", "/shelf?versioning", body).await;
+        gateway.answered_ok("PUT", "/shelf?versioning", body).await;
     }
     (gateway, Dice(seed))
 }
@@ -382,7 +382,7 @@ async fn objects_of_odd_keys_are_listed_as_a_model_lists_them() {
     let (gateway, mut dice) = shelf(71, false).await;
     let mut model = Model(BTreeMap::new());
     for key in keys(&mut dice) {
-        gateway.done("PUT", &path(&key), "x").await;
+        gateway.answered_ok("PUT", &path(&key), "x").await;
         model.0.insert(key.into_bytes(), vec![(String::new(), true)]);
     }
     for _ in 0..ROUNDS {
@@ -399,7 +399,7 @@ async fn versions_of_odd_keys_are_listed_as_a_model_lists_them() {
     for key in keys(&mut dice) {
         for _ in 0..1 + dice.below(4) {
             let method = if dice.below(4) == 0 { "DELETE" } else { "PUT" };
-            let (headers, _) = gateway.done(method, &path(&key), if method == "PUT" { "x" } else { "" }).await;
+            let (headers, _) = gateway.answered_ok(method, &path(&key), if method == "PUT" { "x" } else { "" }).await;
             let id = headers["x-amz-version-id"].to_str().unwrap().to_owned();
             ids.entry(key.clone().into_bytes()).or_default().insert(0, id);
         }
@@ -418,7 +418,7 @@ async fn uploads_of_odd_keys_are_listed_as_a_model_lists_them() {
     let mut model = Model(BTreeMap::new());
     for key in keys(&mut dice) {
         for _ in 0..1 + dice.below(3) {
-            let (_, answer) = gateway.done("POST", &format!("{}?uploads", path(&key)), "").await;
+            let (_, answer) = gateway.answered_ok("POST", &format!("{}?uploads", path(&key)), "").await;
             let id = parse(answer.as_bytes()).ok().and_then(|root| root.child_text("UploadId").map(str::to_owned));
             // The answer names the key, which no XML reader may take.
             let id = id.unwrap_or_else(|| {
@@ -437,9 +437,9 @@ async fn uploads_of_odd_keys_are_listed_as_a_model_lists_them() {
 #[tokio::test]
 async fn fields_are_echoed_as_aws_echoes_them() {
     let (gateway, _) = shelf(74, false).await;
-    gateway.done("PUT", "/shelf/a%20b%2Bc%2F%01", "x").await;
-    gateway.done("PUT", "/shelf/d", "x").await;
-    gateway.done("POST", "/shelf/a%20b%2Bc%2F%01?uploads", "").await;
+    gateway.answered_ok("PUT", "/shelf/a%20b%2Bc%2F%01", "x").await;
+    gateway.answered_ok("PUT", "/shelf/d", "x").await;
+    gateway.answered_ok("POST", "/shelf/a%20b%2Bc%2F%01?uploads", "").await;
     let cases: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("../../../fixtures/s3/lists.json")).expect("the fixture");
     assert!(cases.len() > 40);

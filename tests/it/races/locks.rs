@@ -33,7 +33,7 @@ async fn turn_on(stack: &Stack, default: Option<DefaultRetention>) -> Result<Buc
     let configuration = Some(LockConfiguration { default });
     let versioned = |bucket: &Bucket| match bucket.versioning {
         Versioning::Enabled => Ok(()),
-        Versioning::Never | Versioning::Suspended => Err(ObjectsError::NotVersioned),
+        Versioning::Never | Versioning::Suspended => Err(ObjectsError::LockNotVersioned),
     };
     stack.objects.set_configuration(&grant, &name, configuration, versioned, &event).await?;
     Ok(stack.bucket(BUCKET).await)

@@ -74,7 +74,7 @@ async fn furnished() -> (Stack, Contents) {
 async fn begin_jobs(stack: &Stack) {
     stack.objects.take_lease("lifecycle", Duration::from_secs(60)).await.unwrap().expect("nobody holds it");
     let mut batch = stack.rows_of_index().batch();
-    stack.objects.enqueue(&mut batch, Queue::Replication, &7_u32);
+    stack.objects.enqueue(&mut batch, Queue::Replication, "arn", &7_u32);
     stack.rows_of_index().commit(batch).await.unwrap();
 }
 

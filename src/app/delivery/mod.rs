@@ -1,0 +1,244 @@
+//! Working off the queues of the index: what follows from changes of objects, at least once, each destination in a lane
+//! of its own.
+//!
+//! A lane is worked off by one task until it is empty or something fails. After a failure the lane rests, longer each
+//! time until something succeeds, and the entry that failed waits longer than that, so that those behind it pass: one
+//! message that nobody takes does not stop the others.
+
+mod elsewhere;
+pub(super) mod event_json;
+mod notify;
+mod replicate;
+pub(super) mod target;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use minicbor::Decode;
+use tokio::task::{Id, JoinSet};
+
+pub use notify::{Notifier, Refused};
+pub use replicate::Replicator;
+
+use super::App;
+use crate::objects::{Lane, Lease, ObjectsError, Queue, Queued};
+use crate::sources::Sources;
+
+/// Entries of a lane that are read at a time; those that were done go in one commit.
+const BATCH: usize = 32;
+/// Lanes that are worked off at the same time.
+const LANES_MAX: usize = 64;
+/// The shortest rest after a failure.
+const REST_MIN: Duration = Duration::from_secs(1);
+/// The longest rest of a lane: so long at most it takes to see that a destination is back.
+const LANE_REST_MAX: Duration = Duration::from_secs(60);
+/// The longest rest of an entry.
+const ENTRY_REST_MAX: Duration = Duration::from_secs(15 * 60);
+/// Time between two looks at a queue that nobody rang for.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a gateway is the one that works on a queue, unless it goes on: after a crash its successor waits so long.
+const LEASE: Duration = Duration::from_secs(6);
+/// Time between two looks while another gateway works on a queue, or this one does.
+const LEASE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What is done with the entries of a queue.
+pub(super) trait Work: Send + Sync + 'static {
+    /// What an entry says.
+    type Task: for<'b> Decode<'b, ()> + Send + Sync + 'static;
+    /// Which queue.
+    const QUEUE: Queue;
+    /// The name of its lease.
+    const JOB: &'static str;
+
+    /// Does what an entry says; the error is for the operator, and it is tried again.
+    fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<Self::Task>) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Works a queue off as long as the gateway lives.
+pub(super) async fn run<W: Work>(app: Weak<App>, work: Arc<W>) {
+    let Some(bell) = app.upgrade().map(|app| app.objects.bell(W::QUEUE)) else { return };
+    let mut office = Office { work, lanes: HashMap::new(), running: JoinSet::new(), lease: None };
+    loop {
+        let Some(running) = app.upgrade() else { return };
+        let pause = office.round(&running).await.unwrap_or_else(|error| {
+            tracing::error!(?error, queue = ?W::QUEUE, "a queue could not be looked at; it is tried again");
+            LOOK_INTERVAL
+        });
+        let sources = running.sources.clone();
+        drop(running);
+        tokio::select! {
+            () = bell.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            Some(ended) = office.running.join_next() => office.note(&sources, ended),
+        }
+    }
+}
+
+/// How a lane stands.
+#[derive(Default)]
+struct Standing {
+    /// The task that works on it.
+    running: Option<Id>,
+    /// Failures since something succeeded.
+    failures: u32,
+    /// On the monotonic clock, in nanoseconds.
+    rests_until: u64,
+}
+
+/// How working on a lane has ended.
+struct Ended {
+    lane: Lane,
+    failed: bool,
+    /// Something was done before it ended.
+    progressed: bool,
+}
+
+/// Who looks after the lanes of one queue.
+struct Office<W> {
+    work: Arc<W>,
+    /// Those that are worked on or rest.
+    lanes: HashMap<Lane, Standing>,
+    running: JoinSet<Ended>,
+    lease: Option<Lease>,
+}
+
+impl<W: Work> Office<W> {
+    /// Begins to work on the lanes in which something is due; tells when to look again.
+    async fn round(&mut self, app: &Arc<App>) -> Result<Duration, ObjectsError> {
+        let lanes = app.objects.lanes(W::QUEUE).await?;
+        self.lanes.retain(|lane, standing| standing.running.is_some() || lanes.iter().any(|(other, _)| other == lane));
+        if lanes.is_empty() {
+            if let Some(lease) = self.lease.take().filter(|_| self.running.is_empty()) {
+                app.objects.give_up_lease(lease).await?;
+            }
+            return Ok(LOOK_INTERVAL);
+        }
+        if !self.hold_lease(app).await? {
+            return Ok(LEASE_LOOK_INTERVAL);
+        }
+        let (now, ticks) = (app.sources.now(), app.sources.monotonic_ns());
+        let mut pause = LOOK_INTERVAL;
+        for (lane, due) in lanes {
+            let standing = self.lanes.entry(lane).or_default();
+            if standing.running.is_some() {
+                continue;
+            }
+            let rest = Duration::from_nanos(standing.rests_until.saturating_sub(ticks)).max(due.since(now));
+            if rest.is_zero() && self.running.len() < LANES_MAX {
+                let task = self.running.spawn(work_off(Arc::clone(app), Arc::clone(&self.work), lane));
+                standing.running = Some(task.id());
+            } else {
+                pause = pause.min(rest.max(Duration::from_millis(10)));
+            }
+        }
+        Ok(if self.running.is_empty() { pause } else { pause.min(LEASE_LOOK_INTERVAL) })
+    }
+
+    async fn hold_lease(&mut self, app: &App) -> Result<bool, ObjectsError> {
+        let half = app.sources.now().plus(LEASE / 2);
+        if let Some(lease) = &mut self.lease {
+            if lease.until() > half || app.objects.renew_lease(lease, LEASE).await? {
+                return Ok(true);
+            }
+        }
+        self.lease = app.objects.take_lease(W::JOB, LEASE).await?;
+        Ok(self.lease.is_some())
+    }
+
+    fn note(&mut self, sources: &Sources, ended: Result<Ended, tokio::task::JoinError>) {
+        let Ended { lane, failed, progressed } = match ended {
+            Ok(ended) => ended,
+            Err(panicked) => {
+                let lane = self.lanes.iter().find(|(_, standing)| standing.running == Some(panicked.id()));
+                let Some((lane, _)) = lane else { return };
+                Ended { lane: *lane, failed: true, progressed: false }
+            }
+        };
+        let standing = self.lanes.entry(lane).or_default();
+        standing.running = None;
+        standing.failures = if progressed { 0 } else { standing.failures };
+        if !failed {
+            self.lanes.remove(&lane);
+            return;
+        }
+        let rest = rest_after(standing.failures, LANE_REST_MAX, sources);
+        standing.failures = standing.failures.saturating_add(1);
+        standing.rests_until = sources.monotonic_ns() + u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX / 2);
+    }
+}
+
+/// Works on a lane until nothing in it is due or something fails.
+async fn work_off<W: Work>(app: Arc<App>, work: Arc<W>, lane: Lane) -> Ended {
+    let mut ended = Ended { lane, failed: false, progressed: false };
+    loop {
+        match work_off_some(&app, &*work, &lane).await {
+            Ok(Done { more, failed, progressed }) => {
+                ended.progressed |= progressed;
+                ended.failed = failed;
+                if failed || !more {
+                    return ended;
+                }
+            }
+            Err(error) => {
+                tracing::error!(?error, queue = ?W::QUEUE, "a queue could not be worked off; it is tried again");
+                return Ended { failed: true, ..ended };
+            }
+        }
+    }
+}
+
+struct Done {
+    more: bool,
+    failed: bool,
+    progressed: bool,
+}
+
+async fn work_off_some<W: Work>(app: &App, work: &W, lane: &Lane) -> Result<Done, ObjectsError> {
+    let mut entries = app.objects.due::<W::Task>(W::QUEUE, lane, BATCH).await?;
+    let more = entries.len() == BATCH;
+    let mut done = 0;
+    let mut failure = None;
+    for entry in &mut entries {
+        if let Err(reason) = work.work(app, entry).await {
+            failure = Some(reason);
+            break;
+        }
+        done += 1;
+    }
+    let failed = failure.map(|reason| (entries.swap_remove(done), reason));
+    entries.truncate(done);
+    if !entries.is_empty() {
+        // What somebody else has done meanwhile is done twice, and goes with the next look.
+        app.objects.done(&entries, |_| ()).await?;
+    }
+    if let Some((entry, reason)) = &failed {
+        let rest = rest_after(entry.failures, ENTRY_REST_MAX, &app.sources);
+        tracing::warn!(queue = ?W::QUEUE, failures = entry.failures + 1, retry_s = rest.as_secs(), reason);
+        app.objects.retry(W::QUEUE, entry, app.sources.now().plus(rest)).await?;
+    }
+    Ok(Done { more, failed: failed.is_some(), progressed: done > 0 })
+}
+
+/// Twice as long with every failure, up to `max`, and by up to a quarter shorter, so that lanes that fell together do
+/// not get up together.
+fn rest_after(failures: u32, max: Duration, sources: &Sources) -> Duration {
+    let rest = REST_MIN.saturating_mul(1 << failures.min(16)).min(max);
+    rest.mul_f64(1.0 - f64::from(sources.random::<1>()[0]) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::Timestamp;
+
+    #[test]
+    fn rests_grow_up_to_their_bound() {
+        let sources = Sources::seeded(1, Timestamp(0));
+        for (failures, longest) in [(0, 1), (1, 2), (5, 32), (6, 60), (40, 60), (u32::MAX, 60)] {
+            let rest = rest_after(failures, LANE_REST_MAX, &sources);
+            assert!(rest <= Duration::from_secs(longest) && rest >= Duration::from_secs(longest) * 3 / 4, "{rest:?}");
+        }
+    }
+}
