@@ -214,3 +214,40 @@ def test_a_bucket_deleted_while_it_is_written_to(clients, s3):
         else:
             kept = {f"k{n}" for n in range(1, AT_ONCE) if got[n] == "ok"}
             assert {o["Key"] for o in s3.list_objects_v2(Bucket=name)["Contents"]} == kept
+
+
+@pytest.mark.parametrize("kind", ["inline", "blob", "parts"])
+def test_reads_while_it_is_written_over(clients, s3, bucket, kind):
+    """Every reader gets one of the bodies, whole; copies, in one piece and as a part, too. The key is never absent."""
+    size = {"inline": 1000, "blob": 300_000, "parts": 5 * MIB + 1000}[kind]
+    bodies = [blob(size, n) for n in range(2)]
+
+    def write(n):
+        if kind == "parts":
+            upload(s3, bucket, "k", [bodies[n][: 5 * MIB], bodies[n][5 * MIB :]])
+        else:
+            s3.put_object(Bucket=bucket, Key="k", Body=bodies[n])
+
+    write(0)
+    turns = 3 if kind == "parts" else 8
+
+    def act(s3, n):
+        for turn in range(turns):
+            if n < 2:
+                write(turn % 2)
+            elif n < 5:
+                got = s3.get_object(Bucket=bucket, Key="k")
+                assert got["Body"].read() in bodies
+                head = s3.head_object(Bucket=bucket, Key="k")
+                assert head["ContentLength"] == size
+            elif n < 7:
+                s3.copy_object(Bucket=bucket, Key=f"copy-{n}", CopySource=f"{bucket}/k")
+                assert body_of(s3, bucket, f"copy-{n}") in bodies
+            else:
+                args = dict(Bucket=bucket, Key="part", UploadId=begun)
+                s3.upload_part_copy(PartNumber=turn + 1, CopySource=f"{bucket}/k", **args)
+
+    begun = s3.create_multipart_upload(Bucket=bucket, Key="part")["UploadId"]
+    assert race(clients, act) == ["ok"] * AT_ONCE
+    sizes = [part["Size"] for part in s3.list_parts(Bucket=bucket, Key="part", UploadId=begun)["Parts"]]
+    assert sizes == [size] * turns
