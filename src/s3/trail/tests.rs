@@ -33,11 +33,18 @@ const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4d
 const TAGGING: &str = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
+const LIFECYCLE: &str = "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days>\
+    </Expiration></Rule></LifecycleConfiguration>";
+const INVENTORY: &str = "<InventoryConfiguration><Id>i</Id><IsEnabled>true</IsEnabled><Destination>\
+    <S3BucketDestination><Bucket>arn:aws:s3:::lists</Bucket><Format>CSV</Format></S3BucketDestination></Destination>\
+    <Schedule><Frequency>Daily</Frequency></Schedule><IncludedObjectVersions>All</IncludedObjectVersions>\
+    </InventoryConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 15] = [
+const CHANGES: [Call; 19] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -53,6 +60,10 @@ const CHANGES: [Call; 15] = [
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
     ("DeletePublicAccessBlock", "DELETE", "/configured?publicAccessBlock", ""),
+    ("PutBucketLifecycleConfiguration", "PUT", "/empty?lifecycle", LIFECYCLE),
+    ("DeleteBucketLifecycle", "DELETE", "/configured?lifecycle", ""),
+    ("PutBucketInventoryConfiguration", "PUT", "/empty?inventory&id=i", INVENTORY),
+    ("DeleteBucketInventoryConfiguration", "DELETE", "/configured?inventory&id=i", ""),
 ];
 
 impl Gateway {
@@ -108,6 +119,8 @@ async fn prepared() -> Gateway {
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
+        ("PutBucketLifecycleConfiguration", "PUT", "/configured?lifecycle", LIFECYCLE),
+        ("PutBucketInventoryConfiguration", "PUT", "/configured?inventory&id=i", INVENTORY),
         ("PutObject", "PUT", "/configured/k", "data"),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
