@@ -92,7 +92,10 @@ impl Objects {
             let version = self.commit_marker(access, (bucket, key), &state, &condition.unchanged).await?;
             return Ok(Deleted { version, delete_marker: true });
         }
-        let Some(current) = &state.current else { return Ok(Deleted::default()) };
+        let Some(current) = &state.current else {
+            condition.unchanged.expect_gone()?;
+            return Ok(Deleted::default());
+        };
         self.check_deletable(&current.value.0, None).await?;
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
@@ -124,7 +127,10 @@ impl Objects {
             Err(error) => return Err(error.into()),
         };
         check_delete_condition(condition, found.as_ref())?;
-        let Some(record) = found else { return Ok(Deleted { version: Some(version), delete_marker: false }) };
+        let Some(record) = found else {
+            condition.unchanged.expect_gone()?;
+            return Ok(Deleted { version: Some(version), delete_marker: false });
+        };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, &state);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ObjectsError;
 use super::acl::{ObjectAccess, ObjectOwner};
 use super::configuration::Configurations;
 use super::replicate::ReplicationStatus;
@@ -330,6 +331,11 @@ pub struct DeleteCondition {
 pub struct Unchanged(pub(super) Vec<(Table, Vec<u8>, Stamp)>);
 
 impl Unchanged {
+    /// What was judged is gone: fine for whoever wants it gone, but not as it was read.
+    pub(super) fn expect_gone(&self) -> Result<(), ObjectsError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ObjectsError::Contention) }
+    }
+
     /// The batch is refused unless they are.
     pub(super) fn guard(&self, batch: &mut RowBatch<'_>) {
         for (table, row, stamp) in &self.0 {

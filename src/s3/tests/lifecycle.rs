@@ -333,7 +333,7 @@ async fn what_has_changed_since_it_was_judged_is_left() {
         let tags = "<Tagging><TagSet><Tag><Key>of</Key><Value>bucket</Value></Tag></TagSet></Tagging>";
         gateway.done("PUT", "/shelf?tagging", &[], tags).await;
     });
-    let done = done.await;
+    let done = Box::pin(done).await;
     assert_eq!((done.expired, done.changed, done.failed), (2, 4, 0), "{done:?}");
     for (key, history) in [("written", "vv"), ("tagged", "v"), ("old", "mv"), ("untouched", "mv")] {
         assert_eq!(gateway.history(key).await, history, "{key}");
@@ -348,7 +348,7 @@ async fn rules_that_are_taken_back_do_nothing_more() {
     gateway.later(3).await;
     let now = gateway.sources.now();
     let taken_back = async { _ = gateway.done("DELETE", "/shelf?lifecycle", &[], "").await };
-    let done = gateway.app.objects.apply_around_for_tests("shelf", now, taken_back).await;
+    let done = Box::pin(gateway.app.objects.apply_around_for_tests("shelf", now, taken_back)).await;
     assert_eq!(done, LifecyclePass::default());
     assert_eq!(gateway.done("GET", "/shelf/k", &[], "").await.body, "x");
 }

@@ -40,6 +40,12 @@ const TIERING: &str = "<IntelligentTieringConfiguration><Id>a</Id><Status>Enable
     <AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
+const LIFECYCLE: &str = "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days>\
+    </Expiration></Rule></LifecycleConfiguration>";
+const INVENTORY: &str = "<InventoryConfiguration><Id>i</Id><IsEnabled>true</IsEnabled><Destination>\
+    <S3BucketDestination><Bucket>arn:aws:s3:::lists</Bucket><Format>CSV</Format></S3BucketDestination></Destination>\
+    <Schedule><Frequency>Daily</Frequency></Schedule><IncludedObjectVersions>All</IncludedObjectVersions>\
+    </InventoryConfiguration>";
 const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>\
     </CORSConfiguration>";
 const WEBSITE: &str = "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
@@ -77,6 +83,10 @@ const CHANGES: &[Call] = &[
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
     ("DeletePublicAccessBlock", "DELETE", "/configured?publicAccessBlock", ""),
+    ("PutBucketLifecycleConfiguration", "PUT", "/empty?lifecycle", LIFECYCLE),
+    ("DeleteBucketLifecycle", "DELETE", "/configured?lifecycle", ""),
+    ("PutBucketInventoryConfiguration", "PUT", "/empty?inventory&id=i", INVENTORY),
+    ("DeleteBucketInventoryConfiguration", "DELETE", "/configured?inventory&id=i", ""),
 ];
 
 impl Gateway {
@@ -132,6 +142,8 @@ async fn prepared() -> Gateway {
         ("PutBucketPolicy", "PUT", "/configured?policy", POLICY_OF_CONFIGURED),
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
+        ("PutBucketLifecycleConfiguration", "PUT", "/configured?lifecycle", LIFECYCLE),
+        ("PutBucketInventoryConfiguration", "PUT", "/configured?inventory&id=i", INVENTORY),
         ("PutBucketCors", "PUT", "/configured?cors", CORS),
         ("PutBucketWebsite", "PUT", "/configured?website", WEBSITE),
         ("PutBucketAnalyticsConfiguration", "PUT", "/configured?analytics&id=a", ANALYTICS),
