@@ -65,8 +65,11 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Names, and whether each is served.
+type Operations = Vec<(&'static str, bool)>;
+
 /// The services in the order of the page: name, title, operations.
-fn services() -> Vec<(&'static str, &'static str, Vec<(&'static str, bool)>)> {
+fn services() -> Vec<(&'static str, &'static str, Operations)> {
     let mut services = vec![
         ("s3", "S3", s3::operations()),
         ("kms", "KMS", kms::operations()),
