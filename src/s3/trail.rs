@@ -99,7 +99,9 @@ pub(super) async fn append(app: &App, event: &Event) -> Result<Recorded, Error> 
 fn event_name(operation: &'static str) -> &'static str {
     match operation {
         "DeletePublicAccessBlock" => "DeleteBucketPublicAccessBlock",
+        "GetBucketNotificationConfiguration" => "GetBucketNotification",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
+        "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "PutPublicAccessBlock" => "PutBucketPublicAccessBlock",
         other => other,
     }

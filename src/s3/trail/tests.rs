@@ -33,11 +33,19 @@ const ACL: &str = "<AccessControlPolicy><Owner><ID>8cd8614fe3296b91647279502de4d
 const TAGGING: &str = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
 const PAYMENT: &str = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
 
+const BUS: &str = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
+const TO_SOURCE: &str = "<ReplicationConfiguration><Role>arn:aws:iam::111122223333:role/r</Role><Rule><Prefix/>\
+    <Status>Enabled</Status><Destination><Bucket>arn:aws:s3:::source</Bucket></Destination></Rule>\
+    </ReplicationConfiguration>";
+const TO_THERE: &str = "<ReplicationConfiguration><Role>arn:aws:iam::111122223333:role/r</Role><Rule><Prefix/>\
+    <Status>Enabled</Status><Destination><Bucket>arn:aws:s3:::there</Bucket></Destination></Rule>\
+    </ReplicationConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
 /// Every management call that changes something, as it changes something in [`prepared`].
-const CHANGES: [Call; 15] = [
+const CHANGES: [Call; 18] = [
     ("CreateBucket", "PUT", "/fresh", ""),
     ("DeleteBucket", "DELETE", "/empty", ""),
     ("PutBucketVersioning", "PUT", "/configured?versioning", VERSIONING),
@@ -49,6 +57,9 @@ const CHANGES: [Call; 15] = [
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
     ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
     ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
+    ("PutBucketNotificationConfiguration", "PUT", "/empty?notification", BUS),
+    ("PutBucketReplication", "PUT", "/there?replication", TO_SOURCE),
+    ("DeleteBucketReplication", "DELETE", "/source?replication", ""),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
     ("PutBucketRequestPayment", "PUT", "/configured?requestPayment", PAYMENT),
     ("PutPublicAccessBlock", "PUT", "/empty?publicAccessBlock", BLOCK),
@@ -86,7 +97,8 @@ impl Gateway {
             }
             Err(_) => None,
         };
-        vec![one("fresh").await, one("empty").await, one("configured").await]
+        let replicated = [one("source").await, one("there").await];
+        [one("fresh").await, one("empty").await, one("configured").await].into_iter().chain(replicated).collect()
     }
 
     /// Operation and error of the records behind `after` of them.
@@ -97,7 +109,8 @@ impl Gateway {
     }
 }
 
-/// Two buckets: `empty` holds nothing but an unfinished upload, `configured` an object and settings.
+/// Two buckets: `empty` holds nothing but an unfinished upload, `configured` an object and settings. And two with
+/// versioning, of which `source` is replicated to `there`.
 async fn prepared() -> Gateway {
     let gateway = Gateway::new(7, SETTINGS).await;
     for call in [
@@ -109,6 +122,11 @@ async fn prepared() -> Gateway {
         ("PutBucketOwnershipControls", "PUT", "/configured?ownershipControls", OWNERSHIP),
         ("PutBucketTagging", "PUT", "/configured?tagging", TAGGING),
         ("PutObject", "PUT", "/configured/k", "data"),
+        ("CreateBucket", "PUT", "/source", ""),
+        ("CreateBucket", "PUT", "/there", ""),
+        ("PutBucketVersioning", "PUT", "/source?versioning", VERSIONING),
+        ("PutBucketVersioning", "PUT", "/there?versioning", VERSIONING),
+        ("PutBucketReplication", "PUT", "/source?replication", TO_THERE),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
     }
