@@ -99,7 +99,8 @@ pub(super) fn check_replication(raw: Tables<ReplicationTarget>) -> Result<Vec<Re
     for target in &raw.0 {
         let ReplicationTarget { bucket, endpoint, region, .. } = target;
         let wrong = |what: &dyn fmt::Display| Err(ConfigError(format!("replication_targets {bucket:?}: {what}")));
-        if !bucket.strip_prefix("arn:aws:s3:::").is_some_and(|name| BucketName::parse(name).is_ok()) {
+        let name = bucket.strip_prefix("arn:aws:s3:::").and_then(|name| BucketName::parse(name).ok());
+        if name.is_none() {
             return wrong(&"bucket is arn:aws:s3:::NAME");
         }
         if !seen.insert(bucket) {

@@ -69,7 +69,10 @@ fn destination(
     }
     let arn = element.at_most_one(arn_element)?.ok_or_else(malformed)?.text.trim().to_owned();
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    if !matches!(parts[..], ["arn", _, named, _, _, name] if named == service && !name.is_empty()) {
+    let ["arn", _, named, _, _, name] = parts[..] else {
+        return Err(Error::invalid_argument("The ARN could not be parsed", arn_element, arn));
+    };
+    if named != service || name.is_empty() {
         // Not recorded.
         return Err(Error::invalid_argument("The ARN is not well formed", arn_element, arn));
     }

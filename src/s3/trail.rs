@@ -103,7 +103,9 @@ fn event_name(operation: &'static str) -> &'static str {
         "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
         "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
         "DeletePublicAccessBlock" => "DeleteBucketPublicAccessBlock",
+        "GetBucketNotificationConfiguration" => "GetBucketNotification",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
+        "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "PutPublicAccessBlock" => "PutBucketPublicAccessBlock",
         other => other,
     }

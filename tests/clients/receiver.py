@@ -33,7 +33,9 @@ class Receiver:
                     status = 503 if receiver.refuses(body) else receiver.status
                     if status < 300:
                         receiver.messages.append(body)
-                        receiver.headers.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                        receiver.headers.append(
+                            (self.path, {name.lower(): value for name, value in self.headers.items()})
+                        )
                     else:
                         receiver.refused += 1
                 self.send_response(status)

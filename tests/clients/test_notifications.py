@@ -114,7 +114,9 @@ def test_sizes_are_those_of_the_plaintext_in_every_mode(gateway, hook):
         assert len(stored["eTag"]) == 32
 
 
-@pytest.mark.parametrize("key", ["a b", "a+b", "ü/€/😀", "..//.", "%2F", "&<>\"'", "x" * 1024, "a\x01b", "tab\tnew\nline"])
+@pytest.mark.parametrize(
+    "key", ["a b", "a+b", "ü/€/😀", "..//.", "%2F", "&<>\"'", "x" * 1024, "a\x01b", "tab\tnew\nline"]
+)
 def test_odd_keys_come_back_as_they_were(gateway, hook, key):
     s3 = sdk.client(gateway)
     bucket = bucket_of(s3, to())
@@ -367,7 +369,9 @@ class Nats:
                     raise OSError(line)
 
     def create_stream(self, *subjects):
-        made = self.ask("$JS.API.STREAM.CREATE.events", {"name": "events", "subjects": list(subjects), "storage": "file"})
+        made = self.ask(
+            "$JS.API.STREAM.CREATE.events", {"name": "events", "subjects": list(subjects), "storage": "file"}
+        )
         assert "error" not in made, made
 
     def messages(self):

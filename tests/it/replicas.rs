@@ -130,5 +130,5 @@ async fn a_bucket_without_versioning_takes_no_replica() {
     let from = stack.create_bucket("from", Versioning::Enabled).await;
     let to = stack.create_bucket("to", Versioning::Suspended).await;
     let source = stack.put(&from, &key("k"), b"x", Way::Owned.requested()).await.unwrap();
-    assert_eq!(replicate(&stack, &from, &source, &to).await, Err(ObjectsError::NotVersioned));
+    assert_eq!(replicate(&stack, &from, &source, &to).await, Err(ObjectsError::ReplicaNotVersioned));
 }

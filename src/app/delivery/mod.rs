@@ -138,10 +138,10 @@ impl<W: Work> Office<W> {
 
     async fn hold_lease(&mut self, app: &App) -> Result<bool, ObjectsError> {
         let half = app.sources.now().plus(LEASE / 2);
-        if let Some(lease) = &mut self.lease {
-            if lease.until() > half || app.objects.renew_lease(lease, LEASE).await? {
-                return Ok(true);
-            }
+        if let Some(lease) = &mut self.lease
+            && (lease.until() > half || app.objects.renew_lease(lease, LEASE).await?)
+        {
+            return Ok(true);
         }
         self.lease = app.objects.take_lease(W::JOB, LEASE).await?;
         Ok(self.lease.is_some())

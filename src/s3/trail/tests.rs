@@ -50,6 +50,14 @@ const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin
     </CORSConfiguration>";
 const WEBSITE: &str = "<WebsiteConfiguration><IndexDocument><Suffix>i</Suffix></IndexDocument></WebsiteConfiguration>";
 
+const BUS: &str = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>";
+const TO_SOURCE: &str = "<ReplicationConfiguration><Role>arn:aws:iam::111122223333:role/r</Role><Rule><Prefix/>\
+    <Status>Enabled</Status><Destination><Bucket>arn:aws:s3:::source</Bucket></Destination></Rule>\
+    </ReplicationConfiguration>";
+const TO_THERE: &str = "<ReplicationConfiguration><Role>arn:aws:iam::111122223333:role/r</Role><Rule><Prefix/>\
+    <Status>Enabled</Status><Destination><Bucket>arn:aws:s3:::there</Bucket></Destination></Rule>\
+    </ReplicationConfiguration>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
@@ -66,6 +74,9 @@ const CHANGES: &[Call] = &[
     ("DeleteBucketPolicy", "DELETE", "/configured?policy", ""),
     ("PutBucketTagging", "PUT", "/empty?tagging", TAGGING),
     ("DeleteBucketTagging", "DELETE", "/configured?tagging", ""),
+    ("PutBucketNotificationConfiguration", "PUT", "/empty?notification", BUS),
+    ("PutBucketReplication", "PUT", "/there?replication", TO_SOURCE),
+    ("DeleteBucketReplication", "DELETE", "/source?replication", ""),
     ("PutBucketCors", "PUT", "/empty?cors", CORS),
     ("DeleteBucketCors", "DELETE", "/configured?cors", ""),
     ("PutBucketWebsite", "PUT", "/empty?website", WEBSITE),
@@ -120,7 +131,8 @@ impl Gateway {
             }
             Err(_) => None,
         };
-        vec![one("fresh").await, one("empty").await, one("configured").await]
+        let replicated = [one("source").await, one("there").await];
+        [one("fresh").await, one("empty").await, one("configured").await].into_iter().chain(replicated).collect()
     }
 
     /// Operation and error of the records behind `after` of them.
@@ -131,7 +143,8 @@ impl Gateway {
     }
 }
 
-/// Two buckets: `empty` holds nothing but an unfinished upload, `configured` an object and settings.
+/// Two buckets: `empty` holds nothing but an unfinished upload, `configured` an object and settings. And two with
+/// versioning, of which `source` is replicated to `there`.
 async fn prepared() -> Gateway {
     let gateway = Gateway::new(7, SETTINGS).await;
     for call in [
@@ -151,6 +164,11 @@ async fn prepared() -> Gateway {
         ("PutBucketIntelligentTieringConfiguration", "PUT", "/configured?intelligent-tiering&id=a", TIERING),
         ("PutBucketVersioning", "PUT", "/empty?versioning", VERSIONING),
         ("PutObject", "PUT", "/configured/k", "data"),
+        ("CreateBucket", "PUT", "/source", ""),
+        ("CreateBucket", "PUT", "/there", ""),
+        ("PutBucketVersioning", "PUT", "/source?versioning", VERSIONING),
+        ("PutBucketVersioning", "PUT", "/there?versioning", VERSIONING),
+        ("PutBucketReplication", "PUT", "/source?replication", TO_THERE),
     ] {
         assert_eq!(gateway.call("ROOT", call).await, "", "{call:?}");
     }
