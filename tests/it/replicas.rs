@@ -58,8 +58,8 @@ async fn versions(stack: &Stack, bucket: &Bucket) -> Vec<String> {
 async fn replicas_take_their_place_in_time_whatever_the_order_they_come_in() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]] {
         let stack = Stack::new(1).await;
-        let from = stack.create_bucket("from", Versioning::Enabled).await;
-        let to = stack.create_bucket("to", Versioning::Enabled).await;
+        let from = stack.create_bucket("here", Versioning::Enabled).await;
+        let to = stack.create_bucket("there", Versioning::Enabled).await;
         let mut sources = Vec::new();
         for data in [&b"one"[..], b"two", b"three"] {
             sources.push(stack.put(&from, &key("k"), data, Way::Owned.requested()).await.unwrap());
@@ -84,8 +84,8 @@ async fn a_replica_of_every_mode_outlives_its_source() {
     for way in Way::ALL {
         for len in [0, 100, 80_000_usize] {
             let stack = Stack::new(2).await;
-            let from = stack.create_bucket("from", Versioning::Enabled).await;
-            let to = stack.create_bucket("to", Versioning::Enabled).await;
+            let from = stack.create_bucket("here", Versioning::Enabled).await;
+            let to = stack.create_bucket("there", Versioning::Enabled).await;
             let source = stack.put(&from, &key("k"), &vec![5; len], way.requested()).await.unwrap();
             replicate(&stack, &from, &source, &to).await.unwrap();
             let grant = stack.object_grant("s3:DeleteObjectVersion", &from, &key("k"));
@@ -104,8 +104,8 @@ async fn a_replica_whose_commit_fails_or_whose_answer_is_lost_is_whole_or_absent
     for lost in [false, true] {
         for step in 1..=3 {
             let stack = Stack::new(3).await;
-            let from = stack.create_bucket("from", Versioning::Enabled).await;
-            let to = stack.create_bucket("to", Versioning::Enabled).await;
+            let from = stack.create_bucket("here", Versioning::Enabled).await;
+            let to = stack.create_bucket("there", Versioning::Enabled).await;
             let source = stack.put(&from, &key("k"), &[5; 80_000], Way::Owned.requested()).await.unwrap();
             let faults = match lost {
                 true => Faults { lose_answer_in: Some(step), ..Faults::default() },
@@ -115,7 +115,7 @@ async fn a_replica_whose_commit_fails_or_whose_answer_is_lost_is_whole_or_absent
             drop(replicate(&stack, &from, &source, &to).await);
             stack.index.set_faults(Faults::default());
             let stack = stack.crash().await;
-            let (from, to) = (stack.bucket("from").await, stack.bucket("to").await);
+            let (from, to) = (stack.bucket("here").await, stack.bucket("there").await);
             assert!(stack.scrub().await.unwrap().damage.is_empty());
             replicate(&stack, &from, &source, &to).await.unwrap();
             assert_eq!(stack.get(&to, &key("k"), None, None).await.unwrap(), [5; 80_000], "{lost} {step}");
@@ -127,8 +127,8 @@ async fn a_replica_whose_commit_fails_or_whose_answer_is_lost_is_whole_or_absent
 #[tokio::test]
 async fn a_bucket_without_versioning_takes_no_replica() {
     let stack = Stack::new(4).await;
-    let from = stack.create_bucket("from", Versioning::Enabled).await;
-    let to = stack.create_bucket("to", Versioning::Suspended).await;
+    let from = stack.create_bucket("here", Versioning::Enabled).await;
+    let to = stack.create_bucket("there", Versioning::Suspended).await;
     let source = stack.put(&from, &key("k"), b"x", Way::Owned.requested()).await.unwrap();
     assert_eq!(replicate(&stack, &from, &source, &to).await, Err(ObjectsError::ReplicaNotVersioned));
 }

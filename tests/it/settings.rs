@@ -137,8 +137,8 @@ const EVERYWHERE: [(&str, &str, &str); 46] = [
     ),
     (
         "replication_targets",
-        r#"[{"bucket": "arn:aws:s3:::b", "endpoint": "https://h", "region": "us-east-1", "access_key_id": "A", "secret_access_key_file": "/s"}]"#,
-        r#"[{ bucket = "arn:aws:s3:::b", endpoint = "https://h", region = "us-east-1", access_key_id = "A", secret_access_key_file = "/s" }]"#,
+        r#"[{"bucket": "arn:aws:s3:::bucket", "endpoint": "https://h", "region": "us-east-1", "access_key_id": "A", "secret_access_key_file": "/s"}]"#,
+        r#"[{ bucket = "arn:aws:s3:::bucket", endpoint = "https://h", region = "us-east-1", access_key_id = "A", secret_access_key_file = "/s" }]"#,
     ),
 ];
 
