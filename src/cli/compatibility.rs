@@ -1,4 +1,5 @@
-//! `docs/s3-compatibility.md`: made from the operation tables and `fixtures/compat/notes.toml`. This test holds the page
+//! `docs/s3-compatibility.md`: made from the operation tables, from what says how S3's operations are refused and why
+//! (`s3/refusals.rs`), and from `fixtures/compat/notes.toml`. This test holds the page
 //! to both; with `BLESS=1` it writes it:
 //!
 //! ```sh
@@ -19,8 +20,8 @@ const HEAD: &str = "\
 
 Every operation of AWS's service models of S3, KMS, IAM, STS and CloudTrail, as of the models of November 2026. What is
 **served** answers as AWS answers, but for what its note says. What is **stored** is taken, checked and given back, and
-nothing acts on it. What is **refused** answers `NotImplemented` (HTTP status 501) to whoever may call it, and does
-nothing: no request for it is taken for another one.
+nothing acts on it. What is **refused** answers `NotImplemented` (HTTP status 501), or the error that its note names, to
+whoever may call it, and does nothing: no request for it is taken for another one.
 
 This page is generated from the tables that the server works by; a test holds it to them.
 ";
@@ -102,11 +103,12 @@ fn page(notes: &[Note]) -> (String, Vec<String>) {
                 (false, _) => State::Refused,
             };
             counts[state as usize] += 1;
-            let note = noted(name, state);
+            let own = (service == "s3" && state == State::Refused).then(|| s3::refusal_note(name)).flatten();
+            let note = own.or_else(|| noted(name, state).map(|note| note.text.as_str()));
             if state == State::Refused && note.is_none() {
                 wrong.push(format!("{service}: {name} is refused without a note"));
             }
-            let (word, text) = (format!("{state:?}").to_lowercase(), note.map_or("", |note| note.text.as_str()));
+            let (word, text) = (format!("{state:?}").to_lowercase(), note.unwrap_or_default());
             let _ = writeln!(rows, "| {name} | {word} | {text} |"); // a String takes all
         }
         let [served, stored, refused] = counts;

@@ -78,7 +78,7 @@ pub(super) struct Settings {
     pub(super) trusted_proxies: Option<Vec<Network>>,
 
     /// Take presigned URLs of Signature Version 2, which boto3 and aws-cli v1 still make for us-east-1
-    #[arg(long, env = "STRONGROOM_PRESIGNED_V2", value_name = "BOOL", default_value = "true", hide_short_help = true)]
+    #[arg(long, env = "STRONGROOM_PRESIGNED_V2", value_name = "BOOL", default_value = "false", hide_short_help = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) presigned_v2: Option<bool>,
 

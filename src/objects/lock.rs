@@ -10,6 +10,7 @@ use crate::auth::Grant;
 use crate::names::{ObjectKey, object_arn};
 use crate::rules::ConfigurationKind;
 use crate::rules::lock::{LockConfiguration, LockTime, Locked, ObjectLock, RetentionMode};
+use crate::rules::notification::EventName;
 use crate::sources::Timestamp;
 
 /// Leave to bypass governance mode.
@@ -68,7 +69,8 @@ impl Objects {
         grant.assert_covers("s3:PutObjectRetention", &object_arn(&bucket.name, key));
         assert_bypass(bypass, bucket, key);
         let now = self.lock_time().await?;
-        self.try_change_version(bucket, key, version, None, |record| {
+        let told = Some((grant.access(), EventName::RETENTION_PUT));
+        self.try_change_version(bucket, key, version, told, |record| {
             record.lock = Some(record.lock.unwrap_or_default().with_retention(retention, now, bypass.is_some())?);
             Ok(())
         })

@@ -123,6 +123,7 @@ const VERSIONS_ARE_LEFT: &str =
 const LOCKED: &str = "Access Denied because object protected by object lock.";
 const LOCK_NEEDS_VERSIONING: &str =
     "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
+const REPLICA_NOT_VERSIONED: &str = "Destination bucket must have versioning enabled.";
 const NOT_VERSIONED: &str = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
 
 impl From<ObjectsError> for Error {
@@ -138,13 +139,9 @@ impl From<ObjectsError> for Error {
             ObjectsError::Locked { bypass_helps: _ } => Self::with_message(Code::AccessDenied, LOCKED),
             ObjectsError::LockNeedsVersioning => Self::with_message(Code::InvalidBucketState, LOCK_NEEDS_VERSIONING),
             ObjectsError::LockNotVersioned => Self::with_message(Code::InvalidBucketState, NOT_VERSIONED),
-            ObjectsError::NoSuchConfiguration => {
-                Self::with_message(Code::NoSuchConfiguration, "The specified configuration does not exist.")
-            }
+            ObjectsError::NoSuchConfiguration => Self::new(Code::NoSuchConfiguration),
             ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),
-            ObjectsError::ReplicaNotVersioned => {
-                Self::invalid_request("Destination bucket must have versioning enabled.")
-            }
+            ObjectsError::ReplicaNotVersioned => Self::invalid_request(REPLICA_NOT_VERSIONED),
             ObjectsError::NotOwned => Self::with_message(Code::AccessDenied, "Access Denied"),
             ObjectsError::BucketHasAcl => Self::new(Code::InvalidBucketAclWithObjectOwnership),
             ObjectsError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),

@@ -63,6 +63,12 @@ pub use serve::serve;
 #[cfg(test)]
 mod tests;
 
+/// Why an operation is refused for good, if it is: the error, where it is another than `NotImplemented`, and the reason.
+#[cfg(test)]
+pub(crate) fn refusal_note(operation: &str) -> Option<&'static str> {
+    refusals::refusal(operation).map(|refusal| refusal.note)
+}
+
 /// All operations, older names beside those that took their place, and whether each is served.
 #[cfg(test)]
 pub(crate) fn operations() -> Vec<(&'static str, bool)> {

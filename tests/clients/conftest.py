@@ -20,7 +20,7 @@ def pytest_sessionstart(session):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A gateway over plain http on loopback, shared by all tests that leave it as it is."""
-    gateway = Strongroom(tmp_path_factory.mktemp("server")).start()
+    gateway = Strongroom(tmp_path_factory.mktemp("server"), extra="presigned_v2 = true").start()
     yield gateway
     assert gateway.stop() == 0, gateway.log()[-4000:]
     assert "panicked" not in gateway.log()
@@ -47,7 +47,7 @@ def certificate(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tls_server(tmp_path_factory, certificate):
     """A gateway over https."""
-    gateway = Strongroom(tmp_path_factory.mktemp("tls-server"), tls=certificate).start()
+    gateway = Strongroom(tmp_path_factory.mktemp("tls-server"), tls=certificate, extra="presigned_v2 = true").start()
     yield gateway
     assert gateway.stop() == 0, gateway.log()[-4000:]
 

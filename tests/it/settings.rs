@@ -93,7 +93,7 @@ const EVERYWHERE: [(&str, &str, &str); 46] = [
     ("block_public_access", "false", "false"),
     ("tls", "c.pem,k.pem", "{ cert = \"c.pem\", key = \"k.pem\" }"),
     ("trusted_proxies", "10.0.0.0/8", "[\"10.0.0.0/8\"]"),
-    ("presigned_v2", "false", "false"),
+    ("presigned_v2", "true", "true"),
     ("signature_v2", "true", "true"),
     ("max_requests", "7", "7"),
     ("max_connections", "7", "7"),

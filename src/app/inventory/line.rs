@@ -65,8 +65,7 @@ impl Line<'_> {
             Field::ETag => info.etag.clone(),
             Field::StorageClass => class.to_owned(),
             Field::IsMultipartUploaded => truth(info.parts.is_some()).to_owned(),
-            // Nothing of a version tells of its replication yet.
-            Field::ReplicationStatus => String::new(),
+            Field::ReplicationStatus => info.replication.map(|status| status.name().to_owned()).unwrap_or_default(),
             Field::EncryptionStatus => encryption(info.envelope.mode).to_owned(),
             Field::ObjectLockRetainUntilDate => {
                 lock.retention.map(|retention| iso8601_ms(retention.until())).unwrap_or_default()

@@ -7,12 +7,14 @@
 use crate::auth::{Grant, Resource, system};
 use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, object_arn};
+use crate::objects::follow::Change;
 use crate::objects::lease::Lease;
 use crate::objects::record::{Current, Noncurrent, ObjectRecord, bucket_row};
 use crate::objects::types::Unchanged;
 use crate::objects::{Bucket, DeleteCondition, Objects, ObjectsError, UploadId, VersionId};
 use crate::policy::{NoContext, Target};
 use crate::rules::lifecycle::{Step, StorageClass};
+use crate::rules::notification::EventName;
 
 /// Something that is due, and the row that it was judged by.
 #[derive(Debug)]
@@ -118,7 +120,12 @@ impl Objects {
         } else {
             batch.put(judged.row.clone(), &Noncurrent(changed));
         }
+        let following = self.following(bucket).await?;
+        let change = Change { event: EventName::TRANSITION, record };
+        let access = system("lifecycle", bucket.region.clone(), self.sources.now());
+        self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         self.rows.commit(batch).await?;
+        self.followed(&following);
         tell("S3.TRANSITION.OBJECT", bucket, judged);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::LOCATION;
 
-use crate::objects::ObjectInfo;
+use crate::objects::{Creation, ObjectInfo};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::object_answer::quoted;
@@ -13,7 +13,7 @@ use crate::wire::xml::Writer;
 use crate::wire::{Response, encode_uri, virtual_bucket};
 
 pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
-    let (info, mut answer) = put_object::store(&mut cx).await?;
+    let (info, mut answer) = put_object::store(&mut cx, Creation::Post).await?;
     let action = cx.head.extensions.get::<SuccessAction>();
     let status = action.map_or(StatusCode::NO_CONTENT, |action| action.status);
     if let Some(url) = action.and_then(|action| action.redirect.as_deref()) {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::objects::{Attributes, ObjectInfo, ObjectMeta, PutObject, WriteCondition};
+use crate::objects::{Attributes, Creation, ObjectInfo, ObjectMeta, PutObject, WriteCondition};
 use crate::s3::code::Code;
 use crate::s3::conditions;
 use crate::s3::cx::Cx;
@@ -33,12 +33,12 @@ impl Input {
 /// All that can refuse the request comes before the first read of the body: a client that waits for `100 Continue`
 /// then never sends it.
 pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
-    let (_info, answer) = store(&mut cx).await?;
+    let (_info, answer) = store(&mut cx, Creation::Put).await?;
     Ok(answer.empty(StatusCode::OK))
 }
 
 /// Stores the body as the headers say it. Also for an upload form, whose fields are headers by then.
-pub(crate) async fn store(cx: &mut Cx) -> Result<(ObjectInfo, Answer), Error> {
+pub(crate) async fn store(cx: &mut Cx, creation: Creation) -> Result<(ObjectInfo, Answer), Error> {
     let payload = cx.take_payload();
     if !payload.is_len_declared() {
         return Err(Error::new(Code::MissingContentLength));
@@ -46,7 +46,7 @@ pub(crate) async fn store(cx: &mut Cx) -> Result<(ObjectInfo, Answer), Error> {
     uploads::check_body_len(payload.plain_len())?;
     let access = acls::of_new_object(cx, "s3:PutObject")?;
     let lock = object_lock::of_new_object(cx).await?;
-    let attributes = Attributes { access, lock, ..Attributes::default() };
+    let attributes = Attributes { access, lock, creation };
     object_lock::check_digest(cx, payload.is_digest_named(), attributes.lock, "Object").await?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {
