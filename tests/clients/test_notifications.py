@@ -100,7 +100,7 @@ def test_a_write_is_told_as_aws_tells_it(gateway, hook):
 
 
 def test_sizes_are_those_of_the_plaintext_in_every_mode(gateway, hook):
-    """cases.md 29: not those of what is stored."""
+    """minio 8407: not those of what is stored."""
     s3 = sdk.client(gateway)
     bucket = bucket_of(s3, to())
     modes = [{}, {"ServerSideEncryption": "aws:kms"}, {"ServerSideEncryption": "aws:kms:dsse"}, CUSTOMER]

@@ -117,7 +117,7 @@ def test_kms_is_wrapped_anew_under_the_rules_key(pair, mode, size):
 
 @pytest.mark.parametrize("size", [0, 1, 128 * 1024])
 def test_an_object_under_a_customers_key_opens_with_that_key_at_the_replica(pair, size):
-    """cases.md 15: the destination's default encrypts nothing a second time."""
+    """silo 109: the destination's default encrypts nothing a second time."""
     _, s3, _, _ = pair
     name, body = f"customer-{size}", blob(size, "c")
     s3.put_object(Bucket="here", Key=name, Body=body, **CUSTOMER)
@@ -146,7 +146,7 @@ def upload(s3, key, parts, bucket="here", **mode):
 
 @pytest.mark.parametrize("mode", [{}, {"ServerSideEncryption": "aws:kms"}, CUSTOMER], ids=["s3", "kms", "customer"])
 def test_parts_survive(pair, mode):
-    """cases.md 13 and 14: part lengths are those of the plaintext, and each part is found by itself."""
+    """ceph 52248 and silo 119: part lengths are those of the plaintext, and each part is found by itself."""
     _, s3, _, _ = pair
     parts = [(2, blob(5 * MIB, "a")), (7, blob(5 * MIB + 3, "b")), (9, b"end")]
     name, read = f"parts-{len(mode)}", mode if "SSECustomerKey" in mode else {}
