@@ -225,9 +225,12 @@ impl Objects {
     ) -> Result<Recorded, ObjectsError> {
         grant.assert_covers("s3:PutBucketVersioning", &bucket_arn(name));
         self.reconfigure(grant, name, event, |record| {
-            let locked = record.configurations.as_ref().is_some_and(|c| c.get(ConfigurationKind::ObjectLock).is_some());
-            if locked && versioning != Versioning::Enabled {
+            let has = |kind| record.configurations.as_ref().is_some_and(|c| c.get(kind).is_some());
+            if versioning != Versioning::Enabled && has(ConfigurationKind::ObjectLock) {
                 return Err(ObjectsError::LockNeedsVersioning);
+            }
+            if versioning != Versioning::Enabled && has(ConfigurationKind::Replication) {
+                return Err(ObjectsError::ReplicationNeedsVersioning);
             }
             record.versioning = versioning;
             Ok(())

@@ -46,6 +46,8 @@ pub enum ObjectsError {
     },
     /// The bucket's versioning can't be changed, since object lock is on.
     LockNeedsVersioning,
+    /// The bucket's versioning can't be changed, since it is replicated.
+    ReplicationNeedsVersioning,
     /// Object lock can't be turned on, since versioning is not.
     LockNotVersioned,
     /// The bucket has no configuration of the id that was named.

@@ -121,7 +121,7 @@ pub(super) fn marker(access: &Access) -> EventName {
     if is_lifecycle(access) { EventName::EXPIRATION_MARKER } else { EventName::REMOVED_MARKER }
 }
 
-fn is_lifecycle(access: &Access) -> bool {
+pub(super) fn is_lifecycle(access: &Access) -> bool {
     *access.caller().kind() == CallerKind::System { job: LIFECYCLE_JOB }
 }
 

@@ -59,6 +59,8 @@ pub struct LifecyclePass {
     pub changed: u64,
     /// What was due and is locked.
     pub locked: u64,
+    /// What was due and waits for its replication, or has missed it.
+    pub unreplicated: u64,
     /// What was due and failed; the log says why.
     pub failed: u64,
 }
@@ -193,6 +195,7 @@ impl Objects {
         loop {
             let judged = walk.judge(PAGE_ROWS, pass.now).await?;
             pass.done.locked += walk.take_locked();
+            pass.done.unreplicated += walk.take_unreplicated();
             let acted = !judged.is_empty();
             if !self.act_on_all(&mut bucket, rules_id, judged, pass).await? {
                 return Ok(Ended::Rules);

@@ -168,7 +168,10 @@ impl Objects {
         if state.current.is_some() {
             batch.delete(Table::Object, object_row(&bucket.id, key));
         }
-        self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        // Markers that lifecycle rules make stay where they are made: the destination has rules of its own.
+        if !follow::is_lifecycle(access) {
+            self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        }
         let change = Change { event: follow::marker(access), record: &record };
         self.tell(&mut batch, &following, (bucket, key), access, &change);
         batch.put(version_row(&bucket.id, key, &record.position), &Noncurrent(record.clone()));

@@ -1,8 +1,11 @@
 //! Event notifications (S3 User Guide, "Amazon S3 Event Notifications"): which events of a bucket are told to whom.
 
+use std::borrow::Cow;
+
 use minicbor::{Decode, Encode};
 
 use super::{BucketConfiguration, ConfigurationKind};
+use crate::wire::decode_query;
 
 /// Destinations of a bucket's configuration, at most.
 pub const DESTINATIONS_MAX: usize = 100;
@@ -166,23 +169,30 @@ impl Destination {
     /// Whether `event` of `key` is told to it.
     pub fn wants(&self, event: EventName, key: &str) -> bool {
         self.events.iter().any(|wanted| wanted.covers(event))
-            && self.prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix.as_str()))
-            && self.suffix.as_ref().is_none_or(|suffix| key.ends_with(suffix.as_str()))
+            && key.starts_with(&*meant(&self.prefix))
+            && key.ends_with(&*meant(&self.suffix))
     }
 
     /// There are an event and a key that both want.
     fn overlaps(&self, other: &Self) -> bool {
         let common = |a: EventName| other.events.iter().any(|b| a.covers(*b) || b.covers(a));
-        let (prefix, other_prefix) = (text(&self.prefix), text(&other.prefix));
-        let (suffix, other_suffix) = (text(&self.suffix), text(&other.suffix));
+        let (prefix, other_prefix) = (meant(&self.prefix), meant(&other.prefix));
+        let (suffix, other_suffix) = (meant(&self.suffix), meant(&other.suffix));
         self.events.iter().any(|event| common(*event))
-            && (prefix.starts_with(other_prefix) || other_prefix.starts_with(prefix))
-            && (suffix.ends_with(other_suffix) || other_suffix.ends_with(suffix))
+            && (prefix.starts_with(&*other_prefix) || other_prefix.starts_with(&*prefix))
+            && (suffix.ends_with(&*other_suffix) || other_suffix.ends_with(&*suffix))
     }
 }
 
-fn text(rule: &Option<String>) -> &str {
-    rule.as_deref().unwrap_or_default()
+/// What a rule of a filter means: special characters are percent-encoded there, and a space is `+` (S3 User Guide,
+/// "Configuring event notifications using object key name filtering"). What cannot be decoded is taken as it stands; what
+/// AWS does with that is not recorded.
+fn meant(rule: &Option<String>) -> Cow<'_, str> {
+    let rule = rule.as_deref().unwrap_or_default();
+    match rule.contains(['%', '+']).then(|| decode_query(rule)).flatten() {
+        Some(decoded) => Cow::Owned(decoded),
+        None => Cow::Borrowed(rule),
+    }
 }
 
 impl NotificationConfiguration {
@@ -253,6 +263,11 @@ mod tests {
         assert!(!wants("images/a.jpg") && !wants("a.png") && !wants("Images/a.png"));
         assert!(!images.wants(EventName::REMOVED_DELETE, "images/a.png"));
         assert!(destination(&["s3:ObjectTagging:Put"], "", "").wants(EventName::TAGGING_PUT, "anything"));
+        let encoded = destination(&["s3:ObjectCreated:*"], "my+images%2F", "%C3%A9.jpg");
+        assert!(encoded.wants(EventName::CREATED_PUT, "my images/\u{e9}.jpg"));
+        assert!(!encoded.wants(EventName::CREATED_PUT, "my+images%2F%C3%A9.jpg"));
+        let stray = destination(&["s3:ObjectCreated:*"], "100%FF/", "");
+        assert!(stray.wants(EventName::CREATED_PUT, "100%FF/a"));
     }
 
     #[test]

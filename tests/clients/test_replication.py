@@ -223,6 +223,14 @@ def test_what_can_not_be_configured(pair):
     assert refusal(other.get_bucket_replication, Bucket="here").code == "AccessDenied"
 
 
+def test_versioning_stays_on_while_a_bucket_is_replicated(pair):
+    _, s3, _, _ = pair
+    got = refusal(s3.put_bucket_versioning, Bucket="here", VersioningConfiguration={"Status": "Suspended"})
+    assert (got.status, got.code) == (409, "InvalidBucketState")
+    assert got.message.startswith("A replication configuration is present on this bucket")
+    assert s3.get_bucket_versioning(Bucket="here")["Status"] == "Enabled"
+
+
 def test_without_leave_it_fails_and_that_is_told(tmp_path):
     hook = Receiver().start()
     target = f'[[notification_targets]]\narn = "{QUEUE}"\nurl = "{hook.url}"\n'

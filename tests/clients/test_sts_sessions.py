@@ -76,7 +76,7 @@ def issuer(certificate):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, certificate):
-    extra = f'oidc_ca_file = "{certificate[2]}"\noidc_hosts = ["localhost"]'
+    extra = f'oidc_ca_file = "{certificate[2]}"\noidc_hosts = ["localhost"]\npresigned_v2 = true'
     gateway = Strongroom(tmp_path_factory.mktemp("sessions"), extra=extra).start()
     yield Site(gateway)
     assert gateway.stop() == 0, gateway.log()[-4000:]

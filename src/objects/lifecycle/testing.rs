@@ -2,7 +2,8 @@
 
 use super::{LEASE, LifecyclePass, Pass, Place, Walk};
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::Objects;
+use crate::objects::replicate::ReplicationState;
+use crate::objects::{Objects, ReplicationStatus};
 use crate::rules::BucketConfiguration as _;
 use crate::rules::lifecycle::Lifecycle;
 use crate::rules::lock::{ObjectLock, Retention, RetentionMode};
@@ -29,6 +30,24 @@ impl Objects {
             let version = versions[*at].1.value.0.version();
             self.change_version(&bucket, &key, Some(version), |record| record.lock = Some(lock)).await.unwrap();
         }
+    }
+
+    /// Says of the current version of a key, or of the newest that is not current, how its replication stands.
+    pub(crate) async fn replication_for_tests(
+        &self,
+        bucket: &str,
+        key: &str,
+        current: bool,
+        status: ReplicationStatus,
+    ) {
+        let bucket = self.bucket(&BucketName::parse(bucket).unwrap()).await.unwrap();
+        let key = ObjectKey::parse(key).unwrap();
+        let version = match current {
+            true => None,
+            false => Some(self.versions_of(&bucket, &key, 1).await.unwrap()[0].1.value.0.version()),
+        };
+        let state = ReplicationState { status, waiting: Vec::new(), failed: false };
+        self.change_version(&bucket, &key, version, |record| record.replication = Some(state.clone())).await.unwrap();
     }
 
     /// A pass over a bucket in the middle of which something else happens: behind the judgement, before the deed.

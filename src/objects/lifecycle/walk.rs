@@ -13,7 +13,7 @@ use crate::objects::cursor::Cursor;
 use crate::objects::list::{ListQuery, malformed, start_range};
 use crate::objects::record::{Current, Noncurrent, ObjectRecord, UploadRecord};
 use crate::objects::versions::read_row;
-use crate::objects::{Bucket, Objects, ObjectsError, UploadId, Versioning};
+use crate::objects::{Bucket, Objects, ObjectsError, ReplicationStatus, UploadId, Versioning};
 use crate::rules::lifecycle::{Lifecycle, Noncurrent as Standing, Object, Step, Subject};
 use crate::sources::Timestamp;
 
@@ -42,6 +42,7 @@ pub(super) struct Walk<'a> {
     place: Place,
     rows: u64,
     locked: u64,
+    unreplicated: u64,
 }
 
 /// The rows under one prefix.
@@ -81,7 +82,7 @@ impl<'a> Walk<'a> {
         };
         let prefixes = prefixes.into_iter().map(str::to_owned).collect();
         let bucket = bucket.clone();
-        Self { objects, bucket, rules, prefixes, ranges: None, run: None, place, rows: 0, locked: 0 }
+        Self { objects, bucket, rules, prefixes, ranges: None, run: None, place, rows: 0, locked: 0, unreplicated: 0 }
     }
 
     /// Where it is, and how many rows it has read.
@@ -92,6 +93,11 @@ impl<'a> Walk<'a> {
     /// Versions that were due and are locked, since the last call.
     pub(super) fn take_locked(&mut self) -> u64 {
         std::mem::take(&mut self.locked)
+    }
+
+    /// Versions that were due and are not replicated, since the last call.
+    pub(super) fn take_unreplicated(&mut self) -> u64 {
+        std::mem::take(&mut self.unreplicated)
     }
 
     /// Goes on over at most `limit` rows; what of them is due at `now`. The place afterwards counts once that is done.
@@ -222,8 +228,10 @@ impl<'a> Walk<'a> {
             let mut run = Run::at(read.key.clone(), made);
             if record.body.is_some() {
                 let versioned = self.bucket.versioning != Versioning::Never;
-                let step = self.rules.current(&subject(&read.key, &record), versioned, now);
-                due.extend(step.map(|step| judged(read, stamp, Act::of_current(step, record))));
+                match self.rules.current(&subject(&read.key, &record), versioned, now) {
+                    Some(_) if is_unreplicated(&record) => self.unreplicated += 1,
+                    step => due.extend(step.map(|step| judged(read, stamp, Act::of_current(step, record)))),
+                }
             } else {
                 run.marker = Some(judged(read, stamp, Act::RemoveMarker(record.version())));
             }
@@ -234,6 +242,7 @@ impl<'a> Walk<'a> {
         (run.successor, run.newer, run.marker) = (made, run.newer + 1, None);
         match self.rules.noncurrent(&subject(&read.key, &record), standing, now) {
             None => {}
+            Some(_) if is_unreplicated(&record) => self.unreplicated += 1,
             // The clock of locks is the gateway's own, whatever the rules are asked for.
             Some(Step::Expire) if is_locked(&record, self.objects.sources.now()) => self.locked += 1,
             Some(step) => due.push(judged(read, stamp, Act::of_noncurrent(step, record))),
@@ -268,6 +277,13 @@ fn is_locked(record: &ObjectRecord, now: Timestamp) -> bool {
     record.lock.is_some_and(|lock| {
         lock.legal_hold == Some(true) || lock.retention.is_some_and(|retention| retention.until() > now)
     })
+}
+
+/// What waits for its replication, or has missed it, stays as it is (S3 User Guide, "How S3 Lifecycle interacts with other
+/// bucket configurations"): it may be the only one there is.
+fn is_unreplicated(record: &ObjectRecord) -> bool {
+    let status = record.replication.as_ref().map(|state| state.status);
+    matches!(status, Some(ReplicationStatus::Pending | ReplicationStatus::Failed))
 }
 
 fn subject<'r>(key: &'r ObjectKey, record: &'r ObjectRecord) -> Subject<'r> {

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use super::SETTINGS;
 use crate::app::tests::Gateway;
 use crate::index::{Direction, Faults, Index as _, KeyRange, Table};
-use crate::objects::LifecyclePass;
+use crate::objects::{LifecyclePass, ReplicationStatus};
 use crate::s3::serve;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -197,6 +197,27 @@ async fn what_is_locked_stays_whatever_the_rules_say() {
     gateway.later(30).await;
     let pass = gateway.pass().await;
     assert_eq!((pass.versions, pass.locked, gateway.history("k").await), (1, 1, "vv".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_not_replicated_stays_until_it_is() {
+    use ReplicationStatus::{Completed, Failed, Pending, Replica};
+    for (status, stays) in [(Pending, true), (Failed, true), (Completed, false), (Replica, false)] {
+        let gateway = Gateway::with_shelf(true).await;
+        let all = "<Expiration><Days>1</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>\
+            </NoncurrentVersionExpiration>";
+        gateway.put_rules(&rule("", all)).await;
+        for _ in 0..2 {
+            gateway.done("PUT", "/shelf/k", &[], "x").await;
+        }
+        for current in [true, false] {
+            gateway.app.objects.replication_for_tests("shelf", "k", current, status).await;
+        }
+        gateway.later(5).await;
+        let pass = gateway.pass().await;
+        let expected = if stays { (0, 0, 2) } else { (1, 1, 0) };
+        assert_eq!((pass.expired, pass.versions, pass.unreplicated), expected, "{status:?}");
+    }
 }
 
 #[tokio::test]
