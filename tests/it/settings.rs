@@ -105,6 +105,7 @@ const EVERYWHERE: [(&str, &str, &str); 46] = [
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),
     ("lifecycle_interval", "7s", "\"7s\""),
+    ("access_log_interval", "7s", "\"7s\""),
     ("lifecycle_days_ahead", "7", "7"),
     ("root_key_file", "/r", "\"/r\""),
     ("root_credential", "c", "\"c\""),

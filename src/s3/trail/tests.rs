@@ -58,6 +58,9 @@ const TO_THERE: &str = "<ReplicationConfiguration><Role>arn:aws:iam::11112222333
     <Status>Enabled</Status><Destination><Bucket>arn:aws:s3:::there</Bucket></Destination></Rule>\
     </ReplicationConfiguration>";
 
+const LOGGING: &str = "<BucketLoggingStatus><LoggingEnabled><TargetBucket>there</TargetBucket><TargetPrefix/>\
+    </LoggingEnabled></BucketLoggingStatus>";
+
 /// A call: operation, method, path and query, body.
 type Call = (&'static str, &'static str, &'static str, &'static str);
 
@@ -81,6 +84,7 @@ const CHANGES: &[Call] = &[
     ("DeleteBucketCors", "DELETE", "/configured?cors", ""),
     ("PutBucketWebsite", "PUT", "/empty?website", WEBSITE),
     ("DeleteBucketWebsite", "DELETE", "/configured?website", ""),
+    ("PutBucketLogging", "PUT", "/empty?logging", LOGGING),
     ("PutBucketAcl", "PUT", "/configured?acl", ACL),
     ("PutObjectLockConfiguration", "PUT", "/empty?object-lock", LOCK),
     ("PutBucketAccelerateConfiguration", "PUT", "/empty?accelerate", ACCELERATE),
