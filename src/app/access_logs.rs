@@ -121,7 +121,11 @@ impl App {
                 Ok(()) => {}
                 // The store or the index may be back by the next time.
                 Err(Refused::Objects(error)) => {
-                    tracing::error!(bucket = name.as_str(), ?error, "a server access log is kept for the next delivery");
+                    tracing::error!(
+                        bucket = name.as_str(),
+                        ?error,
+                        "a server access log is kept for the next delivery"
+                    );
                     self.access_logs.with(|kept| kept.add((name, id, day), &text));
                 }
                 Err(refused) => {
@@ -173,11 +177,8 @@ impl App {
 
     fn log_key(&self, logging: &BucketLogging, source: &Bucket, (day, now): (i64, Timestamp)) -> String {
         let format = logging.key_format.unwrap_or(LogKeyFormat::Simple);
-        let of = Source {
-            account: source.owner.as_str(),
-            region: source.region.as_str(),
-            bucket: source.name.as_str(),
-        };
+        let of =
+            Source { account: source.owner.as_str(), region: source.region.as_str(), bucket: source.name.as_str() };
         object_key((&logging.target_prefix, format), of, (day, now), self.sources.random())
     }
 

@@ -453,13 +453,7 @@ fn authorize(
 }
 
 /// Whether what was allowed would not be without an ACL.
-fn needs_acl(
-    grant: &Grant,
-    addressed: &Addressed,
-    before: &Before,
-    access: &Access,
-    keys: &RequestKeys<'_>,
-) -> bool {
+fn needs_acl(grant: &Grant, addressed: &Addressed, before: &Before, access: &Access, keys: &RequestKeys<'_>) -> bool {
     let (Addressed::Bucket(bucket) | Addressed::Object(bucket, _)) = addressed else { return false };
     if !bucket.acls_on() {
         return false;

@@ -328,7 +328,8 @@ mod tests {
 
     #[test]
     fn lines_are_those_of_the_guide() {
-        let versioning = Entry { acl_required: true, ..example("REST.GET.VERSIONING", "/amzn-s3-demo-bucket1?versioning") };
+        let versioning =
+            Entry { acl_required: true, ..example("REST.GET.VERSIONING", "/amzn-s3-demo-bucket1?versioning") };
         let policy = Entry {
             status: Some(404),
             error: "NoSuchBucketPolicy",
