@@ -26,6 +26,8 @@ use crate::sse::Requested;
 const KEPT_BYTES: usize = 16 << 20;
 /// Bytes of waiting lines at which they are delivered before their time.
 const SOON_BYTES: usize = KEPT_BYTES / 4;
+/// How soon that is: a store that takes nothing must not be tried again with every request.
+const SOON_PAUSE: Duration = Duration::from_secs(1);
 /// What a line takes besides its text, and the first line of a bucket and day.
 const OVERHEAD_BYTES: usize = 128;
 /// How long the last delivery may hold up the end of the process.
@@ -94,7 +96,7 @@ pub(super) async fn run(app: Weak<App>) {
         drop(running);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = logs.much.notified() => {}
+            () = logs.much.notified() => tokio::time::sleep(SOON_PAUSE).await,
         }
         let Some(running) = app.upgrade() else { return };
         running.deliver_access_logs().await;
