@@ -201,7 +201,8 @@ impl Line {
     fn finish(&self, ended: &Ended) {
         // That nothing has changed is no error.
         let error = ended.error.filter(|_| ended.status != 304);
-        let object_size = self.object_size.get().copied().or(self.entry.object_size.filter(|_| error.is_none()));
+        let object_size =
+            self.object_size.get().copied().or_else(|| self.entry.object_size.filter(|_| error.is_none()));
         let entry = Entry {
             status: Some(ended.status),
             error: error.unwrap_or_default(),
