@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 
 use super::SETTINGS;
 use crate::app::tests::Gateway;
+use crate::names::AccountId;
 use crate::s3::serve;
 use crate::wire::{Ended, ErrorCode, Request};
 
@@ -158,8 +159,9 @@ async fn every_request_to_the_bucket_is_a_line() {
     assert_eq!(gateway.log("ROOT", ("GET", "/"), "").await, 200);
 
     let lines = gateway.log_lines().await;
-    let owner = gateway.app.directory.accounts().next().unwrap().canonical_id.to_string();
-    let other = gateway.app.directory.accounts().nth(1).unwrap().canonical_id.to_string();
+    let canonical =
+        |id| gateway.app.directory.account(&AccountId::parse(id).unwrap()).unwrap().canonical_id.to_string();
+    let (owner, other) = (canonical("111122223333"), canonical("444455556666"));
     let end = |auth: &str| format!("{auth} s3.test - - - -");
     let sent = "\"http://a/%22b%22\" \"tests\" -";
     let expected = [
