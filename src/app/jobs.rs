@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::{App, delivery};
+use super::{App, access_logs, delivery};
 use crate::keyring::RotationStep;
 
 /// Time between two looks for unwrapped keys that nobody uses any more.
@@ -18,6 +18,7 @@ impl App {
         tokio::spawn(wipe(Arc::downgrade(self)));
         tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.notifier.clone())));
         tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.replicator.clone())));
+        tokio::spawn(access_logs::run(Arc::downgrade(self)));
         tokio::spawn(daily(Arc::downgrade(self)));
     }
 }

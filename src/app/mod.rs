@@ -1,8 +1,10 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
+pub(crate) mod access_logs;
 mod accounts;
 mod claim;
 pub mod control;
+mod deliver;
 mod delivery;
 mod door;
 mod format;
@@ -18,6 +20,7 @@ pub(crate) mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+pub use access_logs::AccessLogs;
 pub use delivery::{Notifier, Refused, Replicator};
 pub use door::Door;
 pub use open::{Prepared, StoreUse, unattended};
@@ -57,6 +60,8 @@ pub struct App {
     pub notifier: Notifier,
     /// Replicates.
     pub replicator: Replicator,
+    /// Lines of server access logs.
+    pub access_logs: Arc<AccessLogs>,
     rows: Rows,
     /// Held as long as the gateway lives: a second process on the same directory is refused.
     _lock: Option<lock::DirectoryLock>,

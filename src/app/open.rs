@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lock::DirectoryLock;
-use super::{App, Notifier, Replicator, StartError, Started, accounts, claim, format};
+use super::{AccessLogs, App, Notifier, Replicator, StartError, Started, accounts, claim, format};
 use crate::audit::{Audit, ChainSequencer, GatewayId};
 use crate::auth::{AuthSettings, Directory};
 use crate::config::{Config, Pkcs11Config};
@@ -159,6 +159,8 @@ impl App {
         }
         let notifier = Notifier::open(&config.notification_targets)?;
         let replicator = Replicator::open(&config.replication_targets)?;
+        let access_logs = Arc::new(AccessLogs::default());
+        tell_lifecycle(&objects, &access_logs, (&directory, &sources));
         let app = Self {
             config,
             sources,
@@ -171,11 +173,23 @@ impl App {
             objects,
             notifier,
             replicator,
+            access_logs,
             rows,
             _lock: lock,
         };
         Ok(Started { app: Arc::new(app), new_credentials })
     }
+}
+
+/// What lifecycle rules do stands in server access logs.
+fn tell_lifecycle(objects: &Objects, logs: &Arc<AccessLogs>, (directory, sources): (&Directory, &Sources)) {
+    let (logs, seed, sources) = (Arc::clone(logs), Arc::clone(directory.seed()), sources.clone());
+    objects.tell_lifecycle(Arc::new(move |bucket, operation, key| {
+        let owner =
+            seed.account(&bucket.owner).map_or_else(|| bucket.owner.to_string(), |a| a.canonical_id.to_string());
+        let entry = App::lifecycle_entry(&sources, owner, (bucket, operation, key.as_str()));
+        logs.add((&bucket.name, bucket.id), &entry);
+    }));
 }
 
 /// What the settings say of custom key stores.

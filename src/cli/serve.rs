@@ -69,6 +69,9 @@ pub(super) async fn run(command: Serve) -> Result<(), Failure> {
     if cut > 0 {
         tracing::warn!(connections = cut, "drain_timeout is over; what still ran was cut off");
     }
+    if let Some(app) = door.app() {
+        app.deliver_last_access_logs().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

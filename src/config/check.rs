@@ -63,6 +63,7 @@ pub(super) fn check(
         drain_timeout: span("drain_timeout", settings.drain_timeout)?,
         sweep_interval: span("sweep_interval", settings.sweep_interval)?,
         lifecycle_interval: span("lifecycle_interval", settings.lifecycle_interval)?,
+        access_log_interval: span("access_log_interval", settings.access_log_interval)?,
         lifecycle_days_ahead: given("lifecycle_days_ahead", settings.lifecycle_days_ahead)?,
         root_key_file: settings.root_key_file.unwrap_or_else(|| data_dir.join("root.key")),
         root_credential_file: credentials.map(|(_, directory)| Path::new(directory).join(&root_credential)),

@@ -150,6 +150,8 @@ pub struct Config {
     pub sweep_interval: Duration,
     /// Time between two looks for lifecycle rules and inventories that are due.
     pub lifecycle_interval: Duration,
+    /// Time between two deliveries of server access logs.
+    pub access_log_interval: Duration,
     /// Days by which the clock of lifecycle rules and inventories is ahead: for tests.
     pub lifecycle_days_ahead: u32,
     /// The root key file; default `root.key` inside `data_dir`.

@@ -53,6 +53,7 @@ pub fn render_redacted(config: &Config) -> String {
         ("drain_timeout", config.drain_timeout),
         ("sweep_interval", config.sweep_interval),
         ("lifecycle_interval", config.lifecycle_interval),
+        ("access_log_interval", config.access_log_interval),
     ] {
         put(key, text(&Span(span)));
     }

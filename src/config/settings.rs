@@ -133,6 +133,11 @@ pub(super) struct Settings {
     #[arg(hide_short_help = true)]
     pub(super) lifecycle_interval: Option<Span>,
 
+    /// Time between two deliveries of the server access logs of buckets
+    #[arg(long, env = "STRONGROOM_ACCESS_LOG_INTERVAL", value_name = "TIME", default_value = "5m")]
+    #[arg(hide_short_help = true)]
+    pub(super) access_log_interval: Option<Span>,
+
     /// For tests only: days by which the clock of lifecycle rules and inventories is ahead
     #[arg(long, env = "STRONGROOM_LIFECYCLE_DAYS_AHEAD", value_name = "DAYS", default_value = "0")]
     #[arg(hide_short_help = true)]
@@ -300,7 +305,7 @@ impl SettingsArgs {
         layer! {
             data_dir listen metrics_listen regions domains website_domains store store_options object_ownership
             block_public_access tls trusted_proxies presigned_v2 signature_v2 max_requests max_connections header_timeout body_idle_timeout write_stall_timeout
-            client_min_rate keep_alive_timeout drain_timeout sweep_interval lifecycle_interval lifecycle_days_ahead root_key_file root_credential
+            client_min_rate keep_alive_timeout drain_timeout sweep_interval lifecycle_interval access_log_interval lifecycle_days_ahead root_key_file root_credential
             root_token_module root_token_label root_token_pin_file root_kms_endpoint root_kms_region
             root_kms_credentials_file root_kms_ca_file xks_ca_file xks_port xks_timeout oidc_ca_file oidc_hosts log_json log_filter allow_dumps
             accounts_file pkcs11 notification_targets replication_targets

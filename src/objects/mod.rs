@@ -41,7 +41,7 @@ pub use error::ObjectsError;
 pub use follow::{Happening, NotificationTask};
 pub use inventory::InventoryRun;
 pub use lease::Lease;
-pub use lifecycle::LifecyclePass;
+pub use lifecycle::{LifecyclePass, Told};
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
@@ -56,6 +56,8 @@ pub use types::{
     ObjectOwnership, PartSpan, PolicyReference, Unchanged, UploadId, VersionId, Versioning, WriteCondition,
 };
 pub use write::PutObject;
+
+use std::sync::{Arc, OnceLock};
 
 use crate::audit::Audit;
 use crate::index::Rows;
@@ -89,6 +91,7 @@ pub struct Objects {
     configurations: configuration::ReadConfigurations,
     bells: queue::Bells,
     sequence: follow::Sequence,
+    told: Arc<OnceLock<Told>>,
     /// Tells this process from others in leases.
     process: [u8; 16],
 }
@@ -109,6 +112,7 @@ impl Objects {
             configurations: configuration::ReadConfigurations::default(),
             bells: queue::Bells::default(),
             sequence: follow::Sequence::default(),
+            told: Arc::default(),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod intelligent_tiering;
 pub mod inventory;
 pub mod lifecycle;
 pub mod lock;
+pub mod logging;
 pub mod metrics;
 pub mod notification;
 pub mod replication;

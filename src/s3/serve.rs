@@ -20,6 +20,7 @@ use super::post_form::{self, Posted};
 use super::query::Query;
 use super::refusals;
 use super::route;
+use super::server_log::{About, Log, Sender};
 use super::sse_headers;
 use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
 use super::trail;
@@ -31,7 +32,7 @@ use crate::names::{
     ALL_BUCKETS, AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn,
 };
 use crate::objects::Bucket;
-use crate::policy::Target;
+use crate::policy::{Acls, Target};
 use crate::wire::{EncryptionLabel, ErrorCode, Findings, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
@@ -48,11 +49,16 @@ pub async fn serve(app: &Arc<App>, request: Request) -> Response {
         true => Crossing::of(&request.head, website.clone().or_else(named)),
         false => None,
     };
+    let on_website = website.clone();
     let outcome = match website {
         Some(bucket) => Ok(website::serve(app, request, &asked, bucket).await),
         None => answer(app, request, &asked).await,
     };
     let mut answer = asked.conclude(outcome, &app.config.domains);
+    asked.begin_late_line(app, on_website.as_deref()).await;
+    if let Some(line) = asked.line() {
+        line.answered(&answer);
+    }
     if let Some(crossing) = crossing {
         crossing.permit(app, &mut answer).await;
     }
@@ -86,9 +92,12 @@ pub(super) fn log(error: &Error, request_id: &str, operation: Option<&str>) {
 pub(super) struct Asked {
     pub(super) method: http::Method,
     pub(super) uri: http::Uri,
-    host: String,
+    pub(super) host: String,
     pub(super) request_id: RequestId,
     pub(super) findings: Findings,
+    /// For the bucket's server access log.
+    pub(super) sender: Sender,
+    pub(super) log: Log,
 }
 
 impl Asked {
@@ -99,6 +108,8 @@ impl Asked {
             host: request.edge.host.clone(),
             request_id: request.edge.request_id.clone(),
             findings: request.edge.findings.clone(),
+            sender: Sender::of(request),
+            log: Log::default(),
         }
     }
 
@@ -237,7 +248,7 @@ pub(super) async fn perform(
     signed: Signed,
 ) -> Result<(Response, Option<Recorded>), Error> {
     let Signed { access, payload, head, query, address, asked } = signed;
-    let addressed = resolve_target(app, row, &address, &access, &head).await?;
+    let addressed = resolve_target(app, row, (&address, &asked), &access, &head).await?;
     let before = match &addressed {
         Addressed::Service | Addressed::NewBucket(_) => Before::nothing(),
         Addressed::Bucket(bucket) | Addressed::Object(bucket, _) => Before::of(app, bucket).await?,
@@ -249,6 +260,11 @@ pub(super) async fn perform(
     }
     let known = Known::gather(asking, &addressed, &head, &query, body.bytes()).await?;
     let grant = authorize(row, &addressed, &before, &access, &known.keys(&head, &query))?;
+    if let (Some(line), Some(grant)) = (asked.line(), &grant)
+        && needs_acl(grant, &addressed, &before, &access, &known.keys(&head, &query))
+    {
+        line.required_acl();
+    }
     refuse_headers(row, &head.headers)?;
     refuse_version(row, &query)?;
     let Some(handler) = row.handler else { return Err(refusals::error(row)) };
@@ -360,7 +376,7 @@ async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Error> {
 async fn resolve_target(
     app: &App,
     row: &Row,
-    address: &Address,
+    (address, asked): (&Address, &Asked),
     access: &Access,
     head: &http::request::Parts,
 ) -> Result<Addressed, Error> {
@@ -370,6 +386,9 @@ async fn resolve_target(
         return Ok(Addressed::NewBucket(name));
     }
     let bucket = app.objects.bucket(&name).await?;
+    let (headers, key) = (Some(&head.headers), address.key.as_deref());
+    let about = About { access: Some(access), headers, operation: Some(row.name), key, website: false };
+    asked.begin_line(app, &bucket, about);
     check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
     if payer::is_charged(row) {
@@ -429,8 +448,32 @@ fn authorize(
         return Ok(None);
     }
     let action = row.action.of(keys.query.has("versionId"));
+    let (resource, target) = target_of(addressed, before, access, keys)?;
+    Ok(Some(access.authorize(action, resource, &target, &before.keys(keys))?))
+}
+
+/// Whether what was allowed would not be without an ACL.
+fn needs_acl(grant: &Grant, addressed: &Addressed, before: &Before, access: &Access, keys: &RequestKeys<'_>) -> bool {
+    let (Addressed::Bucket(bucket) | Addressed::Object(bucket, _)) = addressed else { return false };
+    if !bucket.acls_on() {
+        return false;
+    }
+    let Ok((resource, Target::Bucket { policy, acls })) = target_of(addressed, before, access, keys) else {
+        return false;
+    };
+    let without = Target::Bucket { policy, acls: Acls { acl: None, ..acls } };
+    access.authorize(grant.action(), resource, &without, &before.keys(keys)).is_err()
+}
+
+/// What a request is about, and what stands before it.
+fn target_of<'a>(
+    addressed: &'a Addressed,
+    before: &'a Before,
+    access: &Access,
+    keys: &RequestKeys<'a>,
+) -> Result<(Resource, Target<'a>), Error> {
     let own_account = || access.caller().account().cloned().ok_or_else(|| Error::new(Code::AccessDenied));
-    let (resource, target) = match addressed {
+    Ok(match addressed {
         Addressed::Service => (Resource { arn: ALL_BUCKETS.to_owned(), owner: own_account()? }, Target::Account),
         Addressed::NewBucket(name) => (Resource { arn: bucket_arn(name), owner: own_account()? }, Target::Account),
         Addressed::Bucket(bucket) => (
@@ -441,8 +484,7 @@ fn authorize(
             Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() },
             before.target(access, bucket, keys.known.looked.view()),
         ),
-    };
-    Ok(Some(access.authorize(action, resource, &target, &before.keys(keys))?))
+    })
 }
 
 #[cfg(test)]

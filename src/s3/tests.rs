@@ -1,5 +1,6 @@
 //! Requests for tests of the protocol as a whole.
 
+mod access_logs;
 mod authorization;
 mod bodies;
 mod denied;

@@ -22,6 +22,7 @@ use super::object_answer::Answer;
 use super::query::Query;
 use super::route;
 use super::serve::{Asked, Signed, log, perform, perform_on_data};
+use super::server_log::About;
 use super::table::Target;
 use crate::app::App;
 use crate::auth::{Access, Payload, anonymous};
@@ -131,6 +132,8 @@ impl Visit<'_> {
             Err(ObjectsError::NoSuchBucket) => return Err(unknown()),
             Err(error) => return Err(error.into()),
         };
+        let about = About { access: Some(&self.access), key: Some(&self.key), website: true, ..About::default() };
+        self.asked.begin_line(self.app, &bucket, about);
         let website = self.app.objects.configuration::<Website>(&bucket).await?;
         website.ok_or_else(|| Error::new(Code::NoSuchWebsiteConfiguration).and("BucketName", &self.bucket))
     }

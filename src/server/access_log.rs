@@ -17,7 +17,7 @@ use super::activity::{Expiry, InFlight};
 use super::body::Progress;
 use super::metrics::{Measured, Metrics};
 use super::protocol::Protocol;
-use crate::wire::{Findings, Found, LateOutcome, Outcome, RequestId, Response};
+use crate::wire::{Ended, Findings, Found, LateOutcome, Outcome, RequestId, Response};
 
 /// The most bytes of a path or query in a line. Longer ones are cut: the request id finds the audit record.
 const SHOWN_MAX_BYTES: usize = 2048;
@@ -56,6 +56,8 @@ pub(super) struct Record {
     query: String,
     source_ip: IpAddr,
     started: Instant,
+    /// When the answer's head was there.
+    answered: Option<Instant>,
     first_byte: Option<Instant>,
     received: Arc<Progress>,
     sent_bytes: u64,
@@ -93,6 +95,7 @@ impl Record {
             query: cut(&shown_query(head.uri.query().unwrap_or_default())).into_owned(),
             source_ip,
             started: Instant::now(),
+            answered: None,
             first_byte: None,
             received,
             sent_bytes: 0,
@@ -126,6 +129,7 @@ impl Record {
 
     /// Takes over what the protocol said of its answer.
     pub(super) fn answered(&mut self, answer: &Response) {
+        self.answered = Some(Instant::now());
         self.late = answer.extensions().get::<LateOutcome>().cloned();
         if self.late.is_none() {
             self.outcome = Outcome::of(answer);
@@ -168,6 +172,19 @@ impl Record {
                 None
             }
             Some(Expiry::Idle | Expiry::SlowHeader) | None => Some("connection"),
+        }
+    }
+
+    /// What the protocol is told at the end.
+    fn end(&self, outcome: Outcome) -> Ended {
+        let began = self.received.ended_at().unwrap_or(self.started);
+        let first = self.first_byte.or(self.answered);
+        Ended {
+            status: self.sent_status.unwrap_or(outcome.status),
+            error: outcome.error,
+            sent_bytes: self.sent_bytes,
+            total: self.started.elapsed(),
+            turn_around: first.map(|first| first.saturating_duration_since(began)),
         }
     }
 
@@ -239,6 +256,7 @@ impl Drop for Record {
         let operation = found.operation.unwrap_or("Unknown");
         let outcome = self.late.as_ref().and_then(LateOutcome::get).unwrap_or(self.outcome);
         self.line(operation, &found, outcome);
+        self.findings.end(|| self.end(outcome));
         self.metrics.observe(&Measured {
             protocol: self.protocol,
             operation,

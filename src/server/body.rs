@@ -1,8 +1,8 @@
 //! Bodies on their way through the edge: counted, and timed.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ const HTTP2_PIECE_BYTES: usize = 16 * 1024;
 pub(super) struct Progress {
     bytes: AtomicU64,
     ended: AtomicBool,
+    /// When a body that was there had been read.
+    ended_at: OnceLock<Instant>,
 }
 
 impl Progress {
@@ -38,6 +40,16 @@ impl Progress {
     /// Nothing of the body is left on the connection.
     pub(super) fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// When the last byte of the body was read; none if there was none, or it was not read.
+    pub(super) fn ended_at(&self) -> Option<Instant> {
+        self.ended_at.get().copied()
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.ended_at.get_or_init(Instant::now);
     }
 }
 
@@ -65,7 +77,7 @@ impl Wait {
 
 impl<B: Body> TimedBody<B> {
     pub(super) fn new(inner: B, limits: &Limits) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress { bytes: AtomicU64::new(0), ended: AtomicBool::new(inner.is_end_stream()) });
+        let progress = Arc::new(Progress { ended: AtomicBool::new(inner.is_end_stream()), ..Progress::default() });
         let (idle, pace) = (limits.body_idle_timeout, Pace::new(limits.min_rate));
         (Self { inner, progress: Arc::clone(&progress), idle, pace, wait: None }, progress)
     }
@@ -92,10 +104,12 @@ where
                 let len = frame.data_ref().map_or(0, Bytes::len);
                 this.pace.moved(len, waiting);
                 this.progress.bytes.fetch_add(len as u64, Ordering::Relaxed);
-                this.progress.ended.store(this.inner.is_end_stream(), Ordering::Relaxed);
+                if this.inner.is_end_stream() {
+                    this.progress.end();
+                }
             }
             Some(Err(_)) => {}
-            None => this.progress.ended.store(true, Ordering::Relaxed),
+            None => this.progress.end(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

@@ -20,6 +20,6 @@ pub use member::lower_camel;
 pub use multipart::{MalformedMultipart, Multipart, MultipartEvent, PartHead};
 pub use percent::{decode_path, decode_query, encode_key_into, encode_uri};
 pub use request::{
-    Edge, EncryptionLabel, ErrorCode, Findings, Found, LateOutcome, Outcome, Request, RequestId, Response, TlsInfo,
-    extended_request_id, virtual_bucket,
+    AtEnd, Edge, EncryptionLabel, Ended, ErrorCode, Findings, Found, LateOutcome, Outcome, Request, RequestId,
+    Response, TlsInfo, extended_request_id, virtual_bucket,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::{RequestBody, ResponseBody};
 use crate::sources::{Sources, Timestamp};
@@ -76,7 +77,38 @@ pub struct Edge {
 /// What a protocol finds out about a request on its way to the answer: for the access log and the metrics, which hear of
 /// it also when the client goes away and the answer is never made. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Findings(Arc<Mutex<Found>>);
+pub struct Findings(Arc<Noted>);
+
+#[derive(Default)]
+struct Noted {
+    found: Mutex<Found>,
+    at_end: Mutex<Option<AtEnd>>,
+}
+
+impl fmt::Debug for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.found.fmt(f)
+    }
+}
+
+/// What a protocol wants done when the exchange is over; it must not wait for anything.
+pub type AtEnd = Box<dyn FnOnce(&Ended) + Send>;
+
+/// What is known only when an exchange is over: its answer has been sent, or given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The status that the client was sent; 499 if it went away before.
+    pub status: u16,
+    /// The error's code, if it came to one.
+    pub error: Option<&'static str>,
+    /// Bytes of the answer's body.
+    pub sent_bytes: u64,
+    /// Since the request's head arrived.
+    pub total: Duration,
+    /// From the last byte of the request to the first of the answer, or to its head where there is no body; none if
+    /// there was no answer.
+    pub turn_around: Option<Duration>,
+}
 
 /// The content of [`Findings`] until now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,9 +142,22 @@ impl Findings {
         self.lock().clone()
     }
 
+    /// Has something done when the exchange is over.
+    pub fn at_end(&self, what: AtEnd) {
+        *self.0.at_end.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    /// The exchange is over. `ended` is asked only where somebody wants to know.
+    pub fn end(&self, ended: impl FnOnce() -> Ended) {
+        let what = self.0.at_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(what) = what {
+            what(&ended());
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Found> {
         // Each change is one assignment: a holder that panicked left nothing half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

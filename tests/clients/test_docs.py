@@ -118,6 +118,14 @@ def test_the_commands_for_lifecycles_work_as_printed(machine):
     assert '"markers"' in printed and '"all"' in printed
 
 
+def test_the_commands_for_access_logs_work_as_printed(machine):
+    printed, _ = run_page(machine, "access-logs.md", blocks_min=2)
+    assert '"TargetPrefix": "shelf/"' in printed
+    lines = [line for line in printed.splitlines() if " shelf [" in line]
+    assert any(" REST.PUT.OBJECT hello.txt " in line for line in lines), printed
+    assert any(" REST.GET.OBJECT hello.txt " in line for line in lines), printed
+
+
 def sealed(kms, key_id, text):
     return kms.encrypt(KeyId=key_id, Plaintext=text)["CiphertextBlob"]
 

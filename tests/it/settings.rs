@@ -81,7 +81,7 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 /// Each setting as flag, variable and file, with a value that is not the default.
-const EVERYWHERE: [(&str, &str, &str); 46] = [
+const EVERYWHERE: [(&str, &str, &str); 47] = [
     ("data_dir", "/d", "\"/d\""),
     ("listen", "127.0.0.1:1", "\"127.0.0.1:1\""),
     ("metrics_listen", "127.0.0.1:2", "\"127.0.0.1:2\""),
@@ -105,6 +105,7 @@ const EVERYWHERE: [(&str, &str, &str); 46] = [
     ("drain_timeout", "7s", "\"7s\""),
     ("sweep_interval", "7s", "\"7s\""),
     ("lifecycle_interval", "7s", "\"7s\""),
+    ("access_log_interval", "7s", "\"7s\""),
     ("lifecycle_days_ahead", "7", "7"),
     ("root_key_file", "/r", "\"/r\""),
     ("root_credential", "c", "\"c\""),

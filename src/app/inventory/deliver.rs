@@ -1,52 +1,19 @@
 //! Writes of S3 itself, on behalf of the bucket that a list is of.
 
-use std::fmt;
-
-use bytes::Bytes;
-use futures_util::StreamExt as _;
+pub(super) use crate::app::deliver::Refused;
 
 use crate::app::App;
-use crate::auth::{Access, Payload, Resource, service};
-use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
-use crate::objects::{Attributes, Bucket, ObjectMeta, ObjectsError, PutObject, WriteCondition};
-use crate::policy::{Acls, Context, Key, Target, Value};
+use crate::app::deliver::{Delivered, deliver};
+use crate::auth::{Access, service};
+use crate::names::{BucketName, bucket_arn};
+use crate::objects::{Attributes, Bucket, ObjectsError};
+use crate::policy::{Acls, Context, Key, Value};
 use crate::rules::inventory::{Destination, Encryption};
 use crate::sources::Timestamp;
-use crate::sse::{Requested, SseError};
+use crate::sse::Requested;
 
 /// The service whose principal the destination's policy names.
 const SERVICE: &str = "s3.amazonaws.com";
-
-/// Why nothing can be written there.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// There is no such bucket, or its name is none.
-    NoSuchBucket,
-    /// It is not the account's that the configuration names.
-    OtherOwner,
-    /// A key would be longer than keys can be.
-    KeyTooLong,
-    /// Its policy does not let S3 in.
-    Denied,
-    /// The key that it is to be encrypted with cannot be used.
-    Encryption(SseError),
-    /// It was deleted, or could not take the write.
-    Objects(ObjectsError),
-}
-
-/// For the log.
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchBucket => f.write_str("there is no such bucket"),
-            Self::OtherOwner => f.write_str("the bucket is not the account's that the configuration names"),
-            Self::KeyTooLong => f.write_str("a key would be too long"),
-            Self::Denied => f.write_str("the bucket's policy does not let s3.amazonaws.com write there"),
-            Self::Encryption(error) => write!(f, "it cannot be encrypted there: {error:?}"),
-            Self::Objects(error) => write!(f, "it cannot be written there: {error:?}"),
-        }
-    }
-}
 
 /// The way to a destination.
 pub(super) struct Delivery<'a> {
@@ -94,17 +61,10 @@ impl<'a> Delivery<'a> {
 
     /// Writes one object. Leave is asked for each, by the policy as it is then.
     pub(super) async fn put(&self, key: &str, content_type: Option<&str>, body: Vec<u8>) -> Result<(), Refused> {
-        let key = ObjectKey::parse(key).map_err(|_| Refused::KeyTooLong)?;
-        let objects = &self.app.objects;
-        let bucket = objects.bucket(&self.to.name).await.map_err(Refused::Objects)?;
+        let bucket = self.app.objects.bucket(&self.to.name).await.map_err(Refused::Objects)?;
         if bucket.id != self.to.id {
             return Err(Refused::NoSuchBucket);
         }
-        let policy = objects.bucket_policy(&bucket).await.map_err(Refused::Objects)?;
-        let target = Target::Bucket { policy: policy.as_ref().map(|policy| &policy.policy), acls: Acls::default() };
-        let resource = Resource { arn: object_arn(&bucket.name, &key), owner: bucket.owner.clone() };
-        let grant = self.access.authorize("s3:PutObject", resource, &target, &Keys(self.encryption));
-        let grant = grant.map_err(|_| Refused::Denied)?;
         let requested = match self.encryption {
             None => Requested::Default { bucket_key: None },
             Some(Encryption::SseS3) => Requested::SseS3,
@@ -112,19 +72,10 @@ impl<'a> Delivery<'a> {
                 Requested::Kms { double: false, key: Some(id.clone()), context: Default::default(), bucket_key: None }
             }
         };
-        let place = (&bucket.name, &key);
-        let plan = objects.sse().plan(&self.access, place, &bucket.owner, &bucket.encryption, requested).await;
-        let plan = plan.map_err(Refused::Encryption)?;
-        let meta = ObjectMeta { content_type: content_type.map(str::to_owned), ..ObjectMeta::default() };
-        let (condition, attributes) = (WriteCondition::default(), Attributes::default());
-        let put = PutObject { bucket: &bucket, key: &key, meta, plan, condition, attributes };
-        let plain_len = body.len() as u64;
-        let chunks = if body.is_empty() { None } else { Some(Ok(Bytes::from(body))) };
-        let payload = Payload::internal(futures_util::stream::iter(chunks).boxed(), plain_len);
-        match objects.put(&grant, put, payload).await {
-            Ok(_) => Ok(()),
-            Err(ObjectsError::Sse(error)) => Err(Refused::Encryption(error)),
-            Err(error) => Err(Refused::Objects(error)),
-        }
+        let attributes = Attributes::default();
+        let delivered = Delivered { key, content_type, requested, attributes, body };
+        // ACLs give nothing to this service.
+        let leave = (Acls::default(), &Keys(self.encryption) as &(dyn Context + Sync));
+        deliver(self.app, &self.access, &bucket, leave, delivered).await
     }
 }

@@ -14,6 +14,7 @@ use crate::rules::lifecycle::{
     StorageClass, Transition, TransitionTime,
 };
 use crate::rules::lock::{DefaultRetention, LockConfiguration, Period, RETENTION_MAX_DAYS, RetentionMode};
+use crate::rules::logging::{BucketLogging, LogGrant, LogGrantee, LogKeyFormat, LogPermission};
 use crate::rules::metrics::Metrics;
 use crate::rules::notification::{Destination as NotificationDestination, DestinationKind, NotificationConfiguration};
 use crate::rules::replication::{
@@ -62,10 +63,35 @@ pub(super) fn configured(plain: &BucketRecord) -> Vec<Golden> {
         &at(ConfigurationKind::Replication),
         &Configured { id: HOLDER, value: replication() },
     ));
+    for (what, value) in loggings() {
+        let name = format!("access logs, {what}");
+        goldens.push(golden_row(&name, &at(ConfigurationKind::Logging), &Configured { id: HOLDER, value }));
+    }
     goldens.extend(lifecycles());
     goldens.extend(inventories());
     goldens.extend(named());
     goldens
+}
+
+fn loggings() -> Vec<(&'static str, BucketLogging)> {
+    let of = |grants, key_format| BucketLogging {
+        target_bucket: "logs".to_owned(),
+        target_prefix: "p/".to_owned(),
+        grants,
+        key_format,
+    };
+    let grant = |grantee, permission| LogGrant { grantee, permission };
+    let grants = vec![
+        grant(LogGrantee::Account("c".to_owned()), LogPermission::FullControl),
+        grant(LogGrantee::Group("uri".to_owned()), LogPermission::Read),
+        grant(LogGrantee::Group("uri".to_owned()), LogPermission::Write),
+    ];
+    vec![
+        ("least", of(Vec::new(), None)),
+        ("simple", of(grants, Some(LogKeyFormat::Simple))),
+        ("by event", of(Vec::new(), Some(LogKeyFormat::PartitionedByEvent))),
+        ("by delivery", of(Vec::new(), Some(LogKeyFormat::PartitionedByDelivery))),
+    ]
 }
 
 fn default_retentions() -> Vec<(&'static str, Option<DefaultRetention>)> {

@@ -4,6 +4,8 @@
 //! `S3.CREATE.DELETEMARKER` (`s3:LifecycleExpiration:DeleteMarkerCreated`), `S3.TRANSITION_….OBJECT`
 //! (`s3:LifecycleTransition`), `S3.DELETE.UPLOAD`.
 
+use std::sync::Arc;
+
 use crate::auth::{Grant, Resource, system};
 use crate::index::{RowBatch, Stamp, Table};
 use crate::names::{ObjectKey, object_arn};
@@ -13,8 +15,12 @@ use crate::objects::record::{Current, Noncurrent, ObjectRecord, bucket_row};
 use crate::objects::types::Unchanged;
 use crate::objects::{Bucket, DeleteCondition, Objects, ObjectsError, UploadId, VersionId};
 use crate::policy::{NoContext, Target};
+use crate::rules::ConfigurationKind;
 use crate::rules::lifecycle::{Step, StorageClass};
 use crate::rules::notification::EventName;
+
+/// Hears of what rules do: in which bucket, which operation, on which key. It must not wait for anything.
+pub type Told = Arc<dyn Fn(&Bucket, &'static str, &ObjectKey) + Send + Sync>;
 
 /// Something that is due, and the row that it was judged by.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Objects {
         let condition = DeleteCondition { unchanged: judged.unchanged(lease), ..DeleteCondition::default() };
         let deleted = self.delete(&grant, bucket, &judged.key, None, &condition).await?;
         let operation = if deleted.delete_marker { "S3.CREATE.DELETEMARKER" } else { "S3.EXPIRE.OBJECT" };
-        tell(operation, bucket, judged);
+        self.tell_of_rule(operation, bucket, judged);
         Ok(())
     }
 
@@ -98,7 +104,7 @@ impl Objects {
         let grant = self.lifecycle_grant("s3:DeleteObjectVersion", bucket, &judged.key);
         let condition = DeleteCondition { unchanged: judged.unchanged(lease), ..DeleteCondition::default() };
         self.delete(&grant, bucket, &judged.key, Some(version), &condition).await?;
-        tell("S3.EXPIRE.OBJECT", bucket, judged);
+        self.tell_of_rule("S3.EXPIRE.OBJECT", bucket, judged);
         Ok(())
     }
 
@@ -125,8 +131,14 @@ impl Objects {
         let access = system("lifecycle", bucket.region.clone(), self.sources.now());
         self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         self.rows.commit(batch).await?;
+        let operation = match class {
+            StorageClass::StandardIa => "S3.TRANSITION_SIA.OBJECT",
+            StorageClass::IntelligentTiering => "S3.TRANSITION_INT.OBJECT",
+            StorageClass::OneZoneIa => "S3.TRANSITION_ZIA.OBJECT",
+            StorageClass::GlacierIr => "S3.TRANSITION_GIR.OBJECT",
+        };
+        self.tell_of_rule(operation, bucket, judged);
         self.followed(&following);
-        tell("S3.TRANSITION.OBJECT", bucket, judged);
         Ok(())
     }
 
@@ -141,7 +153,7 @@ impl Objects {
         let mut batch = self.judged_batch(bucket, lease, judged);
         self.drop_upload(&mut batch, judged.row.clone(), &upload.0);
         self.rows.commit(batch).await?;
-        tell("S3.DELETE.UPLOAD", bucket, judged);
+        self.tell_of_rule("S3.DELETE.UPLOAD", bucket, judged);
         Ok(())
     }
 
@@ -160,6 +172,16 @@ impl Objects {
     }
 }
 
-fn tell(operation: &'static str, bucket: &Bucket, judged: &Judged) {
-    tracing::debug!(operation, bucket = bucket.name.as_str(), key = judged.key.as_str(), "by a lifecycle rule");
+impl Objects {
+    /// Where to tell what lifecycle rules do in buckets that have server access logs; the first one counts.
+    pub fn tell_lifecycle(&self, told: Told) {
+        let _first_counts = self.told.set(told);
+    }
+
+    fn tell_of_rule(&self, operation: &'static str, bucket: &Bucket, judged: &Judged) {
+        tracing::debug!(operation, bucket = bucket.name.as_str(), key = judged.key.as_str(), "by a lifecycle rule");
+        if let Some(told) = self.told.get().filter(|_| bucket.has(ConfigurationKind::Logging)) {
+            told(bucket, operation, &judged.key);
+        }
+    }
 }

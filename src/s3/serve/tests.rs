@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{Asked, Code, Error, parse_key, refuse_headers};
+use super::{Asked, Code, Error, Log, Sender, parse_key, refuse_headers};
 use crate::s3::table::{SEALING_OPERATIONS, TABLE};
 use crate::sources::{Sources, Timestamp};
 use crate::wire::{Findings, RequestId};
@@ -12,6 +12,8 @@ fn completed(error: Error, host: &str, uri: &str) -> Vec<(&'static str, String)>
         host: host.to_owned(),
         request_id: RequestId::generate(&Sources::seeded(1, Timestamp(0))),
         findings: Findings::default(),
+        sender: Sender::default(),
+        log: Log::default(),
     };
     let mut error = error;
     asked.complete(&mut error, &["s3.example.com".to_owned()]);
