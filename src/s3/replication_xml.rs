@@ -214,8 +214,8 @@ fn target(element: &Element) -> Result<Target, Error> {
         None => None,
         Some(encryption) => {
             encryption.expect_only(&["ReplicaKmsKeyID"])?;
-            let key = word(encryption, "ReplicaKmsKeyID")?;
-            Some(if key.is_empty() { return Err(malformed()) } else { key.to_owned() })
+            let key = Some(word(encryption, "ReplicaKmsKeyID")?).filter(|key| !key.is_empty());
+            Some(key.ok_or_else(malformed)?.to_owned())
         }
     };
     let timed = |name: &str, minutes: &'static str| timed(element.at_most_one(name)?, minutes);
