@@ -1,6 +1,7 @@
 //! `CORSConfiguration`: read, checked and printed. Texts are AWS's. Pure.
 
 use super::code::Code;
+use super::document::{optional_text, optional_word, words};
 use super::error::Error;
 use crate::rules::cors::{Cors, CorsMethod, CorsRule, ID_MAX_CHARS, RULES_MAX};
 use crate::wire::xml::{self, Element, Writer};
@@ -23,9 +24,9 @@ pub(crate) fn parse(body: &[u8]) -> Result<Cors, Error> {
 fn rule(element: &Element) -> Result<CorsRule, Error> {
     let known = ["ID", "AllowedOrigin", "AllowedMethod", "AllowedHeader", "ExposeHeader", "MaxAgeSeconds"];
     element.expect_only(&known)?;
-    let texts = |name| element.all(name).map(|child| child.text.trim().to_owned()).collect::<Vec<_>>();
-    let (origins, headers, expose) = (texts("AllowedOrigin"), texts("AllowedHeader"), texts("ExposeHeader"));
-    let methods = element.all("AllowedMethod").map(|child| method(child.text.trim())).collect::<Result<Vec<_>, _>>()?;
+    let texts = |name| Ok::<_, Error>(words(element, name)?.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let (origins, headers, expose) = (texts("AllowedOrigin")?, texts("AllowedHeader")?, texts("ExposeHeader")?);
+    let methods = words(element, "AllowedMethod")?.into_iter().map(method).collect::<Result<Vec<_>, _>>()?;
     if origins.is_empty() || methods.is_empty() {
         return Err(Error::new(Code::MalformedXML));
     }
@@ -46,13 +47,13 @@ fn rule(element: &Element) -> Result<CorsRule, Error> {
     if !origins.iter().chain(&headers).chain(&expose).all(legal) {
         return Err(Error::new(Code::MalformedXML));
     }
-    let id = element.at_most_one("ID")?.map(|id| id.text.clone());
+    let id = optional_text(element, "ID")?.map(str::to_owned);
     if id.as_ref().is_some_and(|id| id.chars().count() > ID_MAX_CHARS) {
         // Not recorded.
         let message = format!("The ID of a CORS rule should be less than or equal to {ID_MAX_CHARS} characters.");
         return Err(Error::invalid_request(message));
     }
-    let max_age = element.at_most_one("MaxAgeSeconds")?.map(|age| age.text.trim().parse::<u32>());
+    let max_age = optional_word(element, "MaxAgeSeconds")?.map(str::parse::<u32>);
     let max_age = max_age.transpose().map_err(|_| Error::new(Code::MalformedXML))?;
     if max_age.is_some_and(|age| i32::try_from(age).is_err()) {
         return Err(Error::new(Code::MalformedXML));

@@ -39,6 +39,30 @@ pub(crate) fn optional_word<'a>(element: &'a Element, name: &str) -> Result<Opti
     Ok(Some(child.text.trim()))
 }
 
+/// The text of the one child of this name as it is, which a prefix is; none if there is no such child.
+pub(crate) fn optional_text<'a>(element: &'a Element, name: &str) -> Result<Option<&'a str>, Error> {
+    Ok(element.at_most_one(name)?.map(Element::leaf).transpose()?)
+}
+
+/// As [`optional_text`]; the child has to be there.
+pub(crate) fn text<'a>(element: &'a Element, name: &str) -> Result<&'a str, Error> {
+    optional_text(element, name)?.ok_or_else(malformed)
+}
+
+/// The texts of all children of this name, blanks around them taken off.
+pub(crate) fn words<'a>(element: &'a Element, name: &'a str) -> Result<Vec<&'a str>, Error> {
+    Ok(element.all(name).map(|child| child.leaf().map(str::trim)).collect::<Result<_, _>>()?)
+}
+
+/// Whether the one child of this name is there, which says something by that alone and holds nothing.
+pub(crate) fn marker(element: &Element, name: &str) -> Result<bool, Error> {
+    match element.at_most_one(name)? {
+        None => Ok(false),
+        Some(child) if child.leaf()?.trim().is_empty() => Ok(true),
+        Some(_) => Err(malformed()),
+    }
+}
+
 /// One of two words, the first of which is `true`.
 pub(crate) fn switch(element: &Element, name: &str, [on, off]: [&str; 2]) -> Result<bool, Error> {
     match word(element, name)? {

@@ -1,6 +1,7 @@
 //! Inventory configurations in XML.
 
 use super::code::Code;
+use super::document::{malformed, marker, optional_text, optional_word, required, switch, word, words};
 use super::error::Error;
 use crate::names::{AccountId, BucketName};
 use crate::rules::inventory::{Destination, Encryption, Field, Frequency, ID_MAX_CHARS, Inventory, PREFIX_MAX_BYTES};
@@ -36,18 +37,14 @@ pub(crate) fn parse(body: &[u8], id: &str) -> Result<Inventory, Error> {
         "OptionalFields",
         "Destination",
     ])?;
-    if one(&root, "Id")?.text.trim() != id {
+    if word(&root, "Id")? != id {
         return Err(Error::new(Code::IdMismatch));
     }
-    let enabled = flag(one(&root, "IsEnabled")?)?;
-    let all_versions = match one(&root, "IncludedObjectVersions")?.text.trim() {
-        "All" => true,
-        "Current" => false,
-        _ => return Err(malformed()),
-    };
-    let schedule = one(&root, "Schedule")?;
+    let enabled = switch(&root, "IsEnabled", ["true", "false"])?;
+    let all_versions = switch(&root, "IncludedObjectVersions", ["All", "Current"])?;
+    let schedule = required(&root, "Schedule")?;
     schedule.expect_only(&["Frequency"])?;
-    let frequency = match one(schedule, "Frequency")?.text.trim() {
+    let frequency = match word(schedule, "Frequency")? {
         "Daily" => Frequency::Daily,
         "Weekly" => Frequency::Weekly,
         _ => return Err(malformed()),
@@ -56,44 +53,28 @@ pub(crate) fn parse(body: &[u8], id: &str) -> Result<Inventory, Error> {
         None => None,
         Some(filter) => {
             filter.expect_only(&["Prefix"])?;
-            Some(prefix(one(filter, "Prefix")?)?)
+            Some(prefix(filter)?.ok_or_else(malformed)?)
         }
     };
     let fields = root.at_most_one("OptionalFields")?.map(fields).transpose()?.unwrap_or_default();
-    let destination = destination(one(&root, "Destination")?)?;
+    let destination = destination(required(&root, "Destination")?)?;
     Ok(Inventory { enabled, prefix, all_versions, frequency, fields, destination })
 }
 
-fn malformed() -> Error {
-    Error::new(Code::MalformedXML)
-}
-
-fn one<'a>(element: &'a Element, name: &str) -> Result<&'a Element, Error> {
-    element.at_most_one(name)?.ok_or_else(malformed)
-}
-
-fn flag(element: &Element) -> Result<bool, Error> {
-    match element.text.trim() {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(malformed()),
-    }
-}
-
-fn prefix(element: &Element) -> Result<String, Error> {
-    if element.text.len() > PREFIX_MAX_BYTES {
+fn prefix(element: &Element) -> Result<Option<String>, Error> {
+    let prefix = optional_text(element, "Prefix")?;
+    if prefix.is_some_and(|prefix| prefix.len() > PREFIX_MAX_BYTES) {
         // AWS's text is not recorded.
         let text = format!("The maximum size of a prefix is {PREFIX_MAX_BYTES}.");
         return Err(Error::with_message(Code::InvalidArgument, text));
     }
-    Ok(element.text.clone())
+    Ok(prefix.map(str::to_owned))
 }
 
 fn fields(element: &Element) -> Result<Vec<Field>, Error> {
     element.expect_only(&["Field"])?;
     let mut fields = Vec::new();
-    for element in &element.children {
-        let name = element.text.trim();
+    for name in words(element, "Field")? {
         if FIELDS_NOT_KEPT.contains(&name) {
             return Err(Error::not_implemented(format!("The inventory field {name} is not supported")));
         }
@@ -108,12 +89,12 @@ fn fields(element: &Element) -> Result<Vec<Field>, Error> {
 
 fn destination(element: &Element) -> Result<Destination, Error> {
     element.expect_only(&["S3BucketDestination"])?;
-    let element = one(element, "S3BucketDestination")?;
+    let element = required(element, "S3BucketDestination")?;
     element.expect_only(&["AccountId", "Bucket", "Format", "Prefix", "Encryption"])?;
-    let arn = one(element, "Bucket")?.text.trim();
+    let arn = word(element, "Bucket")?;
     let bucket = arn.strip_prefix("arn:aws:s3:::").and_then(|name| BucketName::parse(name).ok());
     let bucket = bucket.ok_or_else(|| Error::new(Code::InvalidS3DestinationBucket))?;
-    match one(element, "Format")?.text.trim() {
+    match word(element, "Format")? {
         "CSV" => {}
         format @ ("ORC" | "Parquet") => {
             return Err(Error::not_implemented(format!(
@@ -122,29 +103,30 @@ fn destination(element: &Element) -> Result<Destination, Error> {
         }
         _ => return Err(malformed()),
     }
-    let account = element.at_most_one("AccountId")?.map(|account| account.text.trim());
-    let account = account.map(|account| AccountId::parse(account).map_err(|_| malformed())).transpose()?;
+    let account = optional_word(element, "AccountId")?
+        .map(|account| AccountId::parse(account).map_err(|_| malformed()))
+        .transpose()?;
     Ok(Destination {
         account: account.map(|account| account.to_string()),
         bucket: bucket.to_string(),
-        prefix: element.at_most_one("Prefix")?.map(prefix).transpose()?,
+        prefix: prefix(element)?,
         encryption: element.at_most_one("Encryption")?.map(encryption).transpose()?,
     })
 }
 
 fn encryption(element: &Element) -> Result<Encryption, Error> {
     element.expect_only(&["SSE-S3", "SSE-KMS"])?;
-    match (element.at_most_one("SSE-S3")?, element.at_most_one("SSE-KMS")?) {
-        (Some(owned), None) if owned.children.is_empty() => Ok(Encryption::SseS3),
-        (None, Some(kms)) => {
+    match (marker(element, "SSE-S3")?, element.at_most_one("SSE-KMS")?) {
+        (true, None) => Ok(Encryption::SseS3),
+        (false, Some(kms)) => {
             kms.expect_only(&["KeyId"])?;
-            let key = one(kms, "KeyId")?.text.trim();
+            let key = word(kms, "KeyId")?;
             if key.is_empty() || key.len() > KMS_KEY_MAX_BYTES {
                 return Err(malformed());
             }
             Ok(Encryption::SseKms(key.to_owned()))
         }
-        _ => Err(malformed()),
+        (true, Some(_)) | (false, None) => Err(malformed()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lifecycle configurations in XML: the form of today (`Filter`) and the older one (`Prefix` in the rule).
 
 use super::code::Code;
+use super::document::{malformed, optional_text, optional_word, required, switch, text, word};
 use super::error::Error;
 use super::listing::write_time;
 use super::tags;
@@ -35,10 +36,6 @@ pub(crate) fn parse(
     Ok(lifecycle)
 }
 
-fn malformed() -> Error {
-    Error::new(Code::MalformedXML)
-}
-
 fn rule(element: &Element, new_id: &mut dyn FnMut() -> String) -> Result<Rule, Error> {
     element.expect_only(&[
         "ID",
@@ -51,15 +48,10 @@ fn rule(element: &Element, new_id: &mut dyn FnMut() -> String) -> Result<Rule, E
         "NoncurrentVersionTransition",
         "AbortIncompleteMultipartUpload",
     ])?;
-    let id = element.at_most_one("ID")?.map(|id| id.text.trim().to_owned()).filter(|id| !id.is_empty());
-    let enabled = match element.at_most_one("Status")?.map(|status| status.text.trim()) {
-        Some("Enabled") => true,
-        Some("Disabled") => false,
-        _ => return Err(malformed()),
-    };
+    let id = optional_word(element, "ID")?.filter(|id| !id.is_empty());
     Ok(Rule {
-        id: id.unwrap_or_else(new_id),
-        enabled,
+        id: id.map_or_else(new_id, str::to_owned),
+        enabled: switch(element, "Status", ["Enabled", "Disabled"])?,
         filter: filter(element)?,
         expiration: element.at_most_one("Expiration")?.map(expiration).transpose()?,
         noncurrent_expiration: element
@@ -76,13 +68,12 @@ fn rule(element: &Element, new_id: &mut dyn FnMut() -> String) -> Result<Rule, E
 }
 
 fn filter(rule: &Element) -> Result<Filter, Error> {
-    let text = |element: &Element| element.text.clone();
-    match (rule.at_most_one("Filter")?, rule.at_most_one("Prefix")?) {
+    match (rule.at_most_one("Filter")?, prefix(rule)?) {
         (None, None) => Err(malformed()),
         (Some(_), Some(_)) => Err(Error::invalid_request(
             "Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter.",
         )),
-        (None, Some(prefix)) => Ok(Filter { form: FilterForm::Rule, prefix: Some(text(prefix)), ..Filter::default() }),
+        (None, Some(prefix)) => Ok(Filter { form: FilterForm::Rule, prefix: Some(prefix), ..Filter::default() }),
         (Some(filter), None) => {
             filter.expect_only(&["Prefix", "Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan", "And"])?;
             match filter.children.as_slice() {
@@ -103,24 +94,25 @@ fn filter(rule: &Element) -> Result<Filter, Error> {
 
 fn conditions(element: &Element, form: FilterForm) -> Result<Filter, Error> {
     let bytes = |name| -> Result<Option<u64>, Error> {
-        let Some(element) = element.at_most_one(name)? else { return Ok(None) };
-        Ok(Some(element.text.trim().parse().map_err(|_| malformed())?))
+        optional_word(element, name)?.map(str::parse).transpose().map_err(|_| malformed())
     };
     let tag = |tag: &Element| {
         tag.expect_only(&["Key", "Value"])?;
-        let (key, value) = (tag.at_most_one("Key")?, tag.at_most_one("Value")?);
-        let (key, value) = (key.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
-        let tag = (key.text.clone(), value.text.clone());
+        let tag = (text(tag, "Key")?.to_owned(), text(tag, "Value")?.to_owned());
         tags::check(std::slice::from_ref(&tag))?;
         Ok(tag)
     };
     Ok(Filter {
         form,
-        prefix: element.at_most_one("Prefix")?.map(|prefix| prefix.text.clone()),
+        prefix: prefix(element)?,
         tags: element.all("Tag").map(tag).collect::<Result<_, Error>>()?,
         larger_than: bytes("ObjectSizeGreaterThan")?,
         smaller_than: bytes("ObjectSizeLessThan")?,
     })
+}
+
+fn prefix(element: &Element) -> Result<Option<String>, Error> {
+    Ok(optional_text(element, "Prefix")?.map(str::to_owned))
 }
 
 fn expiration(element: &Element) -> Result<Expiration, Error> {
@@ -129,7 +121,7 @@ fn expiration(element: &Element) -> Result<Expiration, Error> {
     match only.name.as_str() {
         "Days" => Ok(Expiration::Days(positive(only, "Expiration")?)),
         "Date" => Ok(Expiration::Date(date(only)?.0)),
-        _ => match only.text.trim() {
+        _ => match only.leaf()?.trim() {
             "true" => Ok(Expiration::DeleteMarker(true)),
             "false" => Ok(Expiration::DeleteMarker(false)),
             _ => Err(malformed()),
@@ -140,14 +132,14 @@ fn expiration(element: &Element) -> Result<Expiration, Error> {
 fn noncurrent_expiration(element: &Element) -> Result<NoncurrentExpiration, Error> {
     const ACTION: &str = "NoncurrentVersionExpiration";
     element.expect_only(&["NoncurrentDays", "NewerNoncurrentVersions"])?;
-    let days = element.at_most_one("NoncurrentDays")?.ok_or_else(malformed)?;
+    let days = required(element, "NoncurrentDays")?;
     Ok(NoncurrentExpiration { days: positive(days, ACTION)?, newer: newer(element, ACTION)? })
 }
 
 fn noncurrent_transition(element: &Element) -> Result<NoncurrentTransition, Error> {
     const ACTION: &str = "NoncurrentVersionTransition";
     element.expect_only(&["NoncurrentDays", "NewerNoncurrentVersions", "StorageClass"])?;
-    let days = element.at_most_one("NoncurrentDays")?.ok_or_else(malformed)?;
+    let days = required(element, "NoncurrentDays")?;
     Ok(NoncurrentTransition {
         days: not_negative(days, ACTION)?,
         newer: newer(element, ACTION)?,
@@ -167,14 +159,13 @@ fn transition(element: &Element) -> Result<Transition, Error> {
 
 fn abortion(element: &Element) -> Result<u32, Error> {
     element.expect_only(&["DaysAfterInitiation"])?;
-    let days = element.at_most_one("DaysAfterInitiation")?.ok_or_else(malformed)?;
-    positive(days, "AbortIncompleteMultipartUpload")
+    positive(required(element, "DaysAfterInitiation")?, "AbortIncompleteMultipartUpload")
 }
 
 /// What is no archive can be read at once, as all is here; a class that promises otherwise is not given out as another.
 /// (AWS takes the archives; its answer to a class that a bucket cannot have is not recorded.)
 fn class(element: &Element) -> Result<StorageClass, Error> {
-    let name = element.at_most_one("StorageClass")?.ok_or_else(malformed)?.text.trim();
+    let name = word(element, "StorageClass")?;
     if ARCHIVES.contains(&name) {
         let text = format!("The storage class {name} is not supported: objects cannot be archived here");
         return Err(Error::with_message(Code::InvalidStorageClass, text).and("StorageClassRequested", name));
@@ -214,12 +205,12 @@ fn not_negative(element: &Element, action: &str) -> Result<u32, Error> {
 }
 
 fn integer(element: &Element) -> Result<i32, Error> {
-    element.text.trim().parse().map_err(|_| malformed())
+    element.leaf()?.trim().parse().map_err(|_| malformed())
 }
 
 fn date(element: &Element) -> Result<Timestamp, Error> {
     // Clients send a moment; the schema allows a day alone.
-    let text = element.text.trim();
+    let text = element.leaf()?.trim();
     let date = parse_iso8601(text).or_else(|| parse_iso8601(&format!("{text}T00:00:00Z"))).ok_or_else(malformed)?;
     if is_midnight(date) {
         return Ok(date);

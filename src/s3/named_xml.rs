@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::code::Code;
-use super::document::{malformed, optional_word, required, switch, word};
+use super::document::{malformed, optional_text, optional_word, required, switch, text, word};
 use super::error::Error;
 use super::tags;
 use crate::names::{AccountId, BucketName};
@@ -77,7 +77,7 @@ fn parse_export(element: &Element) -> Result<AnalyticsExport, Error> {
     if account.is_some_and(|account| AccountId::parse(account).is_err()) {
         return Err(malformed());
     }
-    Ok(AnalyticsExport { bucket: arn.to_owned(), account: account.map(str::to_owned), prefix: text(bucket, "Prefix")? })
+    Ok(AnalyticsExport { bucket: arn.to_owned(), account: account.map(str::to_owned), prefix: prefix(bucket)? })
 }
 
 fn write_destination(w: &mut Writer, export: &AnalyticsExport) {
@@ -144,11 +144,9 @@ fn parse_tiering(element: &Element) -> Result<Tiering, Error> {
     Ok(Tiering { tier, days: days.ok_or_else(out_of_range)? })
 }
 
-/// A text that keeps its blanks: a prefix.
-fn text(element: &Element, name: &str) -> Result<Option<String>, Error> {
-    let Some(child) = element.at_most_one(name)? else { return Ok(None) };
-    child.expect_only(&[])?;
-    Ok(Some(child.text.clone()))
+/// A prefix keeps its blanks.
+fn prefix(element: &Element) -> Result<Option<String>, Error> {
+    Ok(optional_text(element, "Prefix")?.map(str::to_owned))
 }
 
 /// `access_points`: requests through one are a condition too.
@@ -172,7 +170,7 @@ fn conditions(element: &Element, names: &[&str]) -> Result<ObjectFilter, Error> 
     element.expect_only(names)?;
     let tags = element.all("Tag").map(|tag| {
         tag.expect_only(&["Key", "Value"])?;
-        Ok((required(tag, "Key")?.text.clone(), required(tag, "Value")?.text.clone()))
+        Ok((text(tag, "Key")?.to_owned(), text(tag, "Value")?.to_owned()))
     });
     let tags = tags.collect::<Result<Vec<_>, Error>>()?;
     let mut seen = HashSet::new();
@@ -189,7 +187,7 @@ fn conditions(element: &Element, names: &[&str]) -> Result<ObjectFilter, Error> 
         ));
     }
     let access_point = access_point.map(str::to_owned);
-    Ok(ObjectFilter { prefix: text(element, "Prefix")?, tags, access_point, and: false })
+    Ok(ObjectFilter { prefix: prefix(element)?, tags, access_point, and: false })
 }
 
 fn write_filter(w: &mut Writer, filter: Option<&ObjectFilter>) {

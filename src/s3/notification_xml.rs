@@ -1,6 +1,7 @@
 //! `NotificationConfiguration` in XML. Pure.
 
 use super::code::Code;
+use super::document::{malformed, marker, optional_text, text, word, words};
 use super::error::Error;
 use crate::rules::notification::{
     DESTINATIONS_MAX, Destination, DestinationKind, EventName, FILTER_VALUE_MAX_BYTES, Fault, ID_MAX_CHARS,
@@ -20,11 +21,11 @@ const KINDS: [(DestinationKind, &str, &str, &str); 3] = [
 pub(super) fn parse(body: &[u8], new_id: impl Fn() -> String) -> Result<NotificationConfiguration, Error> {
     let root = xml::parse(body)?;
     if root.name != "NotificationConfiguration" {
-        return Err(Error::new(Code::MalformedXML));
+        return Err(malformed());
     }
     let bus = "EventBridgeConfiguration";
     root.expect_only(&[KINDS[0].1, KINDS[1].1, KINDS[2].1, bus])?;
-    let event_bridge = root.at_most_one(bus)?.map(|bus| bus.expect_only(&[])).transpose()?.is_some();
+    let event_bridge = marker(&root, bus)?;
     let mut destinations = Vec::new();
     for child in &root.children {
         if let Some((kind, _, arn, service)) = KINDS.iter().find(|(_, element, _, _)| *element == child.name) {
@@ -59,15 +60,14 @@ fn destination(
     (kind, arn_element, service): (DestinationKind, &str, &str),
     new_id: &impl Fn() -> String,
 ) -> Result<Destination, Error> {
-    let malformed = || Error::new(Code::MalformedXML);
     element.expect_only(&["Id", arn_element, "Event", "Filter"])?;
-    let id = element.at_most_one("Id")?.map(|id| id.text.clone()).filter(|id| !id.is_empty());
-    let id = id.unwrap_or_else(new_id);
+    let id = optional_text(element, "Id")?.filter(|id| !id.is_empty());
+    let id = id.map_or_else(new_id, str::to_owned);
     if id.chars().count() > ID_MAX_CHARS {
         // Not recorded.
         return Err(Error::invalid_argument("ID length should not exceed allowed limit of 255", "Id", id));
     }
-    let arn = element.at_most_one(arn_element)?.ok_or_else(malformed)?.text.trim().to_owned();
+    let arn = word(element, arn_element)?.to_owned();
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, named, _, _, name] = parts[..] else {
         return Err(Error::invalid_argument("The ARN could not be parsed", arn_element, arn));
@@ -76,8 +76,7 @@ fn destination(
         // Not recorded.
         return Err(Error::invalid_argument("The ARN is not well formed", arn_element, arn));
     }
-    let events = element.all("Event").map(|event| {
-        let name = event.text.trim();
+    let events = words(element, "Event")?.into_iter().map(|name| {
         // Not recorded.
         let unknown =
             || Error::invalid_argument("A specified event is not supported for notifications.", "Event", name);
@@ -98,12 +97,11 @@ fn filter(element: &Element) -> Result<Filter, Error> {
     element.expect_only(&["S3Key"])?;
     let Some(key) = element.at_most_one("S3Key")? else { return Ok(Filter::default()) };
     key.expect_only(&["FilterRule"])?;
-    let malformed = || Error::new(Code::MalformedXML);
     let (mut prefix, mut suffix) = Filter::default();
     for rule in &key.children {
         rule.expect_only(&["Name", "Value"])?;
-        let name = rule.at_most_one("Name")?.ok_or_else(malformed)?.text.trim();
-        let value = rule.at_most_one("Value")?.ok_or_else(malformed)?.text.clone();
+        let name = word(rule, "Name")?;
+        let value = text(rule, "Value")?.to_owned();
         // The texts but that of an unknown name are not recorded.
         let (slot, twice) = match name.to_ascii_lowercase().as_str() {
             "prefix" => (&mut prefix, "Cannot specify more than one prefix rule in a filter."),

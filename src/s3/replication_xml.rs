@@ -2,18 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::code::Code;
+use super::document::{malformed, optional_text, optional_word, required, switch, text, word};
 use super::error::Error;
 use super::tags;
 use crate::names::AccountId;
 use crate::objects::bucket_of_arn;
 use crate::rules::replication::{ID_MAX_CHARS, RULES_MAX, ReplicationConfiguration, Rule, RuleFilter, Target};
 use crate::wire::xml::{self, Element, Writer};
-
-/// What is answered to a status that is neither.
-fn malformed() -> Error {
-    Error::new(Code::MalformedXML)
-}
 
 /// Texts of refusals here are not recorded, unless it is said.
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -28,7 +23,7 @@ pub(super) fn parse(body: &[u8], new_id: impl Fn() -> String) -> Result<Replicat
         return Err(malformed());
     }
     root.expect_only(&["Role", "Rule"])?;
-    let role = root.at_most_one("Role")?.ok_or_else(malformed)?.text.trim().to_owned();
+    let role = word(&root, "Role")?.to_owned();
     let rules = root.all("Rule").map(|element| rule(element, &new_id)).collect::<Result<Vec<_>, _>>()?;
     if rules.is_empty() {
         return Err(malformed());
@@ -75,14 +70,14 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         "Destination",
         "DeleteMarkerReplication",
     ])?;
-    let id = element.at_most_one("ID")?.map(|id| id.text.clone()).filter(|id| !id.is_empty());
-    let id = id.unwrap_or_else(new_id);
+    let id = optional_text(element, "ID")?.filter(|id| !id.is_empty());
+    let id = id.map_or_else(new_id, str::to_owned);
     if id.chars().count() > ID_MAX_CHARS {
         return Err(Error::invalid_argument("ID length should not exceed allowed limit of 255", "ID", id));
     }
-    let priority = element.at_most_one("Priority")?.map(|priority| priority.text.trim().parse::<i64>());
+    let priority = optional_word(element, "Priority")?.map(str::parse::<i64>);
     let priority = priority.transpose().map_err(|_| malformed())?;
-    let filter = filter(element.at_most_one("Filter")?, element.at_most_one("Prefix")?)?;
+    let filter = filter(element)?;
     let status = |name: &str| element.at_most_one(name)?.map(status).transpose();
     let delete_markers = status("DeleteMarkerReplication")?;
     if !filter.first_form {
@@ -105,7 +100,7 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         return Err(malformed());
     }
     let (kms_objects, replica_modifications) = criteria(element.at_most_one("SourceSelectionCriteria")?)?;
-    let target = target(element.at_most_one("Destination")?.ok_or_else(malformed)?)?;
+    let target = target(required(element, "Destination")?)?;
     match (kms_objects, &target.kms_key) {
         (Some(true), None) => {
             return Err(invalid(
@@ -120,7 +115,7 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
     Ok(Rule {
         id,
         priority,
-        enabled: is_enabled(element.at_most_one("Status")?.ok_or_else(malformed)?)?,
+        enabled: is_enabled(element)?,
         filter,
         target,
         delete_markers,
@@ -139,24 +134,20 @@ fn criteria(element: Option<&Element>) -> Result<(Option<bool>, Option<bool>), E
 }
 
 fn is_enabled(element: &Element) -> Result<bool, Error> {
-    match element.text.trim() {
-        "Enabled" => Ok(true),
-        "Disabled" => Ok(false),
-        _ => Err(malformed()),
-    }
+    switch(element, "Status", ["Enabled", "Disabled"])
 }
 
 /// `<x><Status>…</Status></x>`
 fn status(element: &Element) -> Result<bool, Error> {
     element.expect_only(&["Status"])?;
-    is_enabled(element.at_most_one("Status")?.ok_or_else(malformed)?)
+    is_enabled(element)
 }
 
-fn filter(filter: Option<&Element>, prefix: Option<&Element>) -> Result<RuleFilter, Error> {
-    let text = |element: &Element| element.text.clone();
+fn filter(rule: &Element) -> Result<RuleFilter, Error> {
+    let (filter, prefix) = (rule.at_most_one("Filter")?, optional_text(rule, "Prefix")?);
     let none = RuleFilter { first_form: false, prefix: None, tags: Vec::new(), and: false };
     let Some(filter) = filter else {
-        let prefix = prefix.map(text).ok_or_else(malformed)?;
+        let prefix = prefix.ok_or_else(malformed)?.to_owned();
         return Ok(RuleFilter { first_form: true, prefix: Some(prefix), ..none });
     };
     if prefix.is_some() {
@@ -175,12 +166,11 @@ fn filter(filter: Option<&Element>, prefix: Option<&Element>) -> Result<RuleFilt
     };
     let tags = at.all("Tag").map(|tag| {
         tag.expect_only(&["Key", "Value"])?;
-        let part = |name: &str| Ok::<_, Error>(tag.at_most_one(name)?.ok_or_else(malformed)?.text.clone());
-        Ok((part("Key")?, part("Value")?))
+        Ok((text(tag, "Key")?.to_owned(), text(tag, "Value")?.to_owned()))
     });
     let tags = tags.collect::<Result<Vec<_>, Error>>()?;
     tags::check(&tags)?;
-    Ok(RuleFilter { prefix: at.at_most_one("Prefix")?.map(text), tags, and, ..none })
+    Ok(RuleFilter { prefix: optional_text(at, "Prefix")?.map(str::to_owned), tags, and, ..none })
 }
 
 fn target(element: &Element) -> Result<Target, Error> {
@@ -193,16 +183,16 @@ fn target(element: &Element) -> Result<Target, Error> {
         "ReplicationTime",
         "Metrics",
     ])?;
-    let text = |name: &str| Ok::<_, Error>(element.at_most_one(name)?.map(|found| found.text.trim().to_owned()));
-    let bucket = text("Bucket")?.ok_or_else(malformed)?;
+    let said = |name: &str| Ok::<_, Error>(optional_word(element, name)?.map(str::to_owned));
+    let bucket = word(element, "Bucket")?.to_owned();
     if bucket_of_arn(&bucket).is_none() {
         return Err(Error::invalid_argument("Invalid bucket ARN.", "Bucket", bucket));
     }
-    let account = text("Account")?;
+    let account = said("Account")?;
     if account.as_ref().is_some_and(|account| AccountId::parse(account).is_err()) {
         return Err(malformed());
     }
-    let storage_class = text("StorageClass")?;
+    let storage_class = said("StorageClass")?;
     let known = ["STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"];
     if storage_class.as_ref().is_some_and(|class| !known.contains(&class.as_str())) {
         return Err(malformed());
@@ -211,8 +201,7 @@ fn target(element: &Element) -> Result<Target, Error> {
         None => false,
         Some(translation) => {
             translation.expect_only(&["Owner"])?;
-            let owner = translation.at_most_one("Owner")?.ok_or_else(malformed)?;
-            if owner.text.trim() != "Destination" {
+            if word(translation, "Owner")? != "Destination" {
                 return Err(malformed());
             }
             if account.is_none() {
@@ -225,7 +214,8 @@ fn target(element: &Element) -> Result<Target, Error> {
         None => None,
         Some(encryption) => {
             encryption.expect_only(&["ReplicaKmsKeyID"])?;
-            Some(encryption.at_most_one("ReplicaKmsKeyID")?.ok_or_else(malformed)?.text.trim().to_owned())
+            let key = Some(word(encryption, "ReplicaKmsKeyID")?).filter(|key| !key.is_empty());
+            Some(key.ok_or_else(malformed)?.to_owned())
         }
     };
     let timed = |name: &str, minutes: &'static str| timed(element.at_most_one(name)?, minutes);
@@ -242,27 +232,26 @@ fn target(element: &Element) -> Result<Target, Error> {
 fn timed(element: Option<&Element>, minutes: &str) -> Result<Option<(bool, Option<u32>)>, Error> {
     let Some(element) = element else { return Ok(None) };
     element.expect_only(&["Status", minutes])?;
-    let on = is_enabled(element.at_most_one("Status")?.ok_or_else(malformed)?)?;
+    let on = is_enabled(element)?;
     let value = match element.at_most_one(minutes)? {
         None => None,
         Some(value) => {
             value.expect_only(&["Minutes"])?;
-            let text = value.at_most_one("Minutes")?.ok_or_else(malformed)?.text.trim();
             // The one that S3 has.
-            Some(text.parse().ok().filter(|minutes| *minutes == 15).ok_or_else(malformed)?)
+            Some(word(value, "Minutes")?.parse().ok().filter(|minutes| *minutes == 15).ok_or_else(malformed)?)
         }
     };
     Ok(Some((on, value)))
 }
 
-fn word(on: bool) -> &'static str {
+fn status_word(on: bool) -> &'static str {
     if on { "Enabled" } else { "Disabled" }
 }
 
 fn write_status(w: &mut Writer, name: &str, on: Option<bool>) {
     if let Some(on) = on {
         w.node(name, |w| {
-            w.leaf("Status", word(on));
+            w.leaf("Status", status_word(on));
         });
     }
 }
@@ -285,7 +274,7 @@ fn write_rule(w: &mut Writer, rule: &Rule) {
         w.leaf("Priority", &priority.to_string());
     }
     write_filter(w, &rule.filter);
-    w.leaf("Status", word(rule.enabled));
+    w.leaf("Status", status_word(rule.enabled));
     if rule.kms_objects.is_some() || rule.replica_modifications.is_some() {
         w.node("SourceSelectionCriteria", |w| {
             write_status(w, "SseKmsEncryptedObjects", rule.kms_objects);
@@ -342,7 +331,7 @@ fn write_target(w: &mut Writer, target: &Target) {
     for (name, inner, value) in [("ReplicationTime", "Time", time), ("Metrics", "EventThreshold", target.metrics)] {
         let Some((on, minutes)) = value else { continue };
         w.node(name, |w| {
-            w.leaf("Status", word(on));
+            w.leaf("Status", status_word(on));
             if let Some(minutes) = minutes {
                 w.node(inner, |w| {
                     w.number("Minutes", minutes.into());

@@ -326,7 +326,7 @@ pub(crate) static TABLE: &[Row] = &[
     served("PutBucketNotificationConfiguration", PUT, Bucket, on(&["notification"]), act("s3:PutBucketNotification"), Body::Small(BODY_NOTIFICATION), change!(put_bucket_notification_configuration)),
     served("PutBucketReplication", PUT, Bucket, on(&["replication"]), act("s3:PutReplicationConfiguration"), Body::Checked(BODY_REPLICATION), change!(put_bucket_replication)),
     served("PutBucketTagging", PUT, Bucket, on(&["tagging"]), act("s3:PutBucketTagging"), Body::Checked(BODY_SMALL), change!(put_bucket_tagging)),
-    served("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite"), Body::Checked(BODY_SMALL), change!(put_bucket_website)),
+    served("PutBucketWebsite", PUT, Bucket, on(&["website"]), act("s3:PutBucketWebsite"), Body::Small(BODY_SMALL), change!(put_bucket_website)),
     served("PutObjectLockConfiguration", PUT, Bucket, on(&["object-lock"]), act("s3:PutBucketObjectLockConfiguration"), Body::Checked(BODY_SMALL), change!(put_object_lock_configuration)),
     refused("UpdateBucketMetadataAnnotationTableConfiguration", PUT, Bucket, on(&["metadataAnnotationTable"]), act("s3:UpdateBucketMetadataAnnotationTableConfiguration")),
     refused("UpdateBucketMetadataInventoryTableConfiguration", PUT, Bucket, on(&["metadataInventoryTable"]), act("s3:UpdateBucketMetadataInventoryTableConfiguration")),

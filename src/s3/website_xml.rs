@@ -1,6 +1,6 @@
 //! `WebsiteConfiguration`: read, checked and printed. Texts are AWS's. Pure.
 
-use super::code::Code;
+use super::document::{malformed, optional_text};
 use super::error::Error;
 use crate::rules::website::{Protocol, RULES_MAX, RedirectAll, Replace, RoutingRule, Website};
 use crate::wire::xml::{self, Element, Writer};
@@ -39,17 +39,13 @@ pub(crate) fn parse(body: &[u8]) -> Result<Website, Error> {
     Ok(Website { index: Some(index), error, redirect_all: None, rules })
 }
 
-fn malformed() -> Error {
-    Error::new(Code::MalformedXML)
-}
-
 fn only<'a>(element: &'a Element, name: &str) -> Result<Option<&'a Element>, Error> {
     Ok(element.at_most_one(name)?)
 }
 
 /// The text of the only child of this name, if it has any.
 fn filled(element: &Element, name: &str) -> Result<Option<String>, Error> {
-    Ok(only(element, name)?.map(|child| child.text.clone()).filter(|text| !text.is_empty()))
+    Ok(optional_text(element, name)?.filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
 /// What stands in a `Location` header: nothing but this may be said in it.
@@ -101,13 +97,14 @@ fn routing_rule(rule: &Element) -> Result<RoutingRule, Error> {
     }
     let redirect = only(rule, "Redirect")?.ok_or_else(malformed)?;
     redirect.expect_only(&["HostName", "HttpRedirectCode", "Protocol", "ReplaceKeyPrefixWith", "ReplaceKeyWith"])?;
-    let (key, key_prefix) = (only(redirect, "ReplaceKeyWith")?, only(redirect, "ReplaceKeyPrefixWith")?);
+    let (key, key_prefix) =
+        (optional_text(redirect, "ReplaceKeyWith")?, optional_text(redirect, "ReplaceKeyPrefixWith")?);
     let replace = match (key, key_prefix) {
         (Some(_), Some(_)) => {
             return Err(Error::invalid_request("You can only define ReplaceKeyPrefix or ReplaceKey but not both."));
         }
-        (Some(key), None) => Some(Replace::Key(checked(key.text.clone())?)),
-        (None, Some(prefix)) => Some(Replace::Prefix(checked(prefix.text.clone())?)),
+        (Some(key), None) => Some(Replace::Key(checked(key.to_owned())?)),
+        (None, Some(prefix)) => Some(Replace::Prefix(checked(prefix.to_owned())?)),
         (None, None) => None,
     };
     let host = filled(redirect, "HostName")?.map(checked).transpose()?;
@@ -207,6 +204,7 @@ fn optional(w: &mut Writer, name: &str, value: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::code::Code;
 
     const INDEX: &str = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>";
 

@@ -187,9 +187,11 @@ impl Element {
         }
     }
 
-    /// `Malformed` unless every child has one of these names: what is not understood is not passed over.
+    /// `Malformed` unless every child has one of these names: what is not understood is not passed over, nor is text
+    /// where elements belong. Without names it is a leaf, which text belongs in.
     pub fn expect_only(&self, names: &[&str]) -> Result<(), Malformed> {
-        if self.children.iter().all(|c| names.contains(&c.name.as_str())) { Ok(()) } else { Err(Malformed) }
+        let known = self.children.iter().all(|c| names.contains(&c.name.as_str()));
+        if known && (names.is_empty() || self.text.trim().is_empty()) { Ok(()) } else { Err(Malformed) }
     }
 
     /// The text of an element that has no children; `Malformed` if it has.
@@ -334,6 +336,12 @@ mod tests {
         assert_eq!(root.at_most_one("d"), Ok(None));
         assert_eq!(root.expect_only(&["b", "c", "d"]), Ok(()));
         assert_eq!(root.expect_only(&["b"]), Err(Malformed));
+        for (body, container, leaf) in
+            [("<a/>", Ok(()), Ok(())), ("<a> \n</a>", Ok(()), Ok(())), ("<a>x</a>", Err(Malformed), Ok(()))]
+        {
+            let root = parse(body.as_bytes()).unwrap();
+            assert_eq!((root.expect_only(&["b"]), root.expect_only(&[])), (container, leaf), "{body}");
+        }
     }
 
     #[test]

@@ -66,6 +66,30 @@ class TestS3cmd:
         s3cmd("del", "--recursive", "--force", f"s3://{encrypted}")
         s3cmd("rb", f"s3://{encrypted}")
 
+    def test_configurations_of_a_bucket(self, s3cmd, s3, bucket, tmp_path):
+        """Websites and notifications come without a digest of the body, the others with one."""
+        file = tmp_path / "configuration.xml"
+        s3cmd("ws-create", "--ws-index=index.html", "--ws-error=error.html", f"s3://{bucket}")
+        website = s3.get_bucket_website(Bucket=bucket)
+        assert (website["IndexDocument"]["Suffix"], website["ErrorDocument"]["Key"]) == ("index.html", "error.html")
+        s3cmd("ws-delete", f"s3://{bucket}")
+        documents = {
+            "notification": "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>",
+            "cors": "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
+            "</CORSRule></CORSConfiguration>",
+            "lifecycle": "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days>"
+            "</Expiration></Rule></LifecycleConfiguration>",
+        }
+        for name, document in documents.items():
+            file.write_text(document)
+            s3cmd(f"set{name}", str(file), f"s3://{bucket}")
+        assert "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=bucket)
+        assert s3.get_bucket_cors(Bucket=bucket)["CORSRules"][0]["AllowedOrigins"] == ["*"]
+        assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]["Expiration"] == {"Days": 1}
+        for name in documents:
+            s3cmd(f"del{name}", f"s3://{bucket}")
+        assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket=bucket)
+
     @pytest.mark.parametrize(
         "flags",
         [["--server-side-encryption"], ["--server-side-encryption", "--server-side-encryption-kms-id=alias/aws/s3"]],

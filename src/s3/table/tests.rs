@@ -7,14 +7,16 @@ const OPERATIONS: &str = include_str!("../../../fixtures/s3/operations.txt");
 /// Names of those that the model wants a checksum of the body with (`requestChecksumRequired`), one a line.
 const CHECKSUM_REQUIRED: &str = include_str!("../../../fixtures/s3/checksum_required.txt");
 /// Of these S3 is known to take these without one: the model makes SDKs send it, the service does not ask.
-/// An ACL may come in headers, without a body that a checksum could be of; s3cmd sends policies, payers and where logs go without one.
-const TAKEN_WITHOUT_CHECKSUM: [&str; 8] = [
+/// An ACL may come in headers, without a body that a checksum could be of; s3cmd sends policies, payers, websites
+/// and where logs go without one (and notifications, which the model does not want one of).
+const TAKEN_WITHOUT_CHECKSUM: [&str; 9] = [
     "PutBucketAcl",
     "PutBucketLogging",
     "PutBucketOwnershipControls",
     "PutBucketPolicy",
     "PutBucketRequestPayment",
     "PutBucketVersioning",
+    "PutBucketWebsite",
     "PutObjectAcl",
     "PutObjectTagging",
 ];

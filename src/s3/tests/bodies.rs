@@ -27,6 +27,10 @@ struct Sample {
     operation: String,
     send: String,
     body: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default = "served")]
+    valid: String,
     #[serde(default = "malformed")]
     malformed: String,
     #[serde(default)]
@@ -35,6 +39,10 @@ struct Sample {
 
 /// A way of spoiling, the document that it makes, and the code that all operations give it unless theirs say otherwise.
 type Spoilt = (String, Vec<u8>, String);
+
+fn served() -> String {
+    "ok".to_owned()
+}
 
 fn malformed() -> String {
     "MalformedXML".to_owned()
@@ -64,7 +72,7 @@ fn document(root: &Element) -> Vec<u8> {
 }
 
 /// What concerns the document as a whole.
-fn whole(root: &Element, malformed: &str, limit: usize) -> Vec<Spoilt> {
+fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoilt> {
     let text = render(root, Some(S3_NAMESPACE), "");
     let (name, end) = (&root.name, format!("</{}>", root.name));
     let lower = Element { name: name.to_lowercase(), ..root.clone() };
@@ -105,7 +113,7 @@ fn whole(root: &Element, malformed: &str, limit: usize) -> Vec<Spoilt> {
         ("UTF-16", [0xff, 0xfe].into_iter().chain(utf16).collect()),
         ("deep", text.replace(&end, &deep).into_bytes()[..limit.min(200_000)].to_vec()),
     ];
-    let mut all: Vec<Spoilt> = same.into_iter().map(|(way, body)| (way.to_owned(), body, "ok".to_owned())).collect();
+    let mut all: Vec<Spoilt> = same.into_iter().map(|(way, body)| (way.to_owned(), body, valid.to_owned())).collect();
     all.extend(spoilt.into_iter().map(|(way, body)| (way.to_owned(), body, malformed.to_owned())));
     all.push(("empty".to_owned(), Vec::new(), "MissingRequestBodyError".to_owned()));
     all.push(("too large".to_owned(), padded(limit + 1), "MaxMessageLengthExceeded".to_owned()));
@@ -147,6 +155,8 @@ fn each(root: &Element, malformed: &str) -> Vec<Spoilt> {
     let node = |add: &mut dyn FnMut(String, Vec<u8>), place: &[usize], path: &str| {
         add(format!("unknown in {path}"), changed(root, place, |e| e.children.push(leaf("Unknown", "1"))));
         add(format!("text in {path}"), changed(root, place, |e| e.text = "stray".to_owned()));
+        let alone = |e: &mut Element| (e.children, e.text) = (Vec::new(), "stray".to_owned());
+        add(format!("text alone in {path}"), changed(root, place, alone));
     };
     node(&mut add, &[], "");
     for (place, path) in places(root, &[], "") {
@@ -167,7 +177,7 @@ fn each(root: &Element, malformed: &str) -> Vec<Spoilt> {
     all
 }
 
-/// A gateway with a bucket and an object, and what bodies name of it.
+/// A gateway with buckets and an object, and what bodies name of it.
 struct Stage {
     gateway: Gateway,
     owner: String,
@@ -183,6 +193,13 @@ impl Stage {
         let own = "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
         stage.send("PUT", "/shelf", &[], b"").await;
         stage.send("PUT", "/shelf?ownershipControls", &[], own.as_bytes()).await;
+        stage.send("PUT", "/vault", &[("x-amz-bucket-object-lock-enabled", "true")], b"").await;
+        let versioned = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        for (uri, body) in
+            [("/kept", &b""[..]), ("/copies", b""), ("/kept?versioning", versioned), ("/copies?versioning", versioned)]
+        {
+            stage.send("PUT", uri, &[], body).await;
+        }
         let put = stage.send("PUT", "/shelf/plain", &kms, b"data").await;
         let key = put.headers()["x-amz-server-side-encryption-aws-kms-key-id"].to_str().expect("an ARN");
         stage.key = key.to_owned();
@@ -205,6 +222,9 @@ impl Stage {
             upload = between(self.send("POST", "/shelf/parts?uploads", &[], b"").await.body(), "UploadId").to_owned();
             let part = self.send("PUT", &format!("/shelf/parts?partNumber=1&uploadId={upload}"), &[], b"x").await;
             etag = part.headers()["etag"].to_str().expect("an ETag").to_owned();
+        }
+        if sample.send.contains("/vault/") {
+            self.send("PUT", &format!("/vault/{}", self.number), &[], b"data").await;
         }
         let send = sample.send.replace("{n}", &self.number.to_string()).replace("{upload}", &upload);
         let body = sample.body.replace("{etag}", &etag.replace('"', "&quot;"));
@@ -249,7 +269,7 @@ async fn spoilt_documents_are_refused_and_change_nothing() {
     for sample in samples() {
         let limit = limit(&sample.operation);
         let (_, root) = stage.filled(&sample).await;
-        let ways = [whole(&root, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
+        let ways = [whole(&root, &sample.valid, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
         let known: BTreeSet<&String> = ways.iter().map(|(way, ..)| way).collect();
         for unknown in sample.answers.keys().filter(|way| !known.contains(way)) {
             wrong.push(format!("{}: there is no way '{unknown}'", sample.operation));
@@ -257,12 +277,13 @@ async fn spoilt_documents_are_refused_and_change_nothing() {
         for at in 0..ways.len() {
             // Made anew each time: an upload that was completed is gone.
             let (send, root) = stage.filled(&sample).await;
-            let ways = [whole(&root, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
+            let ways = [whole(&root, &sample.valid, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
             let (way, body, usual) = &ways[at];
             let expected = sample.answers.get(way).unwrap_or(usual);
             let (method, uri) = send.split_once(' ').expect("method and URI");
             let before = stage.gateway.contents().await;
-            let answer = stage.send(method, uri, &[], body).await;
+            let headers: Vec<_> = sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let answer = stage.send(method, uri, &headers, body).await;
             tried += 1;
             let refused = answer.body().contains("<Error><Code>");
             let got = if refused { between(answer.body(), "Code") } else { "ok" };
@@ -277,5 +298,5 @@ async fn spoilt_documents_are_refused_and_change_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(tried > 400, "{tried}");
+    assert!(tried > 1_500, "{tried}");
 }
