@@ -1,9 +1,10 @@
 //! The shared parts of a running gateway, built once from the configuration.
 
 mod accounts;
+pub(crate) mod before;
 mod claim;
 pub mod control;
-mod delivery;
+pub(crate) mod delivery;
 mod door;
 mod format;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod bodies;
+mod delivery;
 mod denied;
 mod documents;
 mod inventory;

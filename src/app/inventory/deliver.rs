@@ -6,10 +6,11 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use crate::app::App;
+use crate::app::before::Before;
 use crate::auth::{Access, Payload, Resource, service};
 use crate::names::{BucketName, ObjectKey, bucket_arn, object_arn};
 use crate::objects::{Attributes, Bucket, ObjectMeta, ObjectsError, PutObject, WriteCondition};
-use crate::policy::{Acls, Context, Key, Target, Value};
+use crate::policy::{Context, Key, Value};
 use crate::rules::inventory::{Destination, Encryption};
 use crate::sources::Timestamp;
 use crate::sse::{Requested, SseError};
@@ -100,10 +101,10 @@ impl<'a> Delivery<'a> {
         if bucket.id != self.to.id {
             return Err(Refused::NoSuchBucket);
         }
-        let policy = objects.bucket_policy(&bucket).await.map_err(Refused::Objects)?;
-        let target = Target::Bucket { policy: policy.as_ref().map(|policy| &policy.policy), acls: Acls::default() };
+        let before = Before::of(self.app, &bucket).await.map_err(Refused::Objects)?;
+        let target = before.policy_target(&self.access, &bucket);
         let resource = Resource { arn: object_arn(&bucket.name, &key), owner: bucket.owner.clone() };
-        let grant = self.access.authorize("s3:PutObject", resource, &target, &Keys(self.encryption));
+        let grant = self.access.authorize("s3:PutObject", resource, &target, &before.keys(&Keys(self.encryption)));
         let grant = grant.map_err(|_| Refused::Denied)?;
         let requested = match self.encryption {
             None => Requested::Default { bucket_key: None },
