@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::App;
+use super::before::Before;
 use crate::auth::{Access, Payload, Resource};
 use crate::names::{ObjectKey, object_arn};
 use crate::objects::{Attributes, Bucket, ObjectMeta, ObjectsError, PutObject, WriteCondition};
@@ -64,10 +65,13 @@ pub(super) async fn deliver(
     let Delivered { key, content_type, requested, attributes, body } = delivered;
     let key = ObjectKey::parse(key).map_err(|_| Refused::KeyTooLong)?;
     let objects = &app.objects;
-    let policy = objects.bucket_policy(bucket).await.map_err(Refused::Objects)?;
-    let target = Target::Bucket { policy: policy.as_ref().map(|policy| &policy.policy), acls };
+    let before = Before::of(app, bucket).await.map_err(Refused::Objects)?;
+    let target = match before.policy_target(access, bucket) {
+        Target::Bucket { policy, .. } => Target::Bucket { policy, acls },
+        other => other,
+    };
     let resource = Resource { arn: object_arn(&bucket.name, &key), owner: bucket.owner.clone() };
-    let grant = access.authorize("s3:PutObject", resource, &target, keys);
+    let grant = access.authorize("s3:PutObject", resource, &target, &before.keys(keys));
     let grant = grant.map_err(|_| Refused::Denied)?;
     let place = (&bucket.name, &key);
     let plan = objects.sse().plan(access, place, &bucket.owner, &bucket.encryption, requested).await;

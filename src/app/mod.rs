@@ -2,10 +2,11 @@
 
 pub(crate) mod access_logs;
 mod accounts;
+pub(crate) mod before;
 mod claim;
 pub mod control;
 mod deliver;
-mod delivery;
+pub(crate) mod delivery;
 mod door;
 mod format;
 #[cfg(test)]

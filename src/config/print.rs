@@ -116,6 +116,7 @@ fn notification_target(target: &NotificationTarget) -> Value {
     // A URL may hold a secret: who knows it may send.
     let shown = target.url.split(['?', '@']).next().filter(|shown| shown.len() == target.url.len());
     table.insert("url".to_owned(), shown.unwrap_or(HIDDEN).into());
+    table.extend(accounts(&target.accounts));
     let file =
         |key: &str, file: &Option<PathBuf>| file.as_ref().map(|f| (key.to_owned(), f.display().to_string().into()));
     table.extend(file("token_file", &target.token_file));
@@ -123,14 +124,22 @@ fn notification_target(target: &NotificationTarget) -> Value {
     Value::Table(table)
 }
 
+/// The accounts that may use a target, if any are listed.
+fn accounts(listed: &[String]) -> Option<(String, Value)> {
+    let values = listed.iter().map(|account| Value::from(account.as_str())).collect();
+    (!listed.is_empty()).then(|| ("accounts".to_owned(), Value::Array(values)))
+}
+
 fn replication_target(target: &ReplicationTarget) -> Value {
     let mut table = Table::new();
-    let ReplicationTarget { bucket, endpoint, region, access_key_id, secret_access_key_file, ca_file } = target;
+    let ReplicationTarget { bucket, accounts: listed, endpoint, region, access_key_id, .. } = target;
+    let ReplicationTarget { secret_access_key_file, ca_file, .. } = target;
     for (key, value) in
         [("bucket", bucket), ("endpoint", endpoint), ("region", region), ("access_key_id", access_key_id)]
     {
         table.insert(key.to_owned(), value.as_str().into());
     }
+    table.extend(accounts(listed));
     table.insert("secret_access_key_file".to_owned(), secret_access_key_file.display().to_string().into());
     table.extend(ca_file.as_ref().map(|file| ("ca_file".to_owned(), file.display().to_string().into())));
     Value::Table(table)

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::ConfigError;
-use crate::names::{BucketName, Region};
+use crate::names::{AccountId, BucketName, Region};
 
 /// `[[notification_targets]]`: where the events go whose configuration names an ARN.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,6 +20,9 @@ pub struct NotificationTarget {
     pub arn: String,
     /// Where its events are sent.
     pub url: String,
+    /// Further accounts whose buckets may name it, beside the ARN's own.
+    #[serde(default)]
+    pub accounts: Vec<String>,
     /// A file with what the target wants to see: the bearer's token of a webhook, the token of NATS.
     pub token_file: Option<PathBuf>,
     /// Certificates to believe, PEM; none: those that the system believes.
@@ -32,6 +35,10 @@ pub struct NotificationTarget {
 pub struct ReplicationTarget {
     /// What rules name: `arn:aws:s3:::bucket`.
     pub bucket: String,
+    /// The accounts whose buckets may replicate there. The key that signs is the operator's: without this list every
+    /// account could write with it.
+    #[serde(default)]
+    pub accounts: Vec<String>,
     /// The endpoint: scheme, host and port.
     pub endpoint: String,
     /// Its Region.
@@ -42,6 +49,13 @@ pub struct ReplicationTarget {
     pub secret_access_key_file: PathBuf,
     /// Certificates to believe, PEM; none: those that the system believes.
     pub ca_file: Option<PathBuf>,
+}
+
+impl NotificationTarget {
+    /// Whether a bucket of this account may name it: it is of the ARN's account, or of one that the operator lists.
+    pub fn is_open_to(&self, account: &str) -> bool {
+        self.arn.split(':').nth(4) == Some(account) || self.accounts.iter().any(|listed| listed == account)
+    }
 }
 
 /// A list of tables: in the file as such, as flag or variable a JSON array.
@@ -69,7 +83,7 @@ impl<T: for<'de> Deserialize<'de>> FromStr for Tables<T> {
 pub(super) fn check_notification(raw: Tables<NotificationTarget>) -> Result<Vec<NotificationTarget>, ConfigError> {
     let mut seen = HashSet::new();
     for target in &raw.0 {
-        let NotificationTarget { arn, url, token_file, .. } = target;
+        let NotificationTarget { arn, url, accounts, token_file, .. } = target;
         let wrong = |what: &dyn fmt::Display| Err(ConfigError(format!("notification_targets {arn:?}: {what}")));
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let known = matches!(parts[..], ["arn", _, "sqs" | "sns" | "lambda" | "events", region, account, name]
@@ -81,6 +95,9 @@ pub(super) fn check_notification(raw: Tables<NotificationTarget>) -> Result<Vec<
         }
         if !seen.insert(arn) {
             return wrong(&"is listed twice");
+        }
+        if let Some(account) = no_account(accounts) {
+            return wrong(&format!("accounts: {account:?} is no account id of 12 digits"));
         }
         let (scheme, host) = split(url);
         if !["http", "https", "nats", "tls"].contains(&scheme) || host.is_empty() {
@@ -97,7 +114,7 @@ pub(super) fn check_notification(raw: Tables<NotificationTarget>) -> Result<Vec<
 pub(super) fn check_replication(raw: Tables<ReplicationTarget>) -> Result<Vec<ReplicationTarget>, ConfigError> {
     let mut seen = HashSet::new();
     for target in &raw.0 {
-        let ReplicationTarget { bucket, endpoint, region, .. } = target;
+        let ReplicationTarget { bucket, accounts, endpoint, region, .. } = target;
         let wrong = |what: &dyn fmt::Display| Err(ConfigError(format!("replication_targets {bucket:?}: {what}")));
         let name = bucket.strip_prefix("arn:aws:s3:::").and_then(|name| BucketName::parse(name).ok());
         if name.is_none() {
@@ -105,6 +122,12 @@ pub(super) fn check_replication(raw: Tables<ReplicationTarget>) -> Result<Vec<Re
         }
         if !seen.insert(bucket) {
             return wrong(&"is listed twice");
+        }
+        if accounts.is_empty() {
+            return wrong(&"accounts is missing: list the accounts whose buckets may replicate there");
+        }
+        if let Some(account) = no_account(accounts) {
+            return wrong(&format!("accounts: {account:?} is no account id of 12 digits"));
         }
         if Region::parse(region).is_err() {
             return wrong(&format!("region = {region:?} is no Region name such as us-east-1"));
@@ -117,6 +140,11 @@ pub(super) fn check_replication(raw: Tables<ReplicationTarget>) -> Result<Vec<Re
         }
     }
     Ok(raw.0)
+}
+
+/// What of a list of accounts is none.
+fn no_account(accounts: &[String]) -> Option<&String> {
+    accounts.iter().find(|account| AccountId::parse(account).is_err())
 }
 
 /// Scheme and host of a URL, the host without port.
@@ -142,7 +170,7 @@ mod tests {
 
     fn target(arn: &str, url: &str, token: bool) -> NotificationTarget {
         let token_file = token.then(|| PathBuf::from("token"));
-        NotificationTarget { arn: arn.to_owned(), url: url.to_owned(), token_file, ca_file: None }
+        NotificationTarget { arn: arn.to_owned(), url: url.to_owned(), accounts: Vec::new(), token_file, ca_file: None }
     }
 
     #[test]
@@ -159,6 +187,15 @@ mod tests {
         assert!(refusal(vec![target(QUEUE, "kafka://h/t", false)]).contains("give http://"));
         assert!(refusal(vec![target("q", "http://h", false)]).contains("arn is that of"));
         assert!(refusal(vec![target("arn:aws:s3:::bucket", "http://h", false)]).contains("arn is that of"));
+        let listed = |account: &str| NotificationTarget {
+            accounts: vec![account.to_owned()],
+            ..target(QUEUE, "http://h", false)
+        };
+        assert_eq!(refusal(vec![listed("444455556666")]), "");
+        assert!(refusal(vec![listed("*")]).contains("no account id"));
+        for (account, open) in [("111122223333", true), ("444455556666", true), ("777788889999", false)] {
+            assert_eq!(listed("444455556666").is_open_to(account), open, "{account}");
+        }
         let twice = vec![target(QUEUE, "http://h", false), target(QUEUE, "http://g", false)];
         assert!(refusal(twice).contains("listed twice"));
     }
@@ -167,6 +204,7 @@ mod tests {
     fn buckets_elsewhere() {
         let target = |bucket: &str, endpoint: &str, region: &str| ReplicationTarget {
             bucket: bucket.to_owned(),
+            accounts: vec!["111122223333".to_owned()],
             endpoint: endpoint.to_owned(),
             region: region.to_owned(),
             access_key_id: "A".to_owned(),
@@ -181,6 +219,10 @@ mod tests {
         assert_eq!(refusal(vec![target(bucket, "http://127.0.0.1:9000", "us-east-1")]), "");
         assert!(refusal(vec![target(bucket, "http://s3.example.com", "us-east-1")]).contains("plain http"));
         assert!(refusal(vec![target(bucket, "https://h", "")]).contains("no Region"));
+        for (accounts, expected) in [(vec![], "accounts is missing"), (vec!["alice".to_owned()], "no account id")] {
+            let target = ReplicationTarget { accounts, ..target(bucket, "https://h", "us-east-1") };
+            assert!(refusal(vec![target]).contains(expected));
+        }
         assert!(refusal(vec![target("there", "https://h", "us-east-1")]).contains("arn:aws:s3:::NAME"));
         let twice = vec![target(bucket, "https://h", "us-east-1"), target(bucket, "https://g", "us-east-1")];
         assert!(refusal(twice).contains("listed twice"));

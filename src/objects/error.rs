@@ -56,6 +56,8 @@ pub enum ObjectsError {
     TooManyConfigurations,
     /// A replica needs a bucket with versioning.
     ReplicaNotVersioned,
+    /// The replica of a version that is locked needs a bucket with object lock.
+    ReplicaNotLockable,
     /// The object that would be written over is another's ([`super::WriteCondition::over_own_of`]).
     NotOwned,
     /// A condition does not hold; holds the condition's name, e.g. `If-Match`.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use minicbor::{Decode, Encode};
 
-use super::queue::Queue;
+use super::queue::{Queue, lane_of};
 use super::record::{Id, ObjectRecord};
 use super::{Bucket, Objects, ObjectsError, VersionId, Versioning};
 use crate::auth::{Access, CallerKind};
@@ -150,7 +150,7 @@ impl Objects {
         let happening = self.happening(bucket, key, access, change);
         let mut queue = |target: String, configuration: Option<String>| {
             let task = NotificationTask { target, configuration, happening: happening.clone() };
-            self.enqueue(batch, Queue::Notifications, &task.target, &task);
+            self.enqueue(batch, Queue::Notifications, &lane_of(&task.target), &task);
         };
         for destination in told {
             queue(destination.arn.clone(), Some(destination.id.clone()));
@@ -228,6 +228,6 @@ fn number_of(position: &Id) -> u64 {
 }
 
 /// The target of the settings that stands for the event bus of a bucket's owner.
-fn event_bus(bucket: &Bucket) -> String {
+pub fn event_bus(bucket: &Bucket) -> String {
     format!("arn:aws:events:{}:{}:event-bus/default", bucket.region, bucket.owner)
 }

@@ -38,7 +38,7 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
-pub use follow::{Happening, NotificationTask};
+pub use follow::{Happening, NotificationTask, event_bus};
 pub use inventory::InventoryRun;
 pub use lease::Lease;
 pub use lifecycle::{LifecyclePass, Told};
@@ -46,7 +46,7 @@ pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
 };
-pub use queue::{Lane, Queue, Queued, lane_of};
+pub use queue::{Lane, Queue, Queued, lane_of, replication_lane};
 pub use read::ByteStream;
 pub use replicate::{Replica, ReplicationState, ReplicationStatus, ReplicationTask, bucket_of_arn};
 pub use scrub::{Damage, ScrubProgress, ScrubReport};

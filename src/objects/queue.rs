@@ -1,8 +1,9 @@
 //! Queues of what is to be done because of a change: an entry is committed with the change that it follows from, so
 //! that neither is there without the other, and it goes when it was done: at least once, in the order of time.
 //!
-//! A queue has a lane for each destination, so that one that is not there for a day keeps nobody else waiting, and
-//! costs a look at the head of its lane and not at what waits in it.
+//! A queue has a lane for each destination, and of replication for each pair of source bucket and destination, so that
+//! one that is not there for a day, or whose bucket is configured wrongly, keeps nobody else waiting, and costs a look at
+//! the head of its lane and not at what waits in it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +27,21 @@ pub enum Queue {
     Replication = 2,
 }
 
-/// Which lane of a queue: follows from the destination's name.
+/// Which lane of a queue: follows from the names of what waits together.
 pub type Lane = [u8; 16];
 
 /// The lane of a destination.
 pub fn lane_of(destination: &str) -> Lane {
     let mut lane = [0; 16];
     lane.copy_from_slice(&sha256(destination.as_bytes())[..16]);
+    lane
+}
+
+/// The lane in which versions of a bucket wait for a destination: what one bucket's role or rules do not let happen
+/// holds up no other bucket, and no other account.
+pub fn replication_lane(bucket: &Id, destination: &str) -> Lane {
+    let mut lane = [0; 16];
+    lane.copy_from_slice(&sha256(&[&bucket[..], destination.as_bytes()].concat())[..16]);
     lane
 }
 
@@ -92,12 +101,12 @@ impl<T> Queued<T> {
 }
 
 impl Objects {
-    /// Puts an entry for `destination` into a batch, due at once. Whoever works on the queue is to be woken after the
+    /// Puts an entry into a lane by a batch, due at once. Whoever works on the queue is to be woken after the
     /// commit ([`Objects::wake`]).
-    pub fn enqueue<T: Encode<()>>(&self, batch: &mut RowBatch<'_>, queue: Queue, destination: &str, task: &T) {
+    pub fn enqueue<T: Encode<()>>(&self, batch: &mut RowBatch<'_>, queue: Queue, lane: &Lane, task: &T) {
         let task = minicbor::to_vec(task).expect("encoding into memory does not fail");
         let id: Id = self.sources.random();
-        let row = queue_row(queue, &lane_of(destination), self.sources.now(), &id);
+        let row = queue_row(queue, lane, self.sources.now(), &id);
         batch.put(row, &QueueRecord { task, failures: 0 });
     }
 

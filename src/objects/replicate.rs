@@ -8,7 +8,7 @@
 use minicbor::{Decode, Encode};
 
 use super::follow::Change;
-use super::queue::Queue;
+use super::queue::{Queue, replication_lane};
 use super::record::{BodyRecord, Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
 use super::versions::COMMIT_TRIES;
 use super::{Bucket, ObjectAccess, ObjectInfo, ObjectOwner, Objects, ObjectsError, VersionId, Versioning};
@@ -156,6 +156,7 @@ impl Objects {
             return;
         }
         for rule in &rules {
+            let lane = replication_lane(&bucket.id, &rule.target.bucket);
             let task = ReplicationTask {
                 destination: rule.target.bucket.clone(),
                 bucket: bucket.name.to_string(),
@@ -167,7 +168,7 @@ impl Objects {
                 since_ms: record.modified_ms,
                 upload: None,
             };
-            self.enqueue(batch, Queue::Replication, &task.destination, &task);
+            self.enqueue(batch, Queue::Replication, &lane, &task);
         }
         if !candidate.marker {
             let waiting = rules.iter().map(|rule| rule.target.bucket.clone()).collect();
@@ -260,11 +261,18 @@ impl Objects {
         record: ObjectRecord,
         source: Option<(&Bucket, &ObjectInfo)>,
     ) -> Result<(), ObjectsError> {
+        let of_source = record.lock.filter(|lock| !lock.is_empty());
         for _ in 0..COMMIT_TRIES {
             let bucket = self.same_bucket(bucket).await?;
             if bucket.versioning != Versioning::Enabled {
                 return Err(ObjectsError::ReplicaNotVersioned);
             }
+            if of_source.is_some() && !bucket.has_object_lock() {
+                return Err(ObjectsError::ReplicaNotLockable);
+            }
+            // A retention that the source has goes along; without one the destination's default counts, as with AWS.
+            let lock = if record.body.is_some() { self.lock_of_new(&bucket, of_source).await? } else { None };
+            let record = ObjectRecord { lock, ..record.clone() };
             match self.version_record(&bucket, key, Some(record.version())).await {
                 Ok(_) => return Ok(()),
                 Err(ObjectsError::NoSuchVersion) => {}

@@ -3,7 +3,6 @@
 use http::HeaderMap;
 
 use super::asked::OtherKeys;
-use super::before::Before;
 use super::conditions::{self, ReadConditions};
 use super::cx::{Cx, TagsDecide};
 use super::error::Error;
@@ -14,6 +13,7 @@ use super::payer;
 use super::serve::{check_expected_owner, parse_key};
 use super::sse_headers;
 use super::version_id;
+use crate::app::before::Before;
 use crate::auth::Grant;
 use crate::crypto::ObjectKeys;
 use crate::names::{BucketName, ObjectKey};

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::asked::OtherKeys;
-use super::before::{Before, View};
 use super::error::Error;
 use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
 use super::standing::{self, Looked};
 use super::table::{Action, Row};
+use crate::app::before::{Before, View};
 
 use crate::app::App;
 use crate::auth::{Access, Grant, Payload, Resource};

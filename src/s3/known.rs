@@ -2,7 +2,6 @@
 //! is asked for. All of it only where a policy names the key, so that other requests pay nothing.
 
 use super::asked::RequestKeys;
-use super::before::Before;
 use super::copy_source::CopySource;
 use super::cx::Addressed;
 use super::fields::joined;
@@ -16,6 +15,7 @@ use super::tags::{self, Tagged, Tags};
 use super::uploads;
 use super::version_id;
 use crate::app::App;
+use crate::app::before::Before;
 use crate::auth::Access;
 use crate::keyring::S3_ALIAS;
 use crate::names::ObjectKey;

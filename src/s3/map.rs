@@ -126,6 +126,9 @@ const LOCK_NEEDS_VERSIONING: &str =
 const REPLICATION_NEEDS_VERSIONING: &str = "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the \
      versioning state, first delete the replication configuration.";
 const REPLICA_NOT_VERSIONED: &str = "Destination bucket must have versioning enabled.";
+/// Not recorded.
+const REPLICA_NOT_LOCKABLE: &str =
+    "Object Lock must be enabled on the destination bucket, since it is enabled on the source bucket.";
 const NOT_VERSIONED: &str = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
 
 impl From<ObjectsError> for Error {
@@ -147,6 +150,7 @@ impl From<ObjectsError> for Error {
             ObjectsError::NoSuchConfiguration => Self::new(Code::NoSuchConfiguration),
             ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),
             ObjectsError::ReplicaNotVersioned => Self::invalid_request(REPLICA_NOT_VERSIONED),
+            ObjectsError::ReplicaNotLockable => Self::invalid_request(REPLICA_NOT_LOCKABLE),
             ObjectsError::NotOwned => Self::with_message(Code::AccessDenied, "Access Denied"),
             ObjectsError::BucketHasAcl => Self::new(Code::InvalidBucketAclWithObjectOwnership),
             ObjectsError::NoSuchKey { delete_marker: None } => Self::new(Code::NoSuchKey),

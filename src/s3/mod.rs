@@ -5,7 +5,6 @@ mod acl_xml;
 mod acls;
 mod address;
 mod asked;
-mod before;
 mod checksum_headers;
 mod code;
 mod conditions;

@@ -2,13 +2,13 @@
 
 use http::HeaderMap;
 
-use super::before::View;
 use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
 use super::fields::filled;
 use super::lock_xml::{hold_name, not_in_the_future};
 use super::object_answer::Answer;
+use crate::app::before::View;
 use crate::objects::{Bucket, ObjectInfo, Standing};
 use crate::rules::lock::{LockConfiguration, ObjectLock, Retention, RetentionMode};
 use crate::sources::Timestamp;

@@ -4,7 +4,6 @@
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 
-use super::before::Before;
 use super::checksum_headers;
 use super::code::Code;
 use super::conditions::{self, ReadConditions};
@@ -20,6 +19,7 @@ use super::range::{self, ByteRange};
 use super::sse_headers::{self, CustomerUse};
 use super::uploads;
 use super::version_id;
+use crate::app::before::Before;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
 use crate::objects::{Bucket, ObjectChecksum, ObjectInfo, ObjectsError, PartSpan, VersionId};

@@ -7,7 +7,6 @@ use http::header::ORIGIN;
 
 use super::address::{self, Address};
 use super::asked::RequestKeys;
-use super::before::{Before, View};
 use super::code::Code;
 use super::cors::{self, Crossing};
 use super::cx::{Addressed, Cx, CxBody};
@@ -26,6 +25,7 @@ use super::table::{self, Body, Handler, On, Row, SEALING_OPERATIONS};
 use super::trail;
 use super::website;
 use crate::app::App;
+use crate::app::before::{Before, View};
 use crate::audit::Recorded;
 use crate::auth::{Access, Authenticated, Grant, Payload, Resource, authenticate};
 use crate::names::{

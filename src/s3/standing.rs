@@ -1,11 +1,11 @@
 //! What ACLs make a decision depend on beside the bucket: whose an object is, and who began an upload. Looked up only
 //! where a bucket has ACLs on, or where it can help a caller of another account.
 
-use super::before::View;
 use super::query::Query;
 use super::uploads;
 use super::version_id;
 use crate::app::App;
+use crate::app::before::View;
 use crate::auth::Access;
 use crate::names::ObjectKey;
 use crate::objects::{Bucket, ObjectOwner, ObjectsError, Standing, VersionId};

@@ -3,6 +3,7 @@
 mod access_logs;
 mod authorization;
 mod bodies;
+mod delivery;
 mod denied;
 mod documents;
 mod inventory;

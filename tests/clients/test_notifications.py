@@ -209,12 +209,16 @@ def test_what_can_not_be_validated_is_refused_unless_that_is_skipped(gateway, ho
     function = {"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectCreated:*"]}
     configure(s3, "events", LambdaFunctionConfigurations=[function])
     assert hook.test_events() == []
-    s3.put_bucket_notification_configuration(
-        Bucket="events",
-        NotificationConfiguration={"QueueConfigurations": [to(unknown)]},
-        SkipDestinationValidation=True,
-    )
-    assert s3.get_bucket_notification_configuration(Bucket="events")["QueueConfigurations"][0]["QueueArn"] == unknown
+
+    def unvalidated(arn):
+        queues = {"QueueConfigurations": [to(arn)]}
+        s3.put_bucket_notification_configuration(
+            Bucket="events", NotificationConfiguration=queues, SkipDestinationValidation=True
+        )
+
+    unvalidated(GONE)
+    assert s3.get_bucket_notification_configuration(Bucket="events")["QueueConfigurations"][0]["QueueArn"] == GONE
+    assert refusal(unvalidated, unknown)["ArgumentName"] == unknown
 
 
 def test_nothing_is_lost_when_the_gateway_is_killed_and_the_target_is_down(gateway, hook):

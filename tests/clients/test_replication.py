@@ -282,7 +282,8 @@ def far(tmp_path):
     secret.write_text(MAIN.secret_key + "\n")
     secret.chmod(0o600)
     extra = (
-        f'[[replication_targets]]\nbucket = "arn:aws:s3:::there"\nendpoint = "{second.endpoint}"\n'
+        f'[[replication_targets]]\nbucket = "arn:aws:s3:::there"\naccounts = ["{MAIN.account}"]\n'
+        f'endpoint = "{second.endpoint}"\n'
         f'region = "us-east-1"\naccess_key_id = "{MAIN.access_key}"\nsecret_access_key_file = "{secret}"\n'
     )
     first = Strongroom(tmp_path / "first", extra=extra).start()

@@ -138,8 +138,8 @@ const EVERYWHERE: [(&str, &str, &str); 47] = [
     ),
     (
         "replication_targets",
-        r#"[{"bucket": "arn:aws:s3:::bucket", "endpoint": "https://h", "region": "us-east-1", "access_key_id": "A", "secret_access_key_file": "/s"}]"#,
-        r#"[{ bucket = "arn:aws:s3:::bucket", endpoint = "https://h", region = "us-east-1", access_key_id = "A", secret_access_key_file = "/s" }]"#,
+        r#"[{"bucket": "arn:aws:s3:::bucket", "accounts": ["111122223333"], "endpoint": "https://h", "region": "us-east-1", "access_key_id": "A", "secret_access_key_file": "/s"}]"#,
+        r#"[{ bucket = "arn:aws:s3:::bucket", accounts = ["111122223333"], endpoint = "https://h", region = "us-east-1", access_key_id = "A", secret_access_key_file = "/s" }]"#,
     ),
 ];
 
@@ -317,6 +317,12 @@ fn wrong_settings_are_refused_with_place_and_advice() {
         ("", &["--pkcs11", r#"[{"cluster_id": "hsm", "module": "/m"}]"#], "pkcs11 \"hsm\": cluster_id is cluster- and"),
         ("", &["--pkcs11", r#"[{"cluster": "hsm"}]"#], "unknown field `cluster`"),
         ("[[notification_targets]]\narm = \"a\"", &[], "unknown key \"arm\"; did you mean \"arn\"?"),
+        (
+            "[[replication_targets]]\nbucket = \"arn:aws:s3:::bucket\"\nendpoint = \"https://h\"\nregion = \"us-east-1\"\n\
+             access_key_id = \"A\"\nsecret_access_key_file = \"/s\"",
+            &[],
+            "accounts is missing: list the accounts",
+        ),
         ("[[replication_targets]]\nbuckets = \"a\"", &[], "unknown key \"buckets\"; did you mean \"bucket\"?"),
     ] {
         let message = refused(file, arguments, &[]);

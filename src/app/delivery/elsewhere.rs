@@ -16,6 +16,7 @@ use crate::client::{Answer, Endpoint};
 use crate::config::ReplicationTarget;
 use crate::crypto::{Checksum, ObjectKeys, PlainRange, SecretBytes};
 use crate::keyring::read_private;
+use crate::names::AccountId;
 use crate::objects::{ChecksumKind, ObjectInfo, ObjectMeta, PartSpan, Queued, ReplicationTask};
 use crate::sigv4::{SignedParts, Signer, UNSIGNED_PAYLOAD, sign_headers};
 use crate::sources::Timestamp;
@@ -34,6 +35,8 @@ const REFUSAL_MAX_CHARS: usize = 300;
 pub(super) struct Elsewhere {
     endpoint: Endpoint,
     bucket: String,
+    /// Whose buckets replicate there.
+    accounts: Vec<String>,
     region: String,
     access_key_id: String,
     secret: SecretBytes,
@@ -42,6 +45,7 @@ pub(super) struct Elsewhere {
 /// A request to it.
 struct Call<'a> {
     method: Method,
+    /// Empty: about the bucket.
     key: &'a str,
     query: String,
     headers: HeaderMap,
@@ -60,15 +64,22 @@ impl Elsewhere {
         let bucket = target.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default().to_owned();
         let endpoint = Endpoint::parse(&target.endpoint, target.ca_file.as_deref())?;
         let (region, access_key_id) = (target.region.clone(), target.access_key_id.clone());
-        Ok(Self { endpoint, bucket, region, access_key_id, secret })
+        Ok(Self { endpoint, bucket, accounts: target.accounts.clone(), region, access_key_id, secret })
+    }
+
+    /// Whether the operator lets buckets of this account replicate there.
+    pub(super) fn is_open_to(&self, owner: &AccountId) -> bool {
+        self.accounts.iter().any(|account| account == owner.as_str())
     }
 
     /// Takes a version or a delete marker there.
     pub(super) async fn take(&self, errand: &Errand<'_>, entry: &mut Queued<ReplicationTask>) -> Result<(), Failure> {
         let now = || errand.app.sources.now();
         let key = errand.key.as_str();
+        self.check(errand)?;
         if entry.task.marker {
             errand.leave_elsewhere("s3:ReplicateDelete", &entry.task.destination)?;
+            self.check_versioned(now()).await?;
             let call = Call { method: Method::DELETE, key, query: String::new(), headers: HeaderMap::new() };
             return self.send(call, Bytes::new(), now()).await.map(drop);
         }
@@ -83,6 +94,13 @@ impl Elsewhere {
         let keys = || sse.open(&errand.access, object, &info.envelope, None);
         let mut headers = HeaderMap::new();
         describe(&mut headers, &info.meta, errand.rule.target.storage_class.as_deref());
+        // As to a bucket of this gateway: without leave for the tags the object goes without them.
+        if !info.meta.tags.is_empty()
+            && errand.leave_at_source("s3:GetObjectVersionTagging", Some(&info)).await.is_ok()
+            && errand.leave_elsewhere("s3:ReplicateTags", &entry.task.destination).is_ok()
+        {
+            tag(&mut headers, &info.meta.tags);
+        }
         encrypt(&mut headers, info.envelope.mode, errand.rule.target.kms_key.as_deref());
         let parts = errand.app.objects.parts(&info).await?;
         if parts.is_empty() {
@@ -115,6 +133,32 @@ impl Elsewhere {
             done.push((part, etag.to_owned()));
         }
         self.complete(key, &upload, &done, now()).await
+    }
+
+    /// Whether this gateway may send it at all.
+    fn check(&self, errand: &Errand<'_>) -> Result<(), Failure> {
+        // Asked again for each: the settings may be others than when the rule was made.
+        if !self.is_open_to(&errand.bucket.owner) {
+            let reason = format!("the settings do not let account {} replicate there", errand.bucket.owner);
+            return Err(Failure::Configured(reason));
+        }
+        // Whatever stands on the way may take such a path for another bucket's.
+        if errand.key.as_str().split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err(Failure::Configured("a key with . or .. between slashes can't be sent elsewhere".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A delete marker is made there by DELETE, which without versioning would take the object itself.
+    async fn check_versioned(&self, now: Timestamp) -> Result<(), Failure> {
+        let call = Call { method: Method::GET, key: "", query: "versioning=".to_owned(), headers: HeaderMap::new() };
+        let answer = self.send(call, Bytes::new(), now).await?;
+        let root = xml::parse(answer.body.expose());
+        let root = root.map_err(|_| Failure::Passing("the answer to GetBucketVersioning is no XML".to_owned()))?;
+        if root.child_text("Status") == Some("Enabled") {
+            return Ok(());
+        }
+        Err(Failure::Configured("no delete marker goes to a bucket elsewhere whose versioning is not on".to_owned()))
     }
 
     /// What an attempt that was cut off has left there goes before the next one.
@@ -217,7 +261,10 @@ impl Elsewhere {
     fn signed(&self, call: Call<'_>, now: Timestamp) -> (Method, String, HeaderMap) {
         let Call { method, key, query, headers } = call;
         let segments: Vec<String> = key.split('/').map(encode_uri).collect();
-        let path = format!("/{}/{}", self.bucket, segments.join("/"));
+        let path = match key {
+            "" => format!("/{}", self.bucket),
+            _ => format!("/{}/{}", self.bucket, segments.join("/")),
+        };
         let signer = Signer {
             access_key_id: &self.access_key_id,
             secret: &self.secret,
@@ -259,7 +306,7 @@ async fn read_range(
     Ok(plain.map(|piece| piece.map_err(|error| format!("{error:?}"))).boxed())
 }
 
-/// Stored headers, metadata and tags.
+/// Stored headers and metadata.
 fn describe(headers: &mut HeaderMap, meta: &ObjectMeta, storage_class: Option<&str>) {
     for (name, value) in [
         ("content-type", meta.content_type.as_deref()),
@@ -278,10 +325,11 @@ fn describe(headers: &mut HeaderMap, meta: &ObjectMeta, storage_class: Option<&s
     for (name, value) in &meta.user {
         insert(headers, &format!("x-amz-meta-{name}"), value);
     }
-    if !meta.tags.is_empty() {
-        let pairs = meta.tags.iter().map(|(key, value)| format!("{}={}", encode_uri(key), encode_uri(value)));
-        insert(headers, "x-amz-tagging", &pairs.collect::<Vec<_>>().join("&"));
-    }
+}
+
+fn tag(headers: &mut HeaderMap, tags: &[(String, String)]) {
+    let pairs = tags.iter().map(|(key, value)| format!("{}={}", encode_uri(key), encode_uri(value)));
+    insert(headers, "x-amz-tagging", &pairs.collect::<Vec<_>>().join("&"));
 }
 
 /// The same mode there; with KMS the rule's key.

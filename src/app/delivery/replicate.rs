@@ -7,15 +7,16 @@ use futures_util::future::BoxFuture;
 
 use super::Work;
 use super::elsewhere::Elsewhere;
+use crate::app::before::{Before, View};
 use crate::app::{App, StartError};
 use crate::auth::{Access, Grant, Resource, assumed, service, system};
 use crate::config::ReplicationTarget;
 use crate::identity::IdentityError;
-use crate::names::{ObjectKey, bucket_arn, object_arn};
+use crate::names::{AccountId, ObjectKey, bucket_arn, object_arn};
 use crate::objects::{
-    Bucket, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicationTask, VersionId, bucket_of_arn,
+    Bucket, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicationTask, Standing, VersionId, bucket_of_arn,
 };
-use crate::policy::{AclScope, Acls, NoContext, Target};
+use crate::policy::{NoContext, Target};
 use crate::rules::replication::{ReplicationConfiguration, Rule};
 use crate::sse::{Mode, ObjectRef, Requested, SseError};
 
@@ -42,7 +43,9 @@ impl From<ObjectsError> for Failure {
     fn from(error: ObjectsError) -> Self {
         let text = format!("{error:?}");
         match error {
-            ObjectsError::NoSuchBucket | ObjectsError::ReplicaNotVersioned => Self::Configured(text),
+            ObjectsError::NoSuchBucket | ObjectsError::ReplicaNotVersioned | ObjectsError::ReplicaNotLockable => {
+                Self::Configured(text)
+            }
             ObjectsError::Sse(error) => error.into(),
             _ => Self::Passing(text),
         }
@@ -81,9 +84,10 @@ impl Replicator {
         Ok(Self(Arc::new(targets.iter().map(open).collect::<Result<_, _>>()?)))
     }
 
-    /// Whether the settings have a bucket of this ARN elsewhere.
-    pub fn knows(&self, arn: &str) -> bool {
-        self.0.contains_key(arn)
+    /// Whether the settings have a bucket of this ARN elsewhere, and then whether buckets of `owner` may replicate
+    /// there.
+    pub fn elsewhere(&self, arn: &str, owner: &AccountId) -> Option<bool> {
+        self.0.get(arn).map(|elsewhere| elsewhere.is_open_to(owner))
     }
 
     async fn replicate(&self, app: &App, entry: &mut Queued<ReplicationTask>) -> Result<(), String> {
@@ -153,7 +157,7 @@ async fn assume(app: &App, bucket: &Bucket, role: &str) -> Result<Access, Failur
     Ok(assumed(principal, bucket.region.clone(), now))
 }
 
-/// A role's leave for an action on an object of a bucket of this gateway.
+/// A role's leave for an action on an object of a bucket of this gateway: decided as a request of the role would be.
 async fn leave(
     app: &App,
     access: &Access,
@@ -161,20 +165,16 @@ async fn leave(
     (bucket, key): (&Bucket, &ObjectKey),
     info: Option<&ObjectInfo>,
 ) -> Result<Grant, Failure> {
-    let policy = app.objects.bucket_policy(bucket).await?;
-    let other = bucket.in_force(info.and_then(|info| info.access.as_ref()));
-    let acls = match other {
-        Some(object) => Acls {
-            acl: object.acl.as_ref(),
-            scope: AclScope::Object,
-            ignore_public: true,
-            other_owner: object.owner.as_ref().map(|owner| owner.name()),
-        },
-        None => Acls::default(),
+    let before = Before::of(app, bucket).await?;
+    let standing = info.map(|info| Standing::Object(info.access.clone()));
+    let target = match &standing {
+        Some(standing) => before.target(access, bucket, View::Object(standing)),
+        // No ACL lets anybody write replicas.
+        None => before.policy_target(access, bucket),
     };
-    let target = Target::Bucket { policy: policy.as_ref().map(|policy| &policy.policy), acls };
     let resource = Resource { arn: object_arn(&bucket.name, key), owner: bucket.owner.clone() };
-    access.authorize(action, resource, &target, &NoContext).map_err(|denied| Failure::Configured(denied.message))
+    let allowed = access.authorize(action, resource, &target, &before.keys(&NoContext));
+    allowed.map_err(|denied| Failure::Configured(denied.message))
 }
 
 impl Errand<'_> {

@@ -2,12 +2,12 @@
 
 use http::StatusCode;
 
+use crate::app::before::View;
 use crate::audit::{Event, Recorded};
 use crate::auth::Resource;
 use crate::names::bucket_arn;
 use crate::policy::{Context, Key, Value};
 use crate::rules::inventory::{Field, Inventory};
-use crate::s3::before::View;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;

@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::app::Refused;
 use crate::audit::{Event, Recorded};
 use crate::names::hex;
+use crate::objects::event_bus;
 use crate::rules::notification::{DestinationKind, NotificationConfiguration};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
@@ -23,9 +24,8 @@ pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Er
     }
     let sources = &cx.app.sources;
     let configuration = notification_xml::parse(cx.whole(), || hex(&sources.random::<16>()))?;
-    if !skips_validation(&cx)? {
-        check_targets(&cx, &configuration).await?;
-    }
+    let skips = skips_validation(&cx)?;
+    check_targets(&cx, &configuration, skips).await?;
     let configuration = Some(configuration).filter(|configuration| !configuration.is_empty());
     let (grant, name) = (cx.grant(), &cx.bucket().name);
     let recorded = cx.app.objects.set_configuration(grant, name, configuration, |_| Ok(()), &event).await?;
@@ -43,13 +43,21 @@ fn skips_validation(cx: &Cx) -> Result<bool, Error> {
     }
 }
 
-/// Each target once: it has to be one of the settings, and to take a test event.
-async fn check_targets(cx: &Cx, configuration: &NotificationConfiguration) -> Result<(), Error> {
+/// Each target once: it has to be one of the settings that is open to the bucket's owner, whatever is skipped, since
+/// events for no target would only pile up; and to take a test event, unless that is skipped.
+async fn check_targets(cx: &Cx, configuration: &NotificationConfiguration, skips: bool) -> Result<(), Error> {
     let targets: BTreeSet<_> = configuration.destinations.iter().map(|d| (d.arn.as_str(), d.kind as u8)).collect();
-    let bucket = cx.bucket().name.as_str();
+    let (notifier, bucket) = (&cx.app.notifier, cx.bucket());
     let mut refused = Vec::new();
+    let bus = event_bus(bucket);
+    if configuration.event_bridge && !notifier.knows(&bus, &bucket.owner) {
+        refused.push((bus.as_str(), "The settings of this gateway have no target for the event bus"));
+    }
     for (arn, kind) in targets {
-        match cx.app.notifier.check(arn, bucket, cx.app.sources.now(), cx.request_id.as_str()).await {
+        if skips && notifier.knows(arn, &bucket.owner) {
+            continue;
+        }
+        match notifier.check(arn, bucket, cx.app.sources.now(), cx.request_id.as_str()).await {
             Ok(()) => {}
             Err(Refused::Unknown) => refused.push((arn, unknown(kind))),
             Err(Refused::Unreachable(reason)) => {

@@ -6,7 +6,7 @@ use crate::audit::{Event, Recorded};
 use crate::auth::Resource;
 use crate::names::{AccountId, hex};
 use crate::objects::{Bucket, ObjectsError, Versioning, bucket_of_arn};
-use crate::policy::Target;
+use crate::policy::{Context, Key, Target, Value};
 use crate::rules::replication::{ReplicationConfiguration, Rule};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
@@ -46,25 +46,45 @@ fn check_role(cx: &Cx, role: &str) -> Result<(), Error> {
     let account = account.ok_or_else(|| Error::invalid_argument("Invalid Role ARN", "Role", role))?;
     let resource = Resource { arn: role.to_owned(), owner: account };
     let keys = cx.known.keys(&cx.head, &cx.query);
-    cx.access.authorize("iam:PassRole", resource, &Target::Account, &keys)?;
+    cx.access.authorize("iam:PassRole", resource, &Target::Account, &Passing(&keys))?;
     Ok(())
 }
 
-/// Those of this gateway have to be there, to have versioning on and to be another bucket than this one. Of those
-/// elsewhere nothing is asked.
+/// The condition keys of handing over a role: the request's, and to which service.
+struct Passing<'a>(&'a dyn Context);
+
+impl Context for Passing<'_> {
+    fn each(&self, key: Key, parameter: &str, each: &mut dyn FnMut(Value<'_>)) {
+        match key {
+            Key::IamPassedToService => each(Value::Text("s3.amazonaws.com")),
+            other => self.0.each(other, parameter, each),
+        }
+    }
+}
+
+/// Those of this gateway have to be there, to have versioning on, and object lock if this one has it, and to be another
+/// bucket than this one. Those elsewhere have to be open to its owner.
 async fn check_destinations(cx: &Cx, configuration: &ReplicationConfiguration) -> Result<(), Error> {
     for Rule { target, .. } in &configuration.rules {
-        if cx.app.replicator.knows(&target.bucket) {
-            continue;
-        }
         let missing = || Error::invalid_request("Destination bucket must exist.");
+        match cx.app.replicator.elsewhere(&target.bucket, &cx.bucket().owner) {
+            Some(true) => continue,
+            // Of what others replicate to nobody learns.
+            Some(false) => return Err(missing()),
+            None => {}
+        }
         let name = bucket_of_arn(&target.bucket).ok_or_else(missing)?;
         if name == cx.bucket().name {
             // Not recorded.
             return Err(Error::invalid_request("Destination bucket cannot be the same as the source bucket."));
         }
         match cx.app.objects.bucket(&name).await {
-            Ok(bucket) => check_versioned(&bucket)?,
+            Ok(bucket) => {
+                check_versioned(&bucket)?;
+                if cx.bucket().has_object_lock() && !bucket.has_object_lock() {
+                    return Err(ObjectsError::ReplicaNotLockable.into());
+                }
+            }
             Err(ObjectsError::NoSuchBucket) => return Err(missing()),
             Err(error) => return Err(error.into()),
         }

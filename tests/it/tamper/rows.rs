@@ -10,7 +10,7 @@ use strongroom::identity::NewUser;
 use strongroom::index::Table;
 use strongroom::keyring::{Call, GrantOperation, GrantTerms, Leave, NewGrant, NewKey, Party};
 use strongroom::names::bucket_arn;
-use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Queue, Versioning};
+use strongroom::objects::{Bucket, ListQuery, ListVersions, ObjectsError, Queue, Versioning, lane_of};
 use strongroom::policy::{Kind, Policy};
 
 use super::{SMALL_BLOB, assert_clean, assert_reported};
@@ -74,7 +74,7 @@ async fn furnished() -> (Stack, Contents) {
 async fn begin_jobs(stack: &Stack) {
     stack.objects.take_lease("lifecycle", Duration::from_secs(60)).await.unwrap().expect("nobody holds it");
     let mut batch = stack.rows_of_index().batch();
-    stack.objects.enqueue(&mut batch, Queue::Replication, "arn", &7_u32);
+    stack.objects.enqueue(&mut batch, Queue::Replication, &lane_of("arn"), &7_u32);
     stack.rows_of_index().commit(batch).await.unwrap();
 }
 

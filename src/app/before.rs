@@ -1,8 +1,9 @@
 //! What stands before a bucket and its objects: the bucket's policy, ACLs, and the public access blocks that limit them.
+//! For requests and for what the gateway does on its own, so that both are decided alike.
 
 use std::sync::Arc;
 
-use crate::app::App;
+use super::App;
 use crate::auth::Access;
 use crate::objects::{Bucket, BucketPolicy, ObjectsError, Standing};
 use crate::policy::{AclScope, Acls, Context, Key, PublicAccessBlock, Target, Value};
@@ -62,6 +63,14 @@ impl Before {
         }
         let acls = self.acls(bucket, view);
         Target::Bucket { policy: self.policy.as_ref().map(|policy| &policy.policy), acls }
+    }
+
+    /// For a decision that no ACL has a part in.
+    pub(crate) fn policy_target<'a>(&'a self, access: &Access, bucket: &'a Bucket) -> Target<'a> {
+        match self.target(access, bucket, View::Bucket) {
+            Target::Bucket { policy, .. } => Target::Bucket { policy, acls: Acls::default() },
+            other => other,
+        }
     }
 
     fn acls<'a>(&self, bucket: &'a Bucket, view: View<'a>) -> Acls<'a> {
