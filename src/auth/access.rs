@@ -49,6 +49,14 @@ impl SignatureKind {
             Self::V2Header | Self::V2Query | Self::V2Form | Self::Anonymous => false,
         }
     }
+
+    /// Version 2, in any of its forms.
+    pub fn is_v2(self) -> bool {
+        match self {
+            Self::V2Header | Self::V2Query | Self::V2Form => true,
+            Self::V4Header | Self::V4Query | Self::V4Form | Self::Anonymous => false,
+        }
+    }
 }
 
 /// What is known of a request besides who sent it: for conditions and the audit trail.

@@ -17,8 +17,8 @@ mod v4;
 
 use std::sync::Arc;
 
-use http::header::CONTENT_LENGTH;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use super::payload::{ContentHash, Promises};
@@ -106,8 +106,11 @@ pub async fn authenticate(
     let Request { mut head, edge, body } = request;
     let context = Context { head: &head, edge: &edge, service, directory, settings, body_sha256: None };
     let verified = context.verify().await?;
+    if let Some(headers) = verified.headers {
+        head.headers = headers;
+    }
     let payload = Payload::new(body, Promises::parse(&head, verified.hash, verified.signer)?);
-    if matches!(verified.proved.kind, SignatureKind::V4Query | SignatureKind::V2Query) {
+    if verified.proved.kind == SignatureKind::V4Query {
         move_parameters_to_headers(&mut head);
     }
     let access = access(&head, &edge, verified.proved);
@@ -173,6 +176,8 @@ struct Verified {
     hash: ContentHash,
     /// For signed chunks.
     signer: Option<ChunkSigner>,
+    /// The headers that were signed, where they are not those sent: signers of Version 2 move some into the query.
+    headers: Option<HeaderMap>,
 }
 
 impl Context<'_> {
@@ -197,7 +202,7 @@ impl Context<'_> {
             let caller = Caller::new(Principal::anonymous(), None);
             let region = self.settings.home().clone();
             let proved = Proved { caller, kind: SignatureKind::Anonymous, signed: None, region };
-            Ok(Verified { proved, hash, signer: None })
+            Ok(Verified { proved, hash, signer: None, headers: None })
         }
     }
 
@@ -261,7 +266,7 @@ fn authorization_argument(message: &str, scheme: String) -> AuthError {
     AuthError::InvalidArgument { message: message.to_owned(), name: "Authorization".to_owned(), value: scheme }
 }
 
-/// Signers of presigned URLs move `x-amz-*` headers into the query, and S3 takes them there as if they had been sent
+/// Signers of presigned URLs of Version 4 move `x-amz-*` headers into the query, and S3 takes them there as if they had been sent
 /// as headers. Not so the values of checksums: the SDK for JavaScript puts there the checksum of an empty body, since it does not
 /// know the one to come. A header that was sent (and, being `x-amz-*`, signed) goes first.
 fn move_parameters_to_headers(head: &mut Parts) {

@@ -1,6 +1,8 @@
 //! Cross-origin requests: the answer to a preflight, and what a real answer says to browsers. A request without
 //! `Origin` costs nothing.
 
+use std::collections::HashSet;
+
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
@@ -20,6 +22,10 @@ use crate::wire::Response;
 /// What an answer depends on beside the resource.
 const VARIES: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
 
+/// Header names that one request may ask for, at most, each counted once. Every one is compared with the allowed headers
+/// of the rules, of which a configuration's length permits some two thousand.
+const REQUESTED_HEADERS_MAX: usize = 100;
+
 const BUCKET: &str = "BUCKET";
 const OBJECT: &str = "OBJECT";
 
@@ -28,7 +34,8 @@ const OBJECT: &str = "OBJECT";
 pub(crate) struct Crossing {
     origin: String,
     method: Option<CorsMethod>,
-    headers: Vec<String>,
+    /// None: too many, which no rule allows.
+    headers: Option<Vec<String>>,
     bucket: String,
 }
 
@@ -46,10 +53,10 @@ impl Crossing {
     /// Adds to an answer, of whatever kind, what the bucket's rules say to the browser. An answer that could not be told
     /// so stays as it is: the browser then keeps it from the page.
     pub(crate) async fn permit(&self, app: &App, answer: &mut Response) {
-        let Some(method) = self.method else { return };
+        let (Some(method), Some(headers)) = (self.method, &self.headers) else { return };
         let Ok(name) = BucketName::parse(&self.bucket) else { return };
         let Ok(Some(cors)) = rules_of(app, &name).await else { return };
-        let headers: Vec<&str> = self.headers.iter().map(String::as_str).collect();
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         if let Some(rule) = cors.matching(&self.origin, method, &headers) {
             answer.headers_mut().extend(permission(rule, &self.origin, &headers));
         }
@@ -86,16 +93,17 @@ pub(crate) async fn preflight(
         Err(ObjectsError::NoSuchBucket) => return Err(not_found()),
         Err(error) => return Err(error.into()),
     };
-    let requested = requested_headers(headers);
-    let requested: Vec<&str> = requested.iter().map(String::as_str).collect();
-    let rule = cors.matching(origin, method, &requested).ok_or_else(|| {
+    let not_allowed = || {
         refused(
             "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request \
              method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the \
              resource's CORS spec.",
             resource,
         )
-    })?;
+    };
+    let requested = requested_headers(headers).ok_or_else(not_allowed)?;
+    let requested: Vec<&str> = requested.iter().map(String::as_str).collect();
+    let rule = cors.matching(origin, method, &requested).ok_or_else(not_allowed)?;
     let mut answer = Answer::new();
     for (name, value) in permission(rule, origin, &requested) {
         answer.insert(name, value.as_bytes());
@@ -133,12 +141,22 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// `Access-Control-Request-Headers`, in lower case.
-fn requested_headers(headers: &HeaderMap) -> Vec<String> {
+/// `Access-Control-Request-Headers`, in lower case, each once; none if they are too many.
+fn requested_headers(headers: &HeaderMap) -> Option<Vec<String>> {
     let lists = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
     let names = lists.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let names = names.map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase());
-    names.filter(|name| !name.is_empty()).collect()
+    let mut seen = HashSet::new();
+    let mut requested = Vec::new();
+    for name in names.filter(|name| !name.is_empty()) {
+        if seen.insert(name.clone()) {
+            if requested.len() == REQUESTED_HEADERS_MAX {
+                return None;
+            }
+            requested.push(name);
+        }
+    }
+    Some(requested)
 }
 
 #[cfg(test)]
@@ -190,7 +208,18 @@ mod tests {
             ("access-control-request-headers", "X-Amz-Date, ,content-type,"),
             ("access-control-request-headers", " Range"),
         ]);
-        assert_eq!(requested_headers(&headers), ["x-amz-date", "content-type", "range"]);
+        assert_eq!(requested_headers(&headers).unwrap(), ["x-amz-date", "content-type", "range"]);
+    }
+
+    #[test]
+    fn requested_headers_have_a_limit_and_count_once() {
+        let requested = |names: Vec<String>| {
+            requested_headers(&sample(&[("access-control-request-headers", &names.join(","))])).map(|names| names.len())
+        };
+        let names = |many: usize| (0..many).map(|i| format!("x-{i}")).collect::<Vec<_>>();
+        assert_eq!(requested(names(REQUESTED_HEADERS_MAX)), Some(REQUESTED_HEADERS_MAX));
+        assert_eq!(requested(names(REQUESTED_HEADERS_MAX + 1)), None);
+        assert_eq!(requested((0..10_000).map(|i| ["X-A", "x-a"][i % 2].to_owned()).collect()), Some(1));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::code::Code;
 use super::error::Error;
 use super::query::Query;
 use super::table::{Row, TABLE, Target};
+use crate::sigv4::is_signed_by_v2;
 
 /// Query names in conditions that are parameters: they may stand in the query of an operation whose row does not name
 /// them. Every other name there is a sub-resource.
@@ -33,6 +34,26 @@ pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &Hea
         }
         (Some(_), None) => Err(not_allowed(method, target)),
         (None, _) => Err(not_allowed(method, target)),
+    }
+}
+
+/// Conditions that Version 2 need not sign, as AWS has it: they choose between two forms of one listing, which are
+/// allowed by one action.
+const UNSIGNED_BY_V2: [&str; 1] = ["list-type=2"];
+
+/// Refuses a row that a holder of a request signed by Version 2 may have chosen: by a parameter that Version 2, which is
+/// older than many sub-resources, does not sign. `DELETE /bucket` signed would be `DELETE /bucket?…` of whatever there
+/// comes to be. Names that the row does not speak of choose nothing ([`resolve`]).
+pub(crate) fn refuse_unsigned_by_v2(row: &Row) -> Result<(), Error> {
+    let unsigned = row.condition.query.iter().filter(|condition| !UNSIGNED_BY_V2.contains(condition));
+    let mut unsigned = unsigned.map(|condition| condition.split('=').next().unwrap_or(condition));
+    match unsigned.find(|name| !is_signed_by_v2(name)) {
+        None => Ok(()),
+        Some(name) => {
+            // Not recorded.
+            let message = format!("Signature Version 2 does not sign the query parameter {name}: use Version 4.");
+            Err(Error::with_message(Code::AccessDenied, message))
+        }
     }
 }
 
@@ -78,8 +99,9 @@ fn holds(row: &Row, query: &Query, headers: &HeaderMap) -> bool {
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{Query, resolve};
+    use super::{PARAMETERS, Query, UNSIGNED_BY_V2, refuse_unsigned_by_v2, resolve};
     use crate::s3::table::{SUPERSEDED, TABLE, Target};
+    use crate::sigv4::is_signed_by_v2;
 
     fn row(method: &str, target: Target, query: &str, header: Option<&str>) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
@@ -143,7 +165,7 @@ mod tests {
         }
         // Whatever the method: a sub-resource is answered by a row that names it, or by none.
         let names: Vec<&str> = TABLE.iter().flat_map(|r| r.condition.query.iter().copied()).collect();
-        for name in names.into_iter().filter(|n| !super::PARAMETERS.contains(&n.split('=').next().unwrap())) {
+        for name in names.into_iter().filter(|n| !PARAMETERS.contains(&n.split('=').next().unwrap())) {
             for (method, target) in TABLE.iter().map(|r| (r.method, r.target)) {
                 if let Some(found) = row(method, target, name, None) {
                     let found = TABLE.iter().find(|r| r.name == found).unwrap();
@@ -162,5 +184,48 @@ mod tests {
         assert_eq!(row("PUT", Target::Object, "acl&tagging", None), None);
         assert_eq!(row("PATCH", Target::Object, "", None), None);
         assert_eq!(row("POST", Target::Service, "", None), None);
+    }
+
+    #[test]
+    fn what_decides_the_row_is_signed_by_version_2_or_refused() {
+        fn name(condition: &str) -> &str {
+            condition.split('=').next().unwrap()
+        }
+        let mut refused = Vec::new();
+        for r in TABLE {
+            let free = |condition: &&str| is_signed_by_v2(name(condition)) || UNSIGNED_BY_V2.contains(condition);
+            let all_signed = r.condition.query.iter().all(|condition| free(condition));
+            assert_eq!(refuse_unsigned_by_v2(r).is_ok(), all_signed, "{}", r.name);
+            if !all_signed {
+                refused.push(r.name);
+            }
+        }
+        for row in ["PutBucketAbac", "GetObjectAttributes", "PutObjectAnnotation", "RenameObject", "CreateSession"] {
+            assert!(refused.contains(&row), "{row}");
+        }
+        for row in ["PutBucketPolicy", "UploadPart", "ListObjectsV2", "GetObjectTagging", "DeleteObjects"] {
+            assert!(!refused.contains(&row), "{row}");
+        }
+        // What need not be signed changes nothing but the form of an answer.
+        for condition in UNSIGNED_BY_V2 {
+            for with in TABLE.iter().filter(|r| r.condition.query.contains(&condition)) {
+                let without = resolve(with.method, with.target, &Query::parse("").unwrap(), &HeaderMap::new()).unwrap();
+                assert!(with.is_read_only() && with.condition.query == [condition], "{}", with.name);
+                assert_eq!(with.action.plain, without.action.plain, "{}", with.name);
+            }
+        }
+        // A parameter that may stand beside rows that do not name it makes no other row of them.
+        for (r, parameter) in TABLE.iter().flat_map(|r| PARAMETERS.map(|parameter| (r, parameter))) {
+            let mut query = r.condition.query.to_vec();
+            query.push(parameter);
+            let mut headers = HeaderMap::new();
+            if let Some(header) = r.condition.header {
+                headers.insert(header, HeaderValue::from_static("x"));
+            }
+            let Ok(other) = resolve(r.method, r.target, &Query::parse(&query.join("&")).unwrap(), &headers) else {
+                continue;
+            };
+            assert!(other.name == r.name || other.condition.query.contains(&parameter), "{} {parameter}", r.name);
+        }
     }
 }

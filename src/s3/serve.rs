@@ -196,6 +196,9 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     // A presigned URL may carry headers in its query, which are headers now: a copy must not be taken for a PUT.
     let row = route::resolve(head.method.as_str(), target, &query, &head.headers)?;
     findings.operation(row.name);
+    if access.facts().signature.is_v2() {
+        route::refuse_unsigned_by_v2(row)?;
+    }
     let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
     if !row.is_management() {
         return perform_on_data(app, row, signed).await;

@@ -237,7 +237,10 @@ fn told_elsewhere(answer: Response) -> Response {
 /// To the folder that a key without its slash means.
 fn found(key: &str) -> Response {
     let mut answer = Answer::new();
-    answer.insert(LOCATION, format!("/{}/", path_of(key)).as_bytes());
+    // A second slash at the beginning would make the name of another host of the key.
+    let rest = key.trim_start_matches('/');
+    let slashes = "%2F".repeat(key.len() - rest.len());
+    answer.insert(LOCATION, format!("/{slashes}{}/", path_of(rest)).as_bytes());
     answer.set("x-amz-error-code", "Found");
     answer.set("x-amz-error-message", "Resource Found");
     answer.empty(StatusCode::FOUND)
@@ -323,6 +326,20 @@ mod tests {
         let around = config("[\"s3.test\"]", "[\"test\"]");
         assert_eq!(bucket_of("shelf.s3.test", &around), None);
         assert_eq!(bucket_of("shelf.test", &around), Some("shelf"));
+    }
+
+    #[test]
+    fn a_folder_is_on_the_same_host() {
+        for (key, location) in [
+            ("docs", "/docs/"),
+            ("a b/c", "/a%20b/c/"),
+            ("/evil.com", "/%2Fevil.com/"),
+            ("//evil.com/a", "/%2F%2Fevil.com/a/"),
+            ("\\evil.com", "/%5Cevil.com/"),
+        ] {
+            assert_eq!(found(key).headers().get(LOCATION).unwrap(), location, "{key}");
+            assert_eq!(decode_path(location).unwrap(), format!("/{key}/"));
+        }
     }
 
     #[test]

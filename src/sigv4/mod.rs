@@ -20,7 +20,7 @@ pub use chunked::{ChunkedError, Decoder, MAX_CHUNK_BYTES, MAX_LINE_BYTES, MAX_TR
 pub use claim::{Authorization, AuthorizationFault, Credential, Params, Presigned, parse_authorization};
 pub use client::{Signer, presign, sign_headers};
 pub use sign::{ChunkSigner, Scope, SigningKey, string_to_sign};
-pub use v2::{V2Request, signature_v2, string_to_sign_v2};
+pub use v2::{V2Ambiguity, V2Request, check_v2, headers_of_v2_url, is_signed_by_v2, signature_v2, string_to_sign_v2};
 
 /// The only algorithm served: HMAC with SHA-256.
 pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";

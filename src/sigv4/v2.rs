@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Params;
 use crate::crypto::hmac_sha1;
@@ -53,6 +53,12 @@ const SIGNED_PARAMETERS: [&str; 40] = [
     "website",
 ];
 
+/// Headers with lines of their own in the string to sign, beside the date.
+const PLAIN_HEADERS: [&str; 2] = ["content-md5", "content-type"];
+
+/// What is around a header's value and no part of it.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// What of a request is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct V2Request<'a> {
@@ -64,15 +70,73 @@ pub struct V2Request<'a> {
     pub path: &'a str,
     /// The query.
     pub params: &'a Params,
-    /// All headers.
+    /// All headers; of a presigned URL those of [`headers_of_v2_url`].
     pub headers: &'a HeaderMap,
     /// In a presigned URL `Expires`, in a header `Date`, as sent; empty where `x-amz-date` stands for that.
     pub date: &'a str,
-    /// It is a presigned URL, whose parameters may be headers that signers moved there.
-    pub presigned: bool,
 }
 
-/// The string to sign. `x-amz-*` parameters of a presigned URL are signed as if they were headers.
+/// Whether a query parameter of this name is signed.
+pub fn is_signed_by_v2(parameter: &str) -> bool {
+    SIGNED_PARAMETERS.contains(&parameter)
+}
+
+/// Why a request is not what one signer of Version 2 could have meant: other requests have the same string to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct V2Ambiguity(pub String);
+
+/// The headers of a request by a presigned URL. Signers move headers into the query; there they are signed as headers, so
+/// they are headers here: nothing is signed that is not acted on. A parameter that could be no header, that repeats, or
+/// that stands beside a header with another value, would be signed in the words of another request.
+pub fn headers_of_v2_url(params: &Params, sent: &HeaderMap) -> Result<HeaderMap, V2Ambiguity> {
+    let mut headers = sent.clone();
+    let mut moved = HeaderMap::new();
+    for (name, value) in params.iter() {
+        let lower = name.to_ascii_lowercase();
+        let plain = PLAIN_HEADERS.contains(&lower.as_str());
+        if !plain && !lower.starts_with("x-amz-") {
+            continue;
+        }
+        let not_one = || V2Ambiguity(format!("The query parameter {lower:?} does not stand for one header"));
+        let (Ok(name), Ok(value)) =
+            (lower.parse::<HeaderName>(), HeaderValue::from_bytes(value.trim_matches(BLANKS).as_bytes()))
+        else {
+            return Err(not_one());
+        };
+        if moved.insert(name.clone(), value.clone()).is_some() {
+            return Err(not_one());
+        }
+        let mut beside = sent.get_all(&name).iter();
+        match (beside.next(), beside.next()) {
+            (None, _) => _ = headers.insert(name, value),
+            // Sent in both places with one value it was signed once.
+            (Some(header), None) if header.as_bytes().trim_ascii() == value.as_bytes() => {}
+            // Only the header is signed, and only it is acted on.
+            (Some(_), _) if plain => {}
+            (Some(_), _) => return Err(not_one()),
+        }
+    }
+    Ok(headers)
+}
+
+/// Finds what the string to sign does not tell apart: a header of which the first value alone is signed, sent more than
+/// once, and a signed parameter whose value reads like more parameters.
+pub fn check_v2(request: &V2Request<'_>) -> Result<(), V2Ambiguity> {
+    for name in PLAIN_HEADERS.into_iter().chain(["date", "x-amz-date"]) {
+        if request.headers.get_all(name).iter().nth(1).is_some() {
+            return Err(V2Ambiguity(format!("The header {name} was sent more than once")));
+        }
+    }
+    for (name, value) in request.params.iter().filter(|(name, _)| is_signed_by_v2(name)) {
+        let more = value.split('&').skip(1).map(|pair| pair.split('=').next().unwrap_or(pair));
+        if more.into_iter().any(is_signed_by_v2) {
+            return Err(V2Ambiguity(format!("The value of the query parameter {name:?} reads like other parameters")));
+        }
+    }
+    Ok(())
+}
+
+/// The string to sign.
 pub fn string_to_sign_v2(request: &V2Request<'_>) -> String {
     let mut out = format!(
         "{}\n{}\n{}\n{}\n",
@@ -113,38 +177,23 @@ pub fn signature_v2(secret: &[u8], string_to_sign: &str) -> String {
 }
 
 fn plain_header(request: &V2Request<'_>, name: &str) -> String {
-    let sent = request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
-    let moved = || moved(request).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.to_owned());
-    sent.or_else(moved).unwrap_or_default()
-}
-
-/// The parameters that may be headers.
-fn moved<'a>(request: &V2Request<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    request.params.iter().filter(|_| request.presigned)
+    let sent = request
+        .headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).trim_matches(BLANKS).to_owned());
+    sent.unwrap_or_default()
 }
 
 fn amz_headers(request: &V2Request<'_>) -> BTreeMap<String, String> {
-    let mut headers: BTreeMap<String, String> = BTreeMap::new();
-    let sent = request.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-"));
-    for (name, value) in sent {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        join(headers.entry(name.as_str().to_owned()).or_default(), value.trim());
-    }
-    for (name, value) in moved(request) {
-        let name = name.to_ascii_lowercase();
-        // Sent in both places with one value it was signed once; with two it was not signed so at all.
-        if name.starts_with("x-amz-") && headers.get(&name).is_none_or(|sent| sent != value) {
-            join(headers.entry(name).or_default(), value);
-        }
-    }
-    headers
-}
-
-fn join(joined: &mut String, value: &str) {
-    if !joined.is_empty() {
-        joined.push(',');
-    }
-    joined.push_str(value);
+    let names = request.headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
+    let joined = |name: &HeaderName| {
+        let values = request.headers.get_all(name).iter();
+        values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).trim_matches(BLANKS).to_owned())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    names.map(|name| (name.as_str().to_owned(), joined(name))).collect()
 }
 
 #[cfg(test)]
@@ -167,7 +216,6 @@ mod tests {
             params: &params,
             headers: &HeaderMap::new(),
             date: "1175139620",
-            presigned: true,
         };
         let text = string_to_sign_v2(&request);
         assert_eq!(text, "GET\n\n\n1175139620\n/johnsmith/photos/puppy.jpg");
@@ -184,6 +232,7 @@ mod tests {
         let params = Params::parse(
             "uploadId=u+1&prefix=p&partNumber=7&acl&X-Amz-Acl=private&x-amz-meta-a=%C3%A9&Content-MD5=m&Expires=1",
         );
+        let headers = headers_of_v2_url(&params, &headers).unwrap();
         let request = V2Request {
             method: "PUT",
             host_bucket: None,
@@ -191,7 +240,6 @@ mod tests {
             params: &params,
             headers: &headers,
             date: "1",
-            presigned: true,
         };
         assert_eq!(
             string_to_sign_v2(&request),
@@ -212,15 +260,7 @@ mod tests {
         ] {
             let params = Params::parse(if path == "/" && host_bucket.is_none() { "" } else { "versions" });
             let headers = HeaderMap::new();
-            let request = V2Request {
-                method: "GET",
-                host_bucket,
-                path,
-                params: &params,
-                headers: &headers,
-                date: "1",
-                presigned: true,
-            };
+            let request = V2Request { method: "GET", host_bucket, path, params: &params, headers: &headers, date: "1" };
             assert_eq!(string_to_sign_v2(&request), format!("GET\n\n\n1\n{expected}"), "{host_bucket:?} {path}");
         }
     }
@@ -238,7 +278,6 @@ mod tests {
             params: &params,
             headers: &headers,
             date,
-            presigned: false,
         };
         let text = string_to_sign_v2(&request);
         assert_eq!(text, format!("PUT\n\nimage/jpeg\n{date}\n/johnsmith/photos/puppy.jpg"));
@@ -248,5 +287,71 @@ mod tests {
     #[test]
     fn signed_parameters_are_in_order() {
         assert!(SIGNED_PARAMETERS.is_sorted());
+    }
+
+    #[test]
+    fn a_parameter_that_stands_for_no_one_header_is_refused() {
+        let headers = |query: &str, sent: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in sent {
+                map.append(*name, HeaderValue::from_static(value));
+            }
+            headers_of_v2_url(&Params::parse(query), &map)
+        };
+        let value = HeaderValue::from_static;
+        let one = headers("X-Amz-Meta-A=+v+&content-md5=m&other=%0A", &[]).unwrap();
+        assert_eq!((&one["x-amz-meta-a"], &one["content-md5"], one.len()), (&value("v"), &value("m"), 2));
+        for query in [
+            "x-amz-meta-owner=team-a%0Ax-amz-tagging:class=secret",
+            "x-amz-server-side-encryption%3Aaws=kms",
+            "x-amz-meta-a%0A=1",
+            "x-amz-meta-a%20=1",
+            "x-amz-meta-%C3%A9=1",
+            "x-amz-meta-a=1%00",
+            "x-amz-meta-a=1%0D",
+            "x-amz-meta-a=1&x-amz-meta-a=2",
+            "x-amz-meta-a=1&X-Amz-Meta-A=1",
+            "content-md5=m%0A",
+            "content-type=a&Content-Type=b",
+        ] {
+            assert!(headers(query, &[]).is_err(), "{query}");
+        }
+        let (a, one, two) = ("x-amz-meta-a", ("x-amz-meta-a", "1"), ("x-amz-meta-a", "2"));
+        assert_eq!(headers("x-amz-meta-a=1", &[one]).unwrap().get_all(a).iter().count(), 1);
+        assert!(headers("x-amz-meta-a=2", &[one]).is_err());
+        assert!(headers("x-amz-meta-a=1", &[one, two]).is_err());
+        assert!(headers("x-amz-meta-a=1", &[one, one]).is_err());
+        assert_eq!(headers("content-type=b", &[("content-type", "a")]).unwrap().get("content-type").unwrap(), "a");
+    }
+
+    #[test]
+    fn what_the_string_to_sign_does_not_tell_apart_is_refused() {
+        let check = |query: &str, sent: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in sent {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            let params = Params::parse(query);
+            let (params, headers) = (&params, &headers);
+            check_v2(&V2Request { method: "GET", host_bucket: None, path: "/b/k", params, headers, date: "1" })
+        };
+        for name in ["content-type", "content-md5", "date", "x-amz-date"] {
+            assert_eq!(check("", &[(name, "1")]), Ok(()), "{name}");
+            assert!(check("", &[(name, "1"), (name, "1")]).is_err(), "{name}");
+        }
+        assert_eq!(check("", &[("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")]), Ok(()));
+        assert_eq!(check("response-content-type=a%26b%3Dc&prefix=a%26versionId", &[]), Ok(()));
+        assert!(check("response-content-type=a%26versionId%3Dv", &[]).is_err());
+        assert!(check("partNumber=1%26uploadId", &[]).is_err());
+    }
+
+    #[test]
+    fn an_empty_line_of_a_header_is_signed() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-amz-meta-a", HeaderValue::from_static(""));
+        headers.append("x-amz-meta-a", HeaderValue::from_static("1"));
+        let (params, headers) = (&Params::parse(""), &headers);
+        let request = V2Request { method: "PUT", host_bucket: None, path: "/b/k", params, headers, date: "1" };
+        assert_eq!(string_to_sign_v2(&request), "PUT\n\n\n1\nx-amz-meta-a:,1\n/b/k");
     }
 }

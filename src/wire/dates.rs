@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
-use time::macros::format_description;
+use time::macros::{datetime, format_description};
 
 use crate::sources::Timestamp;
 
@@ -19,6 +19,9 @@ const AMZ: &[FormatItem<'_>] = format_description!("[year][month][day]T[hour][mi
 const ISO_MS: &[FormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const ISO_S: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+
+/// The last moment with a year of four digits, as dates are written.
+const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
 
 /// `Wed, 25 Nov 2026 12:00:00 GMT` (`Last-Modified`).
 pub fn http_date(at: Timestamp) -> String {
@@ -91,14 +94,23 @@ pub fn parse_amz_date(text: &str) -> Option<Timestamp> {
 }
 
 fn render(at: Timestamp, form: &[FormatItem<'_>]) -> String {
-    let at =
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // What is later than four digits can say is told as the last moment that they can.
+    let last = || if at.0 > 0 { LAST } else { OffsetDateTime::UNIX_EPOCH };
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).unwrap_or_else(|_| last());
     at.format(form).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_later_than_all_years_is_no_early_moment() {
+        for late in [253_402_300_800_000, i64::MAX] {
+            assert_eq!(http_date(Timestamp(late)), "Fri, 31 Dec 9999 23:59:59 GMT");
+            assert_eq!(iso8601_seconds(Timestamp(late)), "9999-12-31T23:59:59Z");
+        }
+    }
 
     #[test]
     fn forms() {

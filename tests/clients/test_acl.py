@@ -231,13 +231,14 @@ def test_what_is_refused(s3, raw_acl, bucket):
 
 
 @pytest.fixture
-def raw_acl(s3):
+def raw_acl(gateway):
     """Sends a PUT of an ACL that holds none."""
+    signer = sdk.client(gateway, signature_version="s3v4")
 
     def send(path):
         bucket, _, key = path.strip("/").partition("/")
         operation = "put_object_acl" if key else "put_bucket_acl"
-        url = s3.generate_presigned_url(operation, Params={"Bucket": bucket} | ({"Key": key} if key else {}))
+        url = signer.generate_presigned_url(operation, Params={"Bucket": bucket} | ({"Key": key} if key else {}))
         answer = fetch(url, "PUT")
         text = answer.body.decode()
         return answer.status, re.search("<Code>(.*?)</Code>", text)[1], text
@@ -477,7 +478,8 @@ def test_requester_pays(gateway, s3, other, bucket):
         assert call(Bucket=bucket, **args, **pays)["RequestCharged"] == "requester"
     assert "RequestCharged" not in s3.get_object(Bucket=bucket, Key="k")
     assert nobody(gateway, f"/{bucket}/k", headers={"x-amz-request-payer": "requester"})[0] == 403
-    url = other.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"} | pays)
+    signer = sdk.client(gateway, who=OTHER, signature_version="s3v4")
+    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"} | pays)
     answer = fetch(url, headers={"x-amz-request-payer": "requester"})
     assert (answer.status, answer.body) == (200, b"content"), answer
     target = new_bucket(other)
@@ -542,7 +544,8 @@ def test_aws_cli(gateway, bucket):
 def test_a_grant_to_write_is_no_leave_over_what_came_meanwhile(gateway, s3, other, bucket):
     """A body may be long in coming; what somebody else has written by its end stays theirs."""
     s3.put_bucket_acl(Bucket=bucket, GrantWrite=f"id={IDS[OTHER.account]}", GrantFullControl=f"id={IDS[MAIN.account]}")
-    url = other.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "new"})
+    signer = sdk.client(gateway, who=OTHER, signature_version="s3v4")
+    url = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "new"})
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
     try:
         connection.putrequest("PUT", url.split(str(gateway.port), 1)[1])

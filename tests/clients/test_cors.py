@@ -117,6 +117,10 @@ def test_preflights_that_are_refused(server, s3, cors):
         assert (got.status, got.code, got.message) == (403, "AccessForbidden", NOT_ALLOWED), got
         assert f"<Method>{method}</Method><ResourceType>OBJECT</ResourceType>".encode() in got.body
         assert said(got) == {}
+    many = [f"x-amz-{i}" for i in range(101)]
+    assert preflight(server, f"/{cors}/k", headers=",".join(many[:100] * 10)).status == 200
+    got = preflight(server, f"/{cors}/k", headers=",".join(many))
+    assert (got.status, got.code, got.message) == (403, "AccessForbidden", NOT_ALLOWED), got
     got = preflight(server, f"/{cors}", "https://evil.example.com")
     assert b"<ResourceType>BUCKET</ResourceType>" in got.body
     got = preflight(server, "/no-such-bucket-here/k")

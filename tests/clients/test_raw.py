@@ -537,19 +537,20 @@ class TestHttp:
         assert got.status == 404 and got.headers["x-amz-request-id"] and got.body == b""
 
 
-REFUSED_SUBRESOURCES = [
-    ("GET", "acl"),
-    ("PUT", "acl"),
-    ("GET", "tagging"),
-    ("PUT", "tagging"),
-    ("DELETE", "tagging"),
-    ("GET", "torrent"),
-    ("PUT", "legal-hold"),
-    ("PUT", "retention"),
-    ("POST", "restore"),
-    ("POST", "select&select-type=2"),
-    ("PUT", "renameObject"),
-    ("GET", "annotation"),
+# With `<x/>` for a body: the status and the code.
+SUBRESOURCES = [
+    ("GET", "acl", 200, None),
+    ("PUT", "acl", 400, "MalformedACLError"),
+    ("GET", "tagging", 200, None),
+    ("PUT", "tagging", 400, "MalformedXML"),
+    ("DELETE", "tagging", 204, None),
+    ("GET", "torrent", 405, "MethodNotAllowed"),
+    ("PUT", "legal-hold", 400, "InvalidRequest"),
+    ("PUT", "retention", 400, "InvalidRequest"),
+    ("POST", "restore", 400, "MalformedXML"),
+    ("POST", "select&select-type=2", 405, "MethodNotAllowed"),
+    ("PUT", "renameObject", 501, "NotImplemented"),
+    ("GET", "annotation", 501, "NotImplemented"),
 ]
 REFUSED_BUCKET = [
     "accelerate",
@@ -576,11 +577,11 @@ REFUSED_BUCKET = [
 
 
 class TestSubresources:
-    @pytest.mark.parametrize("method, query", REFUSED_SUBRESOURCES)
-    def test_of_objects(self, raw, path, method, query):
+    @pytest.mark.parametrize("method, query, status, code", SUBRESOURCES)
+    def test_of_objects(self, raw, path, method, query, status, code):
         raw.request("PUT", path, body=b"kept")
         got = raw.request(method, path, query, body=b"<x/>" if method != "GET" else b"")
-        assert got.status == 501 or query in ("tagging", "acl"), got
+        assert (got.status, got.code if code else None) == (status, code), got
         assert raw.request("GET", path).body == b"kept"
 
     @pytest.mark.parametrize("query", REFUSED_BUCKET)

@@ -5,8 +5,10 @@ import datetime
 import hashlib
 import hmac
 import json
+import socket
 import subprocess
 from email.utils import format_datetime
+from urllib.parse import urlencode
 
 import pytest
 
@@ -141,6 +143,76 @@ def test_what_is_signed(old_server, shelf):
         got = request(old_server, "GET", path, signed_path=wrong)
         assert (got.status, got.code) == (403, "SignatureDoesNotMatch"), got
         assert b"<StringToSign>GET" in got.body and b"<CanonicalRequest>" not in got.body
+
+
+def presigned(server, method, path, text, query, headers=None, body=None):
+    """A URL of a signer who signed `text`, and the request that its holder makes of it."""
+    expires = int(datetime.datetime.now(datetime.UTC).timestamp()) + 60
+    by = urlencode(
+        {
+            "AWSAccessKeyId": MAIN.access_key,
+            "Expires": expires,
+            "Signature": signature(text.format(expires=expires)),
+        }
+    )
+    return send(server, method, f"{path}?{by}{query}", body, headers)
+
+
+@pytest.mark.parametrize(
+    "signed, headers, query, reworded, parameters",
+    [
+        (
+            "x-amz-meta-owner:team-a\nx-amz-tagging:class=secret",
+            {"x-amz-meta-owner": "team-a", "x-amz-tagging": "class=secret"}, "",
+            {}, "&x-amz-meta-owner=team-a%0Ax-amz-tagging:class=secret",
+        ),
+        ("x-amz-meta-a:1,2", {}, "&x-amz-meta-a=1,2", {"x-amz-meta-a": "1"}, "&x-amz-meta-a=2"),
+        (
+            "x-amz-server-side-encryption:AES256", {}, "&x-amz-server-side-encryption=AES256",
+            {}, "&x-amz-server-side-encryption%3AAES256=",
+        ),
+        ("x-amz-meta-a:1:2", {"x-amz-meta-a": "1:2"}, "", {}, "&x-amz-meta-a%3A1=2"),
+    ],
+)  # fmt: skip
+def test_a_url_cannot_be_put_in_other_words(old_server, v4, shelf, signed, headers, query, reworded, parameters):
+    path = f"/{shelf}/{bucket_name()}"
+    text = f"PUT\n\n\n{{expires}}\n{signed}\n{path}"
+    assert presigned(old_server, "PUT", path, text, query, headers, b"x").status == 200
+    v4.delete_object(Bucket=shelf, Key=path.rpartition("/")[2])
+    got = presigned(old_server, "PUT", path, text, parameters, reworded, b"x")
+    assert (got.status, got.code) in ((400, "InvalidRequest"), (403, "SignatureDoesNotMatch")), got
+    assert refusal(v4.head_object, Bucket=shelf, Key=path.rpartition("/")[2]).status == 404
+
+
+def test_what_is_not_signed_chooses_no_operation(old_server, v4, shelf):
+    """A URL that creates a bucket, or deletes an object, is none for sub-resources that Version 2 does not know."""
+    body = b"<AbacStatus><Status>Enabled</Status></AbacStatus>"
+    for path in (f"/{shelf}", f"/{shelf}/"):
+        got = presigned(old_server, "PUT", path, f"PUT\n\n\n{{expires}}\n/{shelf}/", "&abac", body=body)
+        assert (got.status, got.code) == (403, "AccessDenied"), got
+        assert got.message == "Signature Version 2 does not sign the query parameter abac: use Version 4."
+    got = request(old_server, "PUT", f"/{shelf}/?abac", body=body, signed_path=f"/{shelf}/")
+    assert (got.status, got.code) == (403, "AccessDenied"), got
+    assert v4.get_bucket_abac(Bucket=shelf)["AbacStatus"]["Status"] == "Disabled"
+
+
+def test_headers_that_are_signed_once(old_server, shelf):
+    path = f"/{shelf}/types"
+    date = now()
+    text = f"PUT\n\na/b\n{date}\n{path}"
+    lines = [
+        f"PUT {path} HTTP/1.1", "Host: localhost", f"Date: {date}", "Content-Length: 0", "Connection: close",
+        f"Authorization: AWS {MAIN.access_key}:{signature(text)}", "Content-Type: a/b",
+    ]  # fmt: skip
+
+    def sent(*more):
+        with socket.create_connection(("127.0.0.1", old_server.port), timeout=20) as connection:
+            connection.sendall("".join(f"{line}\r\n" for line in (*lines, *more, "")).encode())
+            return connection.makefile("rb").read()
+
+    assert sent().startswith(b"HTTP/1.1 200 ")
+    got = sent("Content-Type: text/html")
+    assert got.startswith(b"HTTP/1.1 400 ") and b"<Code>InvalidRequest</Code>" in got, got
 
 
 def test_headers_that_are_none(old_server, shelf):

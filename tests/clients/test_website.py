@@ -160,6 +160,11 @@ def test_a_folder_without_its_slash(site):
     assert got.headers["x-amz-error-message"] == "Resource Found"
     site.put("ü x/index.html", b"x")
     assert site.get("/%C3%BC%20x").headers["location"] == "/%C3%BC%20x/"
+    # The name of another host after two slashes would lead there.
+    site.put("/evil.example.com/index.html", b"here")
+    got = site.get("//evil.example.com")
+    assert (got.status, got.headers["location"]) == (302, "/%2Fevil.example.com/"), got
+    assert site.get("/%2Fevil.example.com/").body == b"here"
     # An object of the folder's name goes first.
     site.put("docs", b"an object")
     assert site.get("/docs").body == b"an object"

@@ -1,9 +1,11 @@
 //! Verification of Signature Version 2.
 
+use http::HeaderMap;
+
 use super::{AuthError, Context, Identity, Proved, SignatureKind, Verified};
 use crate::auth::payload::ContentHash;
 use crate::crypto::constant_time_eq;
-use crate::sigv4::{Params, V2Request, signature_v2, string_to_sign_v2};
+use crate::sigv4::{Params, V2Ambiguity, V2Request, check_v2, headers_of_v2_url, signature_v2, string_to_sign_v2};
 use crate::sources::Timestamp;
 use crate::wire::{iso8601_seconds, parse_amz_date, parse_http_date, virtual_bucket};
 
@@ -21,18 +23,19 @@ impl Context<'_> {
             ));
         };
         self.check_v2_expires(expires)?;
+        let headers = headers_of_v2_url(params, &self.head.headers).map_err(ambiguous)?;
         let token = params.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"));
         let identity = self.identity(access_key_id, token.map(|(_, token)| token)).await?;
-        let text = string_to_sign_v2(&V2Request {
+        let request = V2Request {
             method: self.head.method.as_str(),
             host_bucket: virtual_bucket(&self.edge.host, &self.settings.domains),
             path: self.head.uri.path(),
             params,
-            headers: &self.head.headers,
+            headers: &headers,
             date: expires,
-            presigned: true,
-        });
-        self.verified_v2(SignatureKind::V2Query, &identity, access_key_id, text, provided)
+        };
+        let verified = self.verified_v2(SignatureKind::V2Query, &identity, access_key_id, &request, provided)?;
+        Ok(Verified { headers: Some(headers), ..verified })
     }
 
     /// `Authorization: AWS AccessKeyId:Signature`. The time is `x-amz-date`, or else `Date`, and as near to ours as in
@@ -53,16 +56,15 @@ impl Context<'_> {
         self.check_skew(time, sent)?;
         let identity = self.identity(access_key_id, None).await?;
         let params = Params::parse(self.head.uri.query().unwrap_or_default());
-        let text = string_to_sign_v2(&V2Request {
+        let request = V2Request {
             method: self.head.method.as_str(),
             host_bucket: virtual_bucket(&self.edge.host, &self.settings.domains),
             path: self.head.uri.path(),
             params: &params,
             headers: &self.head.headers,
             date: if own.is_some() { "" } else { sent },
-            presigned: false,
-        });
-        self.verified_v2(SignatureKind::V2Header, &identity, access_key_id, text, provided)
+        };
+        self.verified_v2(SignatureKind::V2Header, &identity, access_key_id, &request, provided)
     }
 
     fn verified_v2(
@@ -70,9 +72,11 @@ impl Context<'_> {
         kind: SignatureKind,
         identity: &Identity,
         access_key_id: &str,
-        string_to_sign: String,
+        request: &V2Request<'_>,
         provided: &str,
     ) -> Result<Verified, AuthError> {
+        check_v2(request).map_err(ambiguous)?;
+        let string_to_sign = string_to_sign_v2(request);
         let signature = signature_v2(identity.secret.expose(), &string_to_sign);
         if !constant_time_eq(signature.as_bytes(), provided.as_bytes()) {
             return Err(AuthError::SignatureDoesNotMatch {
@@ -83,8 +87,8 @@ impl Context<'_> {
             });
         }
         let (caller, region) = (self.caller(identity, access_key_id), self.settings.home().clone());
-        let hash = ContentHash::parse(self.content_sha256().as_deref())?;
-        Ok(Verified { proved: Proved { caller, kind, signed: None, region }, hash, signer: None })
+        let hash = ContentHash::parse(content_sha256(request.headers).as_deref())?;
+        Ok(Verified { proved: Proved { caller, kind, signed: None, region }, hash, signer: None, headers: None })
     }
 
     /// `Expires`: seconds since 1970, of 31 bits, as AWS reads it.
@@ -103,4 +107,15 @@ impl Context<'_> {
             server_time: iso8601_seconds(now),
         })
     }
+}
+
+/// AWS's text is not recorded.
+fn ambiguous(V2Ambiguity(what): V2Ambiguity) -> AuthError {
+    AuthError::InvalidRequest(format!("{what}, which Signature Version 2 cannot sign"))
+}
+
+/// As the headers name it that are signed. (No body is read before, as other services than S3 do: those take no Version 2.)
+fn content_sha256(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("x-amz-content-sha256")?;
+    Some(String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
 }

@@ -141,6 +141,7 @@ impl Context<'_> {
             },
             hash: claim.hash,
             signer: Some(ChunkSigner::new(key, &claim.amz_date, &claim.scope, claim.signature)),
+            headers: None,
         })
     }
 

@@ -4,6 +4,8 @@ use super::{Expiration, Filter, Lifecycle, Rule, StorageClass, TransitionTime};
 use crate::sources::Timestamp;
 
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// The last midnight that can be told, in milliseconds since 1970: 9999-12-31. What is due later is due then: never.
+const LAST_MS: i64 = 253_402_214_400_000;
 /// Objects of fewer bytes stay in their class, unless a rule's filter speaks of the size.
 const TRANSITION_MIN_BYTES: u64 = 128 * 1024;
 
@@ -166,7 +168,8 @@ impl Filter {
 /// So many days after `start`, and on to the next midnight (S3 User Guide, "Lifecycle rules: based on an object's age").
 fn after(start: Timestamp, days: u32) -> Timestamp {
     let moment = start.0.saturating_add(i64::from(days) * DAY_MS);
-    Timestamp(moment.div_euclid(DAY_MS).saturating_add(1).saturating_mul(DAY_MS))
+    let midnight = moment.div_euclid(DAY_MS).saturating_add(1).saturating_mul(DAY_MS);
+    Timestamp(midnight.min(LAST_MS))
 }
 
 fn first<'a>(dues: impl Iterator<Item = Due<'a>>) -> Option<Due<'a>> {

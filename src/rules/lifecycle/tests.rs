@@ -208,3 +208,39 @@ proptest! {
         prop_assert!(walked || !acts, "a key is acted on that no prefix leads to");
     }
 }
+
+#[test]
+fn the_longest_times_end_on_the_last_day_that_can_be_told() {
+    let last = parse_iso8601("9999-12-31T00:00:00Z").unwrap();
+    let object = Object { plain_len: 1 << 20, tags: &[], class: "STANDARD" };
+    let now = parse_iso8601("2026-11-25T12:00:00Z").unwrap();
+    for days in [i32::MAX.unsigned_abs(), u32::MAX] {
+        let rule = Rule {
+            enabled: true,
+            expiration: Some(Expiration::Days(days)),
+            noncurrent_expiration: Some(NoncurrentExpiration { days, newer: Some(u32::MAX) }),
+            abort_after_days: Some(days),
+            transitions: vec![Transition { at: TransitionTime::Days(days), class: StorageClass::GlacierIr }],
+            noncurrent_transitions: vec![NoncurrentTransition { days, newer: None, class: StorageClass::GlacierIr }],
+            ..Rule::default()
+        };
+        let rules = Lifecycle { rules: vec![rule], minimum_size: MinimumSize::default() };
+        for created in [Timestamp(i64::MIN), Timestamp(0), now, Timestamp(i64::MAX)] {
+            let subject = Subject { key: "k", created, object: Some(object) };
+            let told = rules.expiration(&subject).map(|due| due.at);
+            assert!(told <= Some(last) && (created.0 < 0 || told == Some(last)), "{created:?} {told:?}");
+            if created.0 >= 0 {
+                assert_eq!(rules.abortion("k", created).map(|due| due.at), Some(last));
+                assert_eq!(rules.current(&subject, true, now), None);
+                let old = Noncurrent { since: created, newer: u64::MAX };
+                assert_eq!(rules.noncurrent(&subject, old, now), None);
+            }
+        }
+    }
+    for date in [i64::MIN, i64::MAX] {
+        let rule = Rule { enabled: true, expiration: Some(Expiration::Date(date)), ..Rule::default() };
+        let rules = Lifecycle { rules: vec![rule], minimum_size: MinimumSize::default() };
+        let subject = Subject { key: "k", created: now, object: Some(object) };
+        assert_eq!(rules.current(&subject, false, now), (date < 0).then_some(Step::Expire));
+    }
+}

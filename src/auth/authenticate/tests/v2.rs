@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::CallerKind;
-use crate::sigv4::{V2Request, signature_v2, string_to_sign_v2};
+use crate::sigv4::{V2Request, headers_of_v2_url, signature_v2, string_to_sign_v2};
 use crate::wire::encode_uri;
 
 const EXPIRES: &str = "1369353660";
@@ -10,14 +10,14 @@ const EXPIRES: &str = "1369353660";
 /// Signs `request` until a minute after [`now`]; `host_bucket` as the signer understands the host.
 fn presigned(request: Sent, host_bucket: Option<&str>, expires: &str) -> Sent {
     let params = Params::parse(&request.query);
+    let headers = headers_of_v2_url(&params, &request.headers).unwrap();
     let text = string_to_sign_v2(&V2Request {
         method: &request.method,
         host_bucket,
         path: &request.path,
         params: &params,
-        headers: &request.headers,
+        headers: &headers,
         date: expires,
-        presigned: true,
     });
     let signature = encode_uri(&signature_v2(SECRET.as_bytes(), &text));
     let separator = if request.query.is_empty() { "" } else { "&" };
@@ -52,7 +52,6 @@ fn in_header(request: Sent, date: &str, value: &str) -> Sent {
         params: &params,
         headers: &request.headers,
         date: if date == "date" { value } else { "" },
-        presigned: false,
     });
     let signature = signature_v2(SECRET.as_bytes(), &text);
     request.header("authorization", &format!("AWS {KEY}:{signature}"))
@@ -145,5 +144,56 @@ async fn headers_moved_into_the_query() {
     assert!(upload.clone().header("content-type", "text/plain").authenticate().is_ok());
     assert!(upload.clone().header("content-type", "text/html").mismatches());
     assert!(upload.clone().header("x-amz-server-side-encryption", "AES256").authenticate().is_ok());
-    assert!(upload.header("x-amz-server-side-encryption", "aws:kms").mismatches());
+    let other = upload.header("x-amz-server-side-encryption", "aws:kms").refused();
+    assert!(matches!(other, AuthError::InvalidRequest(_)), "{other:?}");
+}
+
+/// What a signer signed in headers, sent by the holder of the URL in other words with the same string to sign.
+#[test]
+fn the_holder_of_a_url_cannot_put_it_in_other_words() {
+    let secret = |request: Sent| request.header("x-amz-meta-owner", "team-a").header("x-amz-tagging", "class=secret");
+    let kms = |request: Sent| request.header("x-amz-server-side-encryption", "aws:kms");
+    let list = |request: Sent| request.header("x-amz-meta-a", "1,2");
+    let first = |request: Sent| request.header("x-amz-meta-a", "1");
+    let typed = |request: Sent| request.header("content-type", "a/b");
+    let twice = |mut request: Sent| {
+        request.headers.append("content-type", HeaderValue::from_static("a/b"));
+        request.headers.append("content-type", HeaderValue::from_static("evil/type"));
+        request
+    };
+    let as_sent = |request: Sent| request;
+    type Words = fn(Sent) -> Sent;
+    let cases: [(Words, Words, &str); 6] = [
+        (secret, as_sent, "&x-amz-meta-owner=team-a%0Ax-amz-tagging:class=secret"),
+        (kms, as_sent, "&x-amz-server-side-encryption%3Aaws=kms"),
+        (list, first, "&x-amz-meta-a=2"),
+        (list, as_sent, "&x-amz-meta-a=1&x-amz-meta-a=2"),
+        (list, as_sent, "&x-amz-meta-a=1&X-Amz-Meta-A=2"),
+        (typed, twice, ""),
+    ];
+    for (signed, worded, more) in cases {
+        let request = presigned(signed(sent("PUT", "/b/k")), None, EXPIRES);
+        assert!(request.authenticate().is_ok());
+        let mut holder = worded(Sent { headers: sent("PUT", "/b/k").headers, ..request });
+        holder.query += more;
+        let refused = holder.refused();
+        assert!(matches!(refused, AuthError::InvalidRequest(_)), "{more}: {refused:?}");
+    }
+}
+
+/// Each header that was signed is heeded where it stands in the query too: else its holder could take it away.
+#[tokio::test]
+async fn a_check_of_the_body_stays_one_in_the_query() {
+    let zeros = "0".repeat(64);
+    for (name, value) in [
+        ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+        ("x-amz-checksum-crc32", "AAAAAA=="),
+        ("x-amz-content-sha256", zeros.as_str()),
+    ] {
+        let query = format!("/b/k?{name}={}", encode_uri(value));
+        let upload = presigned(sent("PUT", &query).with_body(b"abc"), None, EXPIRES);
+        assert!(body_of(upload.authenticate().unwrap()).await.is_err(), "{name}");
+    }
+    let typed = presigned(sent("PUT", "/b/k?content-type=text%2Fplain"), None, EXPIRES).authenticate().unwrap();
+    assert_eq!(typed.head.headers.get("content-type").unwrap(), "text/plain");
 }
