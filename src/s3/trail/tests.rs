@@ -203,7 +203,7 @@ async fn a_change_and_its_record_are_durable_both_or_neither() {
         let (mut nth, mut last_of_the_call) = (1, false);
         while !last_of_the_call {
             let at = format!("{}, commit {nth} {kind}", call.0);
-            let gateway = prepared().await;
+            let gateway = Box::pin(prepared()).await;
             let (before, count) = (gateway.configuration().await, gateway.record_count().await);
             gateway.index.set_faults(fault(Some(nth)));
             let answered = gateway.call("ROOT", call).await;
@@ -245,7 +245,7 @@ async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
         ("ROOT", ("PutBucketCors", "PUT", "/empty?cors", ""), "MissingRequestBodyError"),
         ("ROOT", ("DeleteBucketMetadataTableConfiguration", "DELETE", "/empty?metadataTable", ""), "NotImplemented"),
     ];
-    let gateway = prepared().await;
+    let gateway = Box::pin(prepared()).await;
     let before = gateway.configuration().await;
     for (key, call, code) in cases {
         let count = gateway.record_count().await;
@@ -265,7 +265,7 @@ async fn a_call_that_changes_nothing_is_recorded_once_before_its_answer() {
 
 #[tokio::test]
 async fn changes_at_the_same_time_leave_one_record_each() {
-    let gateway = prepared().await;
+    let gateway = Box::pin(prepared()).await;
     let count = gateway.record_count().await;
     let calls = (0..12).map(|n| ("PutBucketVersioning", "PUT", "/empty?versioning", [VERSIONING, SUSPENDED][n % 2]));
     let mut answers = join_all(calls.map(|call| gateway.call("ROOT", call))).await;
@@ -281,7 +281,7 @@ async fn changes_at_the_same_time_leave_one_record_each() {
 #[tokio::test]
 async fn a_call_goes_on_to_its_record_when_its_caller_hangs_up() {
     for call in CHANGES {
-        let gateway = prepared().await;
+        let gateway = Box::pin(prepared()).await;
         let (before, count) = (gateway.configuration().await, gateway.record_count().await);
         let request = gateway.request("ROOT", (call.1, call.2), &[], call.3);
         let findings = request.edge.findings.clone();
