@@ -194,7 +194,7 @@ mod tests {
         let mut refused = Vec::new();
         for r in TABLE {
             let free = |condition: &&str| is_signed_by_v2(name(condition)) || UNSIGNED_BY_V2.contains(condition);
-            let all_signed = r.condition.query.iter().all(|condition| free(condition));
+            let all_signed = r.condition.query.iter().all(free);
             assert_eq!(refuse_unsigned_by_v2(r).is_ok(), all_signed, "{}", r.name);
             if !all_signed {
                 refused.push(r.name);
