@@ -20,7 +20,8 @@ use crate::names::hex;
 use crate::sigv4::{SignedParts, Signer, sign_headers};
 use crate::wire::{Edge, Findings, Request, RequestBody, RequestId};
 
-/// Three callers, by their access keys: an account's root, its user, and another account's root.
+/// Three callers, by their access keys: an account's root, its user, and another account's root. The first account has
+/// an event bus.
 pub(super) const SETTINGS: &str = r#"
 regions = ["us-east-1", "eu-west-1"]
 [[account]]
@@ -30,6 +31,9 @@ user = [{ name = "alice", access_keys = [{ id = "ALICE", secret = "a-secret-for-
 [[account]]
 id = "444455556666"
 access_keys = [{ id = "OTHER", secret = "a-secret-for-tests" }]
+[[notification_targets]]
+arn = "arn:aws:events:us-east-1:111122223333:event-bus/default"
+url = "http://127.0.0.1:9/"
 "#;
 
 /// Of all callers.

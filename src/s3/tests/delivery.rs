@@ -431,9 +431,6 @@ url = "http://127.0.0.1:9/"
 arn = "arn:aws:sqs:us-east-1:111122223333:shared"
 url = "http://127.0.0.1:9/"
 accounts = ["444455556666"]
-[[notification_targets]]
-arn = "arn:aws:events:us-east-1:111122223333:event-bus/default"
-url = "http://127.0.0.1:9/"
 "#;
 
 #[tokio::test]
