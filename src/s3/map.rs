@@ -123,7 +123,7 @@ const VERSIONS_ARE_LEFT: &str =
 const LOCKED: &str = "Access Denied because object protected by object lock.";
 const LOCK_NEEDS_VERSIONING: &str =
     "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
-const REPLICATION_NEEDS_VERSIONING: &str = "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the \
+const REPLICATED: &str = "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the \
      versioning state, first delete the replication configuration.";
 const REPLICA_NOT_VERSIONED: &str = "Destination bucket must have versioning enabled.";
 /// Not recorded.
@@ -143,9 +143,7 @@ impl From<ObjectsError> for Error {
             }
             ObjectsError::Locked { bypass_helps: _ } => Self::with_message(Code::AccessDenied, LOCKED),
             ObjectsError::LockNeedsVersioning => Self::with_message(Code::InvalidBucketState, LOCK_NEEDS_VERSIONING),
-            ObjectsError::ReplicationNeedsVersioning => {
-                Self::with_message(Code::InvalidBucketState, REPLICATION_NEEDS_VERSIONING)
-            }
+            ObjectsError::ReplicationNeedsVersioning => Self::with_message(Code::InvalidBucketState, REPLICATED),
             ObjectsError::LockNotVersioned => Self::with_message(Code::InvalidBucketState, NOT_VERSIONED),
             ObjectsError::NoSuchConfiguration => Self::new(Code::NoSuchConfiguration),
             ObjectsError::TooManyConfigurations => Self::new(Code::TooManyConfigurations),

@@ -14,6 +14,18 @@ use crate::s3::serve;
 use crate::s3::table::{Body, TABLE};
 use crate::wire::xml::{self, Element, S3_NAMESPACE};
 
+/// Where the samples send events.
+const TARGETS: &str = r#"
+[[notification_targets]]
+arn = "arn:aws:sns:us-east-1:111122223333:topic"
+url = "http://127.0.0.1:9/"
+[[notification_targets]]
+arn = "arn:aws:sqs:us-east-1:111122223333:queue"
+url = "http://127.0.0.1:9/"
+[[notification_targets]]
+arn = "arn:aws:lambda:us-east-1:111122223333:function:f"
+url = "http://127.0.0.1:9/"
+"#;
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n";
 
 #[derive(Deserialize)]
@@ -187,8 +199,8 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let mut stage =
-            Self { gateway: Gateway::new(41, SETTINGS).await, owner: String::new(), key: String::new(), number: 0 };
+        let gateway = Gateway::new(41, format!("{SETTINGS}{TARGETS}").leak()).await;
+        let mut stage = Self { gateway, owner: String::new(), key: String::new(), number: 0 };
         let kms = [("x-amz-server-side-encryption", "aws:kms")];
         let own = "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
         stage.send("PUT", "/shelf", &[], b"").await;
