@@ -235,9 +235,8 @@ def test_expired(tmp_path):
     library = tmp_path / "wall_clock.so"
     source = Path(__file__).with_name("wall_clock.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    gateway = Strongroom(
-        tmp_path / "expiry", environment={"LD_PRELOAD": library, "CLOCK_AHEAD_SECONDS": "-850"}
-    ).start()
+    clock = {"LD_PRELOAD": library, "CLOCK_AHEAD_SECONDS": "-850"}
+    gateway = Strongroom(tmp_path / "expiry", extra="presigned_v2 = true", environment=clock).start()
     try:
         session = session_of(sdk.client(gateway, "sts").get_session_token(DurationSeconds=900))
         s3 = sdk.client(gateway, session=session)
