@@ -15,7 +15,7 @@ use super::record::{BucketRecord, Id};
 use super::{Bucket, Objects, ObjectsError};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
-use crate::index::{CommitError, Direction, KeyRange, Record, RowBatch, Table, Tuple, TupleReader};
+use crate::index::{CommitError, Direction, KeyRange, Record, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{BucketName, bucket_arn};
 use crate::rules::{BucketConfiguration, ConfigurationKind};
 
@@ -154,18 +154,31 @@ impl Objects {
             check(&super::bucket::bucket_of(name, stored.clone())?)?;
             stored.value.set_configuration(T::KIND, row.is_some().then_some(id));
             let key = configuration_row(&stored.value.id, T::KIND);
-            let mut batch = self.replacing(name, &stored);
-            match &row {
-                Some(row) => batch.put(key, row),
-                None => batch.delete(Table::BucketConfig, key),
-            }
-            match self.audit.commit(batch, event).await {
-                Ok(recorded) => return Ok(recorded),
-                Err(CommitError::Conflict) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(recorded) = self.try_configure((name, &stored), (key, row.as_ref()), event).await? {
+                return Ok(recorded);
             }
         }
         Err(ObjectsError::Contention)
+    }
+
+    /// One try to commit a bucket's row with that of a configuration, which goes if there is none; none if it has to be
+    /// decided anew.
+    async fn try_configure<T: BucketConfiguration>(
+        &self,
+        (name, bucket): (&BucketName, &Stored<BucketRecord>),
+        (key, row): (Vec<u8>, Option<&Configured<T>>),
+        event: &Event,
+    ) -> Result<Option<Recorded>, ObjectsError> {
+        let mut batch = self.replacing(name, bucket);
+        match row {
+            Some(row) => batch.put(key, row),
+            None => batch.delete(Table::BucketConfig, key),
+        }
+        match self.audit.commit(batch, event).await {
+            Ok(recorded) => Ok(Some(recorded)),
+            Err(CommitError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Adds a configuration to the commit of a new bucket.
@@ -212,8 +225,8 @@ impl Objects {
         named.collect::<Option<_>>().ok_or_else(|| ObjectsError::Internal("a configuration has no id".to_owned()))
     }
 
-    /// Sets one of the configurations that a bucket has by id, or removes it; `false` in its place if there is none to
-    /// remove. `grant`: one of [`BucketConfiguration::ACTIONS`].
+    /// Sets one of the configurations that a bucket has by id, or removes it; that there is none to remove is an
+    /// error. `grant`: one of [`BucketConfiguration::ACTIONS`].
     pub async fn set_named_configuration<T: BucketConfiguration>(
         &self,
         grant: &Grant,
@@ -239,15 +252,8 @@ impl Objects {
                 (Some(_), _) => 1,
             };
             stored.value.set_configuration(T::KIND, (left > 0).then_some(change));
-            let mut batch = self.replacing(name, &stored);
-            match &row {
-                Some(row) => batch.put(key, row),
-                None => batch.delete(Table::BucketConfig, key),
-            }
-            match self.audit.commit(batch, event).await {
-                Ok(recorded) => return Ok(recorded),
-                Err(CommitError::Conflict) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(recorded) = self.try_configure((name, &stored), (key, row.as_ref()), event).await? {
+                return Ok(recorded);
             }
         }
         Err(ObjectsError::Contention)
