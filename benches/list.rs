@@ -1,12 +1,17 @@
 //! What a page of a listing costs, in a small bucket and in a large one: `cargo bench --bench list`.
 //!
-//! Buckets of ten thousand and of a million objects, in the index that the server has, on disk. The keys lie in 2,000
-//! directories, so the large bucket has a hundred times as many in each. A page is one of 1,000 keys, or with a
-//! delimiter one of 1,000 directories, each of which is jumped over. What is timed is `Objects::list`: the rows are
-//! found, opened and decoded; XML, signature and HTTP are not counted. The two columns should be the same.
+//! Buckets of ten thousand and of a million objects side by side in one index, the one that the server has, on disk. The
+//! keys lie in 2,000 directories, so the large bucket has a hundred times as many in each. They are put in no order, and
+//! those of the small bucket among those of the large one, so that both lie in equally many tables of the index: what
+//! differs is how large the bucket is. A third bucket, of ten thousand objects in an index of its own that fits into
+//! memory, shows what the size of the whole index adds.
+//!
+//! A page is one of 1,000 keys, or with a delimiter one of 1,000 directories, each of which is jumped over. What is timed
+//! is `Objects::list`: the rows are found, opened and decoded; XML, signature and HTTP are not counted.
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -27,12 +32,17 @@ use strongroom::sse::{Requested, Sse};
 use strongroom::store::faulty::FaultyStore;
 use tempfile::TempDir;
 
-const SIZES: [usize; 2] = [10_000, 1_000_000];
+const SMALL: usize = 10_000;
+const LARGE: usize = 1_000_000;
 const DIRECTORIES: usize = 2_000;
 const PAGE_KEYS: usize = 1_000;
 /// Pages of one measurement; the best of five counts.
-const ROUNDS: u32 = 20;
-/// Rows of one commit while the bucket is filled.
+const ROUNDS: u32 = 100;
+/// Prime to the sizes of the buckets: its multiples are their keys in no order.
+const STRIDE: usize = 7_919_001;
+/// In which the index merges the tables that were just written.
+const SETTLE: Duration = Duration::from_secs(15);
+/// Rows of one commit while the buckets are filled.
 const BATCH_ROWS: usize = 1_000;
 const ACCOUNT: &str = "111122223333";
 const GATEWAY: [u8; 16] = [9; 16];
@@ -68,26 +78,35 @@ impl<'b, C> Decode<'b, C> for Copied {
 struct World {
     objects: Objects,
     rows: Rows,
-    bucket: Bucket,
     sources: Sources,
     _directory: TempDir,
 }
 
 impl World {
-    async fn filled(objects: usize) -> Self {
+    /// A bucket of each size, filled at the same time.
+    async fn filled<const N: usize>(sizes: [usize; N]) -> (Self, [Bucket; N]) {
         let world = Self::new().await;
-        let key = key_of(0, objects);
-        world.put(&key).await;
-        let row = |key: &str| Tuple::new().id(&world.bucket.id).bytes(key.as_bytes()).build();
-        let first = world.rows.load::<Copied>(&row(&key)).await.expect("an index").expect("the object").value;
-        for start in (1..objects).step_by(BATCH_ROWS) {
+        let mut buckets = Vec::new();
+        for size in sizes {
+            let bucket = world.create_bucket(&format!("shelf-{size}")).await;
+            world.put(&bucket, &key_of(0, size)).await;
+            buckets.push(bucket);
+        }
+        let row = |bucket: &Bucket, key: &str| Tuple::new().id(&bucket.id).bytes(key.as_bytes()).build();
+        let first = row(&buckets[0], &key_of(0, sizes[0]));
+        let first = world.rows.load::<Copied>(&first).await.expect("an index").expect("the object").value;
+        let most = sizes.into_iter().max().unwrap_or(0);
+        for start in (0..most).step_by(BATCH_ROWS) {
             let mut batch = world.rows.batch();
-            for n in start..(start + BATCH_ROWS).min(objects) {
-                batch.put(row(&key_of(n, objects)), &first);
+            for n in start..(start + BATCH_ROWS).min(most) {
+                for (bucket, size) in buckets.iter().zip(sizes).filter(|(_, size)| n % (most / size) == 0) {
+                    let key = key_of(n / (most / size) * STRIDE % size, size);
+                    batch.put(row(bucket, &key), &first);
+                }
             }
             world.rows.commit(batch).await.expect("committed");
         }
-        world
+        (world, buckets.try_into().unwrap_or_else(|_| unreachable!("a bucket for each size")))
     }
 
     async fn new() -> Self {
@@ -102,7 +121,12 @@ impl World {
         let keyring = KeyRing::new(rows.clone(), audit.clone(), store_key, sources.clone(), region());
         let sse = Sse::new(keyring, sources.clone());
         let objects = Objects::new(rows.clone(), audit, FaultyStore::new().blobs(), sse, sources.clone());
-        let name = BucketName::parse("shelf").expect("a name");
+        Self { objects, rows, sources, _directory: directory }
+    }
+
+    async fn create_bucket(&self, name: &str) -> Bucket {
+        let sources = &self.sources;
+        let name = BucketName::parse(name).expect("a name");
         let new = NewBucket {
             name: name.clone(),
             owner: account(),
@@ -128,14 +152,13 @@ impl World {
             via_s3: false,
             recipient: account(),
         };
-        let grant = grant("s3:CreateBucket", bucket_arn(&name), &sources);
-        objects.create_bucket(&grant, new, &event).await.expect("a bucket");
-        let bucket = objects.bucket(&name).await.expect("the bucket");
-        Self { objects, rows, bucket, sources, _directory: directory }
+        let grant = grant("s3:CreateBucket", bucket_arn(&name), sources);
+        self.objects.create_bucket(&grant, new, &event).await.expect("a bucket");
+        self.objects.bucket(&name).await.expect("the bucket")
     }
 
-    async fn put(&self, key: &str) {
-        let (access, bucket) = (system("bench", region(), self.sources.now()), &self.bucket);
+    async fn put(&self, bucket: &Bucket, key: &str) {
+        let access = system("bench", region(), self.sources.now());
         let key = ObjectKey::parse(key).expect("a key");
         let plan =
             self.objects.sse().plan(&access, (&bucket.name, &key), &bucket.owner, &bucket.encryption, Requested::SseS3);
@@ -153,13 +176,13 @@ impl World {
     }
 
     /// CPU time of one page, in microseconds.
-    async fn page_us(&self, query: &ListQuery) -> u64 {
-        let grant = grant("s3:ListBucket", bucket_arn(&self.bucket.name), &self.sources);
+    async fn page_us(&self, bucket: &Bucket, query: &ListQuery) -> u64 {
+        let grant = grant("s3:ListBucket", bucket_arn(&bucket.name), &self.sources);
         let mut best_ns = u64::MAX;
         for _ in 0..5 {
             let start_ns = self.cpu_ns();
             for _ in 0..ROUNDS {
-                let page = self.objects.list(&grant, &self.bucket, black_box(query)).await.expect("a page");
+                let page = self.objects.list(&grant, bucket, black_box(query)).await.expect("a page");
                 assert_eq!(page.objects.len() + page.prefixes.len(), PAGE_KEYS, "a full page");
                 assert_eq!(page.prefixes.is_empty(), query.delimiter.is_empty());
             }
@@ -210,10 +233,16 @@ async fn run() {
         ("1,000 prefixes, from the start", query("/", "")),
         ("1,000 prefixes, from the middle", query("/", &middle)),
     ];
-    let (small, large) = (World::filled(SIZES[0]).await, World::filled(SIZES[1]).await);
-    println!("{:<32} {:>12} {:>12}", "CPU time of a page, in µs, of", "10,000 keys", "1,000,000");
+    let (alone, [only]) = World::filled([SMALL]).await;
+    let (world, [small, large]) = World::filled([SMALL, LARGE]).await;
+    tokio::time::sleep(SETTLE).await;
+    println!(
+        "{:<32} {:>12} {:>12} {:>14}",
+        "CPU time of a page, in µs, of", "10,000 keys", "1,000,000", "10,000, alone"
+    );
     for (name, query) in &pages {
-        println!("{name:<32} {:>12} {:>12}", small.page_us(query).await, large.page_us(query).await);
+        let (small, large) = (world.page_us(&small, query).await, world.page_us(&large, query).await);
+        println!("{name:<32} {small:>12} {large:>12} {:>14}", alone.page_us(&only, query).await);
     }
 }
 
