@@ -24,7 +24,7 @@ pub(crate) fn check_id(id: &str) -> Result<(), Error> {
 
 /// Reads the configuration of the inventory that the query calls `id`.
 pub(crate) fn parse(body: &[u8], id: &str) -> Result<Inventory, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "InventoryConfiguration" {
         return Err(malformed());
     }
@@ -212,7 +212,7 @@ mod tests {
         let cases: Value = serde_json::from_str(include_str!("../../fixtures/inventory/xml.json")).unwrap();
         for case in cases.as_array().unwrap() {
             let (sent, answer) = (case["sent"].as_str().unwrap(), case["answer"].as_str().unwrap());
-            let body = format!("<InventoryConfiguration xmlns='x'>{sent}</InventoryConfiguration>");
+            let body = format!("<InventoryConfiguration>{sent}</InventoryConfiguration>");
             let got = match read(&body) {
                 Err(error) => error,
                 Ok(inventory) => {

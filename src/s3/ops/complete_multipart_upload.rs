@@ -81,7 +81,7 @@ fn parts(body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<Vec<Comple
         return Err(none());
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "CompleteMultipartUpload" {
         return Err(malformed());
     }

@@ -157,7 +157,7 @@ pub(crate) fn parse_body(body: &[u8]) -> Result<Body, Error> {
     if body.is_empty() {
         return Ok(Body::default());
     }
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "CreateBucketConfiguration" {
         return Err(Error::new(Code::MalformedXML));
     }

@@ -96,7 +96,7 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
     let same = [
         ("as it is", text.clone().into_bytes()),
         ("no namespace", render(root, None, "").into_bytes()),
-        ("other namespace", render(root, Some("http://example.com/"), "").into_bytes()),
+        ("documented namespace", render(root, Some("http://doc.s3.amazonaws.com/2006-03-01"), "").into_bytes()),
         ("prefix", render(root, Some(S3_NAMESPACE), "s3").into_bytes()),
         ("declaration", format!("{DECLARATION}{text}").into_bytes()),
         ("byte order mark", format!("\u{feff}{text}").into_bytes()),
@@ -107,6 +107,10 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
     let spoilt = [
         ("blank", b" \n".to_vec()),
         ("text", b"hello".to_vec()),
+        ("other namespace", render(root, Some("http://example.com/"), "").into_bytes()),
+        ("prefix of another namespace", render(root, Some("http://example.com/"), "s3").into_bytes()),
+        ("prefix of none", render(root, None, "s3").into_bytes()),
+        ("child in another namespace", first_child(&text, foreign)),
         ("JSON", b"{\"Status\": \"Enabled\"}".to_vec()),
         ("cut", text.as_bytes()[..text.len() - 3].to_vec()),
         ("cut in half", text.as_bytes()[..text.len() / 2].to_vec()),
@@ -134,6 +138,13 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
 
 /// Every element below the root: where it is, and its name as `bodies.toml` has it.
 fn places(element: &Element, at: &[usize], path: &str) -> Vec<(Vec<usize>, String)> {
+/// The document with something more in the tag of its first child.
+fn first_child(text: &str, attribute: &str) -> Vec<u8> {
+    let child = text.find('>').expect("a root") + 2;
+    let at = child + text[child..].find(['>', ' ']).expect("a child");
+    [&text[..at], attribute, &text[at..]].concat().into_bytes()
+}
+
     let mut found = Vec::new();
     for (index, child) in element.children.iter().enumerate() {
         let place = [at, &[index]].concat();
