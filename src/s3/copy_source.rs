@@ -115,16 +115,14 @@ impl Source {
         &self.grant
     }
 
-    /// Says that the requester pays for reading the source.
-    pub(crate) fn tell_charged(&self, cx: &Cx, answer: &mut Answer) {
+    /// What the answer says of it: its version, and that the requester pays for reading it.
+    pub(crate) fn tell(&self, cx: &Cx, answer: &mut Answer) {
         if payer::is_requester(&self.bucket, &cx.access) {
             answer.set(payer::CHARGED, payer::REQUESTER);
         }
-    }
-
-    /// `x-amz-copy-source-version-id`
-    pub(crate) fn shown_version(&self) -> Option<String> {
-        version_id::shown(&self.bucket, self.info.version)
+        if let Some(version) = version_id::shown(&self.bucket, self.info.version) {
+            answer.set("x-amz-copy-source-version-id", &version);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::cors::{self, Crossing};
 use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
-use super::keep_alive;
+use super::keep_alive::{self, Early};
 use super::known::{Asking, Known};
 use super::payer;
 use super::post_form::{self, Posted};
@@ -295,13 +295,15 @@ pub(super) async fn perform(
         before,
         known,
         body,
+        early: Early::default(),
     };
     match handler {
         Handler::Answer(run) => Ok((payer::tell(charged, run(cx).await?), None)),
         Handler::Long(run) => {
             let app = Arc::clone(app);
             let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
-            Ok((payer::tell(charged, keep_alive::answer(run(cx), conclude).await?), None))
+            let early = cx.early.clone();
+            Ok((payer::tell(charged, keep_alive::answer(run(cx), &early, conclude).await?), None))
         }
         // Never asked here: it was answered before.
         Handler::Preflight => Err(route::not_allowed(row.method, row.target)),

@@ -26,18 +26,16 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let copied_len = wanted.end - wanted.start;
     check_copied_len(copied_len)?;
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
+    let mut answer = Answer::new();
+    source.tell(&cx, &mut answer);
+    sse_headers::write(&mut answer, &upload.envelope.shown(), customer.as_ref().map(CustomerKey::md5_base64));
+    cx.early.note(&answer);
     let objects = &cx.app.objects;
     let source_keys = source.open(&cx).await?;
     let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
     let part = objects.put_part(cx.grant(), &upload, keys, part_number, payload).await;
     let part = part.map_err(unreadable_source)?;
-    let mut answer = Answer::new();
-    source.tell_charged(&cx, &mut answer);
-    if let Some(version) = source.shown_version() {
-        answer.set("x-amz-copy-source-version-id", &version);
-    }
-    sse_headers::write(&mut answer, &upload.envelope, customer.as_ref().map(CustomerKey::md5_base64));
     Ok(answer.xml(document(&part)))
 }
 
