@@ -186,7 +186,7 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     if let (Some(bucket), Ok(row)) = (&address.bucket, row)
         && row.name == POST_OBJECT
     {
-        let Posted { access, payload, head, address } = post_form::receive(app, request, bucket).await?;
+        let Posted { access, payload, head, address } = post_form::receive(app, row, request, bucket).await?;
         findings.access_key_id(access.caller().access_key_id());
         let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
         return perform_on_data(app, row, signed).await;
