@@ -6,7 +6,7 @@ use super::asked::OtherKeys;
 use super::conditions::{self, ReadConditions};
 use super::cx::{Cx, TagsDecide};
 use super::error::Error;
-use super::fields::filled;
+use super::fields::{filled, single};
 use super::object_answer::Answer;
 use super::object_read::absent;
 use super::payer;
@@ -144,7 +144,7 @@ async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucke
     } else {
         cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))?
     };
-    check_expected_owner(&bucket, filled(headers, "x-amz-source-expected-bucket-owner")?)?;
+    check_expected_owner(&bucket, single(headers, "x-amz-source-expected-bucket-owner")?)?;
     payer::check(&bucket, &cx.access, headers)?;
     Ok(bucket)
 }
