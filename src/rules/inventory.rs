@@ -5,8 +5,6 @@ use minicbor::{Decode, Encode};
 
 use super::{BucketConfiguration, ConfigurationKind};
 
-/// Characters of an inventory's id, at most.
-pub const ID_MAX_CHARS: usize = 64;
 /// Bytes of the prefixes, at most.
 pub const PREFIX_MAX_BYTES: usize = 512;
 

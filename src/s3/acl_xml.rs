@@ -43,7 +43,7 @@ fn write_grant(w: &mut Writer, grant: &AclGrant, directory: &Directory) {
 /// Reads the ACL of what the account with the canonical id `owner` owns. The owner stands in the document and cannot be
 /// changed by it; AWS's answer to another one is not recorded.
 pub(crate) fn parse(body: &[u8], owner: &str, directory: &Directory) -> Result<Acl, Error> {
-    let root = xml::parse(body).map_err(|_| malformed())?;
+    let root = xml::parse_s3(body).map_err(|_| malformed())?;
     if root.name != "AccessControlPolicy" {
         return Err(malformed());
     }

@@ -6,7 +6,7 @@ use super::asked::OtherKeys;
 use super::conditions::{self, ReadConditions};
 use super::cx::{Cx, TagsDecide};
 use super::error::Error;
-use super::fields::filled;
+use super::fields::{filled, single};
 use super::object_answer::Answer;
 use super::object_read::absent;
 use super::payer;
@@ -115,16 +115,14 @@ impl Source {
         &self.grant
     }
 
-    /// Says that the requester pays for reading the source.
-    pub(crate) fn tell_charged(&self, cx: &Cx, answer: &mut Answer) {
+    /// What the answer says of it: its version, and that the requester pays for reading it.
+    pub(crate) fn tell(&self, cx: &Cx, answer: &mut Answer) {
         if payer::is_requester(&self.bucket, &cx.access) {
             answer.set(payer::CHARGED, payer::REQUESTER);
         }
-    }
-
-    /// `x-amz-copy-source-version-id`
-    pub(crate) fn shown_version(&self) -> Option<String> {
-        version_id::shown(&self.bucket, self.info.version)
+        if let Some(version) = version_id::shown(&self.bucket, self.info.version) {
+            answer.set("x-amz-copy-source-version-id", &version);
+        }
     }
 }
 
@@ -146,7 +144,7 @@ async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucke
     } else {
         cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))?
     };
-    check_expected_owner(&bucket, filled(headers, "x-amz-source-expected-bucket-owner")?)?;
+    check_expected_owner(&bucket, single(headers, "x-amz-source-expected-bucket-owner")?)?;
     payer::check(&bucket, &cx.access, headers)?;
     Ok(bucket)
 }

@@ -8,7 +8,7 @@ use crate::wire::xml::{self, Element, Writer};
 
 /// Reads and checks a body.
 pub(crate) fn parse(body: &[u8]) -> Result<Cors, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["CORSRule"])?;
     if root.name != "CORSConfiguration" || root.children.is_empty() {
         return Err(Error::new(Code::MalformedXML));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::asked::OtherKeys;
 use super::error::Error;
+use super::keep_alive::Early;
 use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
@@ -72,6 +73,8 @@ pub(crate) struct Cx {
     /// What of the request's condition keys had to be found out.
     pub(crate) known: Known,
     pub(crate) body: CxBody,
+    /// For what may take long: what its answer says before it is done.
+    pub(crate) early: Early,
 }
 
 /// What the tags of an object that is copied or described decide.

@@ -14,7 +14,7 @@ pub(crate) fn read(body: &[u8], root: &str, children: &[&str]) -> Result<Element
     if body.is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
-    let element = xml::parse(body)?;
+    let element = xml::parse_s3(body)?;
     if element.name != root {
         return Err(malformed());
     }

@@ -48,15 +48,35 @@ pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A whole number; `InvalidArgument` with AWS's text for what is none.
+/// A whole number, AWS's `long`; `InvalidArgument` with AWS's text for what is none.
 pub(crate) fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, Error> {
+    number_to(headers, name, i64::MAX.unsigned_abs())
+}
+
+/// As [`number`], AWS's `integer`.
+pub(crate) fn integer(headers: &HeaderMap, name: &'static str) -> Result<Option<u64>, Error> {
+    number_to(headers, name, i32::MAX.unsigned_abs().into())
+}
+
+fn number_to(headers: &HeaderMap, name: &'static str, most: u64) -> Result<Option<u64>, Error> {
     let Some(text) = filled(headers, name)? else { return Ok(None) };
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
-        Ok(number) if digits => Ok(Some(number)),
+        Ok(number) if digits && number <= most => Ok(Some(number)),
         _ => {
             Err(Error::invalid_argument(format!("Provided {name} not an integer or within integer range"), name, text))
         }
+    }
+}
+
+/// `true` or `false`, in any case.
+pub(crate) fn flag(headers: &HeaderMap, name: &'static str) -> Result<Option<bool>, Error> {
+    match filled(headers, name)? {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        // Not recorded.
+        Some(text) => Err(Error::invalid_argument("Invalid Argument", name, text)),
     }
 }
 
@@ -77,7 +97,7 @@ pub(crate) fn sample(lines: Lines<'_>) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    use super::{filled, joined, number, sample, single, text};
+    use super::{filled, flag, integer, joined, number, sample, single, text};
 
     #[test]
     fn one_value_or_none() {
@@ -100,9 +120,21 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let headers = sample(&[("x-a", "18446744073709551615"), ("x-b", "18446744073709551616"), ("x-c", "+1")]);
-        assert_eq!(number(&headers, "x-a").unwrap(), Some(u64::MAX));
+        let headers = sample(&[("x-a", "9223372036854775807"), ("x-b", "9223372036854775808"), ("x-c", "+1")]);
+        assert_eq!(number(&headers, "x-a").unwrap(), Some(i64::MAX.unsigned_abs()));
         assert!(number(&headers, "x-b").is_err());
         assert!(number(&headers, "x-c").is_err());
+        let headers = sample(&[("x-a", "2147483647"), ("x-b", "2147483648"), ("x-c", "-1")]);
+        assert_eq!(integer(&headers, "x-a").unwrap(), Some(2_147_483_647));
+        assert!(integer(&headers, "x-b").is_err());
+        assert!(integer(&headers, "x-c").is_err());
+    }
+
+    #[test]
+    fn flags() {
+        for (value, expected) in [("true", Some(true)), ("FALSE", Some(false)), ("", None)] {
+            assert_eq!(flag(&sample(&[("x-a", value)]), "x-a").unwrap(), expected, "{value}");
+        }
+        assert!(flag(&sample(&[("x-a", "1")]), "x-a").is_err());
     }
 }

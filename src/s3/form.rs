@@ -100,12 +100,14 @@ impl File {
                     // Which of two would count is not for anybody to guess: a policy may have been held against the
                     // other.
                     if fields.iter().any(|(known, _)| *known == name) {
+                        // Not recorded.
                         let message = format!("Bucket POST must contain the field '{name}' only once.");
                         return Err(Error::invalid_argument(message, name, ""));
                     }
                     fields.push((name, value));
                 }
                 Some(MultipartEvent::End) => {
+                    // Not recorded; as the service is known to answer.
                     let message = "POST requires exactly one file upload per request.";
                     return Err(Error::invalid_argument(message, "file", "0"));
                 }

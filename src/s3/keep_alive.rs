@@ -5,22 +5,25 @@
 //! result or an `<Error>`; SDKs look for the latter in such answers and try again as if its status had been sent. S3
 //! begins at once. Here an operation has its own status as long as that is known in time ([`PATIENCE`]).
 //!
-//! An early head holds what is known: request ids, content type. Left out are `x-amz-version-id`,
-//! `x-amz-copy-source-version-id` and the headers of server-side encryption, which HeadObject tells (of a part, the
-//! encryption is its upload's), and the headers of an error.
+//! An early head holds what is known by then: request ids, content type, and what the operation has noted ([`Early`]),
+//! which is how the copy will be encrypted and which version of its source it is of, as with S3. Left out are
+//! `x-amz-version-id` and `x-amz-expiration`, which HeadObject tells, and the headers of an error. An operation that waited
+//! for leave to use a key for so long has noted nothing.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::error::Error;
+use super::object_answer::Answer;
 use super::table::Handled;
 use crate::wire::xml::DECLARATION;
 use crate::wire::{LateOutcome, Outcome, Response, ResponseBody};
@@ -35,12 +38,28 @@ const BLANKS: &[u8] = b"    ";
 
 type Chunk = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Headers of an answer that are known before its outcome is. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Early(Arc<Mutex<HeaderMap>>);
+
+impl Early {
+    /// What the answer says, whatever comes of the operation. The last one counts.
+    pub(crate) fn note(&self, head: &Answer) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = head.headers().clone();
+    }
+
+    fn take(&self) -> HeaderMap {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Runs an operation. If it ends in time that is the outcome, else an answer of 200 that goes on until the operation
 /// ends, with the document of what `conclude` makes of it.
 ///
 /// An answer that is dropped before its end drops the operation where it waits, as without it.
 pub(super) async fn answer(
     mut operation: Handled<Response>,
+    early: &Early,
     conclude: impl FnOnce(Result<Response, Error>) -> Response + Send + 'static,
 ) -> Result<Response, Error> {
     if let Ok(outcome) = timeout(PATIENCE, &mut operation).await {
@@ -60,6 +79,7 @@ pub(super) async fn answer(
     });
     let chunks = document(running).boxed();
     let mut answer = Response::new(ResponseBody::Stream { chunks, remaining: None });
+    *answer.headers_mut() = early.take();
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     answer.extensions_mut().insert(late);
     Ok(answer)

@@ -22,7 +22,7 @@ pub(crate) fn parse(
     minimum_size: MinimumSize,
     new_id: &mut dyn FnMut() -> String,
 ) -> Result<Lifecycle, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Rule"])?;
     if root.name != "LifecycleConfiguration" || root.children.is_empty() || root.children.len() > RULES_MAX {
         return Err(malformed());

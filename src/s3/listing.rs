@@ -1,9 +1,12 @@
 //! What the list operations have in common: page sizes, the encoding of keys, and how entries are written.
 
+use http::HeaderMap;
+
 use super::checksum_headers::kind_name;
 use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
+use super::fields::joined;
 use super::owner::Owner;
 use super::query::Query;
 use crate::crypto::ChecksumAlgorithm;
@@ -66,6 +69,19 @@ impl KeyEncoding {
         for prefix in prefixes {
             w.node("CommonPrefixes", |w| self.leaf(w, "Prefix", prefix));
         }
+    }
+}
+
+/// `x-amz-optional-object-attributes`: what it may name, `RestoreStatus`, is of archived objects, which there are none of
+/// here.
+pub(crate) fn check_optional_attributes(headers: &HeaderMap) -> Result<(), Error> {
+    let name = "x-amz-optional-object-attributes";
+    let list = joined(headers, name).unwrap_or_default();
+    let mut names = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+    match names.find(|one| *one != "RestoreStatus") {
+        None => Ok(()),
+        // Not recorded of lists; as in GetObjectAttributes.
+        Some(unknown) => Err(Error::invalid_argument("Invalid attribute name specified.", name, unknown)),
     }
 }
 

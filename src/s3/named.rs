@@ -21,7 +21,7 @@ const ID_MAX_CHARS: usize = 64;
 const PAGE: usize = 100;
 
 /// `id` of the query: letters, digits, dots, dashes and underscores.
-fn id(cx: &Cx) -> Result<&str, Error> {
+pub(crate) fn id(cx: &Cx) -> Result<&str, Error> {
     let id = cx.query.value("id").unwrap_or_default();
     let legal = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if id.is_empty() || id.len() > ID_MAX_CHARS || !legal {

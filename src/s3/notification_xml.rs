@@ -19,7 +19,7 @@ const KINDS: [(DestinationKind, &str, &str, &str); 3] = [
 /// Reads a configuration and checks what can be checked without knowing the targets. `new_id` names destinations that
 /// bring no id.
 pub(super) fn parse(body: &[u8], new_id: impl Fn() -> String) -> Result<NotificationConfiguration, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "NotificationConfiguration" {
         return Err(malformed());
     }

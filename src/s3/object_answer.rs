@@ -56,6 +56,11 @@ impl Answer {
         }
     }
 
+    /// What is set until now.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0
+    }
+
     /// The headers alone.
     pub(crate) fn empty(self, status: StatusCode) -> Response {
         self.with(status, ResponseBody::empty())

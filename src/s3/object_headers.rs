@@ -22,6 +22,8 @@ const USER_META_MAX_BYTES: usize = 2048;
 const USER_PREFIX: &str = "x-amz-meta-";
 const STORAGE_CLASS: &str = "x-amz-storage-class";
 const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
+/// S3 User Guide, "(Optional) Configuring a webpage redirect": 2 KB.
+const WEBSITE_REDIRECT_MAX_BYTES: usize = 2048;
 const TAGGING: &str = "x-amz-tagging";
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
@@ -63,10 +65,15 @@ pub(crate) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, Error
 /// `x-amz-website-redirect-location`
 pub(crate) fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(location) = filled(headers, WEBSITE_REDIRECT)? else { return Ok(None) };
-    if ["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix)) {
-        return Ok(Some(location.to_owned()));
+    if !["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix)) {
+        return Err(Error::new(Code::InvalidRedirectLocation));
     }
-    Err(Error::new(Code::InvalidRedirectLocation))
+    if location.len() > WEBSITE_REDIRECT_MAX_BYTES {
+        // Not recorded.
+        let message = "The length of website redirect location cannot exceed 2,048 characters.";
+        return Err(Error::with_message(Code::InvalidRedirectLocation, message));
+    }
+    Ok(Some(location.to_owned()))
 }
 
 /// Whether a copy names a storage class or a redirect: what lets one onto itself through.

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::code::Code;
 use super::cx::Cx;
 use super::error::Error;
-use super::fields::filled;
+use super::fields::{filled, flag};
 use super::lock_xml::{hold_name, not_in_the_future};
 use super::object_answer::Answer;
 use crate::app::before::View;
@@ -129,13 +129,7 @@ pub(crate) fn asks_bypass(bucket: &Bucket, headers: &HeaderMap) -> Result<bool, 
 }
 
 fn bypass_value(headers: &HeaderMap) -> Result<bool, Error> {
-    match filled(headers, BYPASS)? {
-        None => Ok(false),
-        Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
-        Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-        // Not recorded.
-        Some(value) => Err(Error::invalid_argument("Invalid Argument", BYPASS, value)),
-    }
+    Ok(flag(headers, BYPASS)?.unwrap_or(false))
 }
 
 /// Shows a version's lock, each part of it to those who may ask for it.

@@ -195,7 +195,7 @@ impl Found {
         for (name, value) in &input.overrides {
             answer.insert(name.clone(), value.as_bytes());
         }
-        sse_headers::write(&mut answer, &info.envelope, input.customer.as_ref().map(CustomerKey::md5_base64));
+        sse_headers::write(&mut answer, &info.envelope.shown(), input.customer.as_ref().map(CustomerKey::md5_base64));
         if selection.is_partial() {
             let content_range = range::content_range(selection.range, info.plain_len);
             answer.insert(CONTENT_RANGE, content_range.as_bytes());

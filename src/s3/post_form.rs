@@ -14,7 +14,9 @@ use super::form::Form;
 use super::ops::post_object::HostHeader;
 use super::post_policy::{Fields, LengthRange, PostPolicy, value};
 use super::sse_headers;
+use super::table::Row;
 use super::tags;
+use super::trail;
 use crate::app::App;
 use crate::auth::{Access, FormClaim, FormV2, FormV4, Payload, authenticate_form};
 use crate::wire::{Request, encode_uri};
@@ -55,8 +57,9 @@ const SAME_NAME: [&str; 9] = [
 ];
 const REDIRECT_LOCATION: &str = "x-amz-website-redirect-location";
 
-/// Reads the fields, finds out who made the policy and holds the form against it. The file is not read yet.
-pub(crate) async fn receive(app: &App, request: Request, bucket: &str) -> Result<Posted, Error> {
+/// Reads the fields, finds out who made the policy and holds the form against it. The file is not read yet. What the
+/// policy does not allow is in the trail when this returns.
+pub(crate) async fn receive(app: &App, row: &'static Row, request: Request, bucket: &str) -> Result<Posted, Error> {
     let Request { mut head, edge, body } = request;
     // What a header asks of encryption would not be done: in a form it is a field.
     sse_headers::refuse_choice(&head.headers)?;
@@ -66,12 +69,21 @@ pub(crate) async fn receive(app: &App, request: Request, bucket: &str) -> Result
         *value = value.replace("${filename}", &form.filename);
     }
     let fields = &form.fields;
-    let key = value(fields, "key").filter(|key| !key.is_empty()).ok_or_else(|| missing("key"))?.to_owned();
+    let key = value(fields, "key").ok_or_else(|| missing("key"))?.to_owned();
+    if key.is_empty() {
+        return Err(Error::invalid_argument("User key must have a length greater than 0.", "key", ""));
+    }
+    let address = Address { bucket: Some(bucket.to_owned()), key: Some(key) };
     let claim = claim(fields)?;
     let access = authenticate_form(&head, &edge, claim, &app.directory, &app.auth).await?;
-    let allowed = match value(fields, "policy") {
-        Some(policy) => PostPolicy::parse(policy)?.check(fields, bucket, edge.received)?,
+    let policy = value(fields, "policy").map(PostPolicy::parse).transpose()?;
+    let allowed = match policy.map(|policy| policy.check(fields, bucket, edge.received)) {
         None => LengthRange::ANY,
+        Some(Ok(allowed)) => allowed,
+        Some(Err(refused)) => {
+            trail::record_denial(app, row, &access, &address, &refused).await?;
+            return Err(refused);
+        }
     };
     let action = success_action(fields);
     head.headers = headers(fields)?;
@@ -79,10 +91,10 @@ pub(crate) async fn receive(app: &App, request: Request, bucket: &str) -> Result
     head.extensions.insert(HostHeader(edge.host_header.clone()));
     let (file, at_most) = form.into_file(allowed);
     let payload = Payload::of_form(file, at_most, &head)?;
-    let address = Address { bucket: Some(bucket.to_owned()), key: Some(key) };
     Ok(Posted { access, payload, head, address })
 }
 
+/// Recorded of the fields of a signature; not of `key` and `policy`.
 fn missing(name: &str) -> Error {
     let message = format!(
         "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
@@ -145,7 +157,7 @@ fn headers(fields: &Fields) -> Result<HeaderMap, Error> {
             name if SAME_NAME.iter().any(|known| name.starts_with(known)) => (name, value.clone()),
             _ => continue,
         };
-        // Not the value: it may be a key.
+        // Not recorded. Not the value: it may be a key.
         let bad = || Error::invalid_argument("The field cannot be a header.", name, "");
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| bad())?);

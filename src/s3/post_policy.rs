@@ -101,6 +101,7 @@ impl PostPolicy {
         let extra = fields.iter().map(|(name, _)| name.as_str());
         let extra = extra.filter(|name| needs_condition(name) && !self.conditions.iter().any(|c| c.is_about(name)));
         let extra: Vec<&str> = extra.collect();
+        // Not recorded; as the service is known to answer.
         if extra.is_empty() { Ok(length) } else { Err(denied(&format!("Extra input fields: {}", extra.join(", ")))) }
     }
 }
@@ -208,7 +209,7 @@ fn denied(why: &str) -> Error {
     Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {why}"))
 }
 
-/// Of these texts one is recorded: that of a simple condition with more than one property.
+/// Of these texts one is recorded: that of a simple condition with more than one property. The others are not recorded.
 fn invalid(why: &str) -> Error {
     Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {why}"))
 }

@@ -18,7 +18,7 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 /// Reads a configuration and checks what can be checked without looking at buckets and roles. `new_id` names rules that
 /// bring no id.
 pub(super) fn parse(body: &[u8], new_id: impl Fn() -> String) -> Result<ReplicationConfiguration, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "ReplicationConfiguration" {
         return Err(malformed());
     }

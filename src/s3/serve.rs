@@ -12,7 +12,7 @@ use super::cors::{self, Crossing};
 use super::cx::{Addressed, Cx, CxBody};
 use super::error::Error;
 use super::fields;
-use super::keep_alive;
+use super::keep_alive::{self, Early};
 use super::known::{Asking, Known};
 use super::payer;
 use super::post_form::{self, Posted};
@@ -186,7 +186,7 @@ async fn answer(app: &Arc<App>, request: Request, asked: &Arc<Asked>) -> Result<
     if let (Some(bucket), Ok(row)) = (&address.bucket, row)
         && row.name == POST_OBJECT
     {
-        let Posted { access, payload, head, address } = post_form::receive(app, request, bucket).await?;
+        let Posted { access, payload, head, address } = post_form::receive(app, row, request, bucket).await?;
         findings.access_key_id(access.caller().access_key_id());
         let signed = Signed { access, payload, head, query, address, asked: Arc::clone(asked) };
         return perform_on_data(app, row, signed).await;
@@ -295,13 +295,15 @@ pub(super) async fn perform(
         before,
         known,
         body,
+        early: Early::default(),
     };
     match handler {
         Handler::Answer(run) => Ok((payer::tell(charged, run(cx).await?), None)),
         Handler::Long(run) => {
             let app = Arc::clone(app);
             let conclude = move |outcome| asked.conclude(outcome, &app.config.domains);
-            Ok((payer::tell(charged, keep_alive::answer(run(cx), conclude).await?), None))
+            let early = cx.early.clone();
+            Ok((payer::tell(charged, keep_alive::answer(run(cx), &early, conclude).await?), None))
         }
         // Never asked here: it was answered before.
         Handler::Preflight => Err(route::not_allowed(row.method, row.target)),

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::fields::{filled, single};
 use super::object_answer::Answer;
 use crate::crypto::{SecretBytes, SecretKey};
-use crate::sse::{CustomerKey, Envelope, InvalidCustomerKey, Mode, Requested};
+use crate::sse::{CustomerKey, InvalidCustomerKey, Mode, Requested, Shown};
 
 const MODE: &str = "x-amz-server-side-encryption";
 const KMS_KEY_ID: &str = "x-amz-server-side-encryption-aws-kms-key-id";
@@ -157,8 +157,8 @@ pub(crate) fn refuse_customer(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// What an answer says of an object's or upload's encryption. `customer_md5`: of the key that came with the request.
-pub(crate) fn write(answer: &mut Answer, envelope: &Envelope, customer_md5: Option<&str>) {
-    match (envelope.mode.header(), customer_md5) {
+pub(crate) fn write(answer: &mut Answer, shown: &Shown<'_>, customer_md5: Option<&str>) {
+    match (shown.mode.header(), customer_md5) {
         (Some(mode), _) => answer.set(MODE, mode),
         (None, Some(md5)) => {
             answer.set(CUSTOMER_ALGORITHM, "AES256");
@@ -167,20 +167,20 @@ pub(crate) fn write(answer: &mut Answer, envelope: &Envelope, customer_md5: Opti
         // CompleteMultipartUpload needs no key, and then says nothing.
         (None, None) => {}
     }
-    if let Some(arn) = &envelope.kms_key_arn {
+    if let Some(arn) = shown.kms_key_arn {
         answer.set(KMS_KEY_ID, arn);
     }
     // AWS never says false.
-    if envelope.bucket_key && envelope.mode != Mode::SseC {
+    if shown.bucket_key && shown.mode != Mode::SseC {
         answer.set(BUCKET_KEY, "true");
     }
 }
 
 /// As [`write()`], for the answer to a write that chose the encryption: with the client's encryption context.
-pub(crate) fn write_chosen(answer: &mut Answer, envelope: &Envelope, customer_md5: Option<&str>) {
-    write(answer, envelope, customer_md5);
-    if !envelope.kms_context.is_empty() {
-        let pairs = envelope.kms_context.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+pub(crate) fn write_chosen(answer: &mut Answer, shown: &Shown<'_>, customer_md5: Option<&str>) {
+    write(answer, shown, customer_md5);
+    if !shown.kms_context.is_empty() {
+        let pairs = shown.kms_context.iter().map(|(key, value)| ((*key).to_owned(), (*value).into()));
         let json = serde_json::Value::Object(pairs.collect());
         answer.set(CONTEXT, &STANDARD.encode(json.to_string()));
     }

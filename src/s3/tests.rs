@@ -6,12 +6,14 @@ mod bodies;
 mod delivery;
 mod denied;
 mod documents;
+mod headers;
 mod inventory;
 mod lifecycle;
 mod lists;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 
 use crate::app::tests::Gateway;
@@ -44,8 +46,21 @@ impl Gateway {
     pub(super) fn request(
         &self,
         key: &str,
-        (method, uri): (&str, &str),
+        target: (&str, &str),
         headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Request {
+        let header =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        self.request_as(key, target, &headers.iter().map(header).collect::<Vec<_>>(), body)
+    }
+
+    /// The same, whatever the values of the headers hold. One that is not given a digest has that of the body.
+    pub(super) fn request_as(
+        &self,
+        key: &str,
+        (method, uri): (&str, &str),
+        headers: &[(HeaderName, HeaderValue)],
         body: impl AsRef<[u8]>,
     ) -> Request {
         let body = body.as_ref();
@@ -53,11 +68,10 @@ impl Gateway {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let secret = SecretBytes::new(SECRET.as_bytes().to_vec());
         let signer = Signer { access_key_id: key, secret: &secret, region: "us-east-1", service: "s3", now };
-        let digest = STANDARD.encode(md5(body));
-        let common = [("host", "s3.test"), ("content-md5", digest.as_str())];
-        let header =
-            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
-        let headers = common.iter().chain(headers).map(header).collect();
+        let mut headers: HeaderMap = headers.iter().cloned().collect();
+        headers.insert("host", HeaderValue::from_static("s3.test"));
+        let digest = HeaderValue::try_from(STANDARD.encode(md5(body))).expect("Base64");
+        headers.entry("content-md5").or_insert(digest);
         let parts = SignedParts { method, path, query, headers: &headers, host: "s3.test" };
         let mut head = http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0;
         head.headers = sign_headers(&signer, &parts, &hex(&sha256(body))).0;

@@ -7,7 +7,7 @@ use crate::wire::xml::{self, Element, Writer};
 
 /// Reads and checks a body.
 pub(crate) fn parse(body: &[u8]) -> Result<Website, Error> {
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["IndexDocument", "ErrorDocument", "RedirectAllRequestsTo", "RoutingRules"])?;
     if root.name != "WebsiteConfiguration" {
         return Err(malformed());

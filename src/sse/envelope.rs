@@ -48,6 +48,31 @@ pub struct Envelope {
     pub wrapped_for: Option<WrappedFor>,
 }
 
+/// What answers say of an encryption, of a stored one as of one that is planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown<'a> {
+    /// The mode.
+    pub mode: Mode,
+    /// The full ARN of the KMS key.
+    pub kms_key_arn: Option<&'a str>,
+    /// The client's encryption context.
+    pub kms_context: Vec<(&'a str, &'a str)>,
+    /// It is under a bucket key.
+    pub bucket_key: bool,
+}
+
+impl Envelope {
+    /// What answers say of it.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown {
+            mode: self.mode,
+            kms_key_arn: self.kms_key_arn.as_deref(),
+            kms_context: self.kms_context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            bucket_key: self.bucket_key,
+        }
+    }
+}
+
 /// An object that keys were wrapped for: nobody but the customer could wrap them anew for its replica.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct WrappedFor {

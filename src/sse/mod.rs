@@ -10,7 +10,7 @@ mod mode;
 mod service;
 
 pub use customer::{CustomerKey, InvalidCustomerKey};
-pub use envelope::{Envelope, ObjectRef, WrappedFor};
+pub use envelope::{Envelope, ObjectRef, Shown, WrappedFor};
 pub use error::SseError;
 pub use mode::{BucketDefault, Mode, NewDefault, Requested};
 pub use service::{SealPlan, Sse, alias_without_prefix, suite_of};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bucket_keys::BucketKeys;
-use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, SseError, WrappedFor};
+use super::{BucketDefault, CustomerKey, Envelope, Mode, ObjectRef, Requested, Shown, SseError, WrappedFor};
 use crate::auth::{Access, CallerKind, Grant};
 use crate::crypto::{
     BoxHeader, Context, ObjectKeys, SealBox, SecretBytes, SecretKey, Suite, constant_time_eq, hmac_sha256, open_box,
@@ -49,6 +49,20 @@ impl SealPlan {
             How::Kms(kms) if kms.double => Mode::DsseKms,
             How::Kms(_) => Mode::SseKms,
             How::Customer(_) => Mode::SseC,
+        }
+    }
+
+    /// What answers say of it, as of the envelope that will come of it.
+    pub fn shown(&self) -> Shown<'_> {
+        let none = Shown { mode: self.mode(), kms_key_arn: None, kms_context: Vec::new(), bucket_key: false };
+        match &self.0 {
+            How::Owned | How::Customer(_) => none,
+            How::Kms(kms) => Shown {
+                kms_key_arn: Some(&kms.key.metadata.arn),
+                kms_context: kms.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+                bucket_key: kms.bucket_key,
+                ..none
+            },
         }
     }
 

@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::reader::Reader;
+use quick_xml::name::{Namespace, ResolveResult};
+use quick_xml::reader::NsReader;
 
 /// S3's namespace.
 pub const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// What requests may name: that, and the one that the user guide has in its examples of logging.
+const S3_NAMESPACES: [&str; 2] = [S3_NAMESPACE, "http://doc.s3.amazonaws.com/2006-03-01"];
 
 /// The namespace of `xsi:type`.
 const XSI_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";
@@ -210,20 +214,43 @@ impl Element {
     }
 }
 
-/// Parses a request body: at most 32 levels deep, no DTD, no entities but the five and character references.
+/// Parses a document: at most 32 levels deep, no DTD, no entities but the five and character references. Namespaces are
+/// passed over.
 pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
+    read(body, |_| true)
+}
+
+/// Parses the body of an S3 request: as [`parse`], and every element is in S3's namespace or in none. (AWS's SDKs send
+/// the one, many clients the other.)
+pub fn parse_s3(body: &[u8]) -> Result<Element, Malformed> {
+    read(body, |namespace| match namespace {
+        ResolveResult::Unbound => true,
+        ResolveResult::Bound(Namespace(uri)) => {
+            let uri = uri.trim_end_matches('/');
+            uri.is_empty() || S3_NAMESPACES.iter().any(|known| known.trim_end_matches('/') == uri)
+        }
+        // Of a prefix that nothing declares.
+        ResolveResult::Unknown(_) => false,
+    })
+}
+
+fn read(body: &[u8], is_ours: impl Fn(ResolveResult<'_>) -> bool) -> Result<Element, Malformed> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|_| Malformed)?;
     // In no XML at all, while other control characters occur in keys that clients do not escape.
     if text.contains('\0') {
         return Err(Malformed);
     }
-    let mut reader = Reader::from_str(text);
+    let mut reader = NsReader::from_str(text);
     let mut stack: Vec<Element> = Vec::new();
     let mut root = None;
     let mut count = 0;
     loop {
-        match reader.read_event().map_err(|_| Malformed)? {
+        let (namespace, event) = reader.read_resolved_event().map_err(|_| Malformed)?;
+        if matches!(event, Event::Start(_) | Event::Empty(_)) && !is_ours(namespace) {
+            return Err(Malformed);
+        }
+        match event {
             Event::Start(start) => {
                 count += 1;
                 if stack.len() >= MAX_DEPTH || count > MAX_ELEMENTS || root.is_some() {
@@ -303,7 +330,7 @@ fn push_text(stack: &mut [Element], text: &str) -> Result<(), Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Malformed, Writer, parse};
+    use super::{Malformed, Writer, parse, parse_s3};
 
     #[test]
     fn writes_what_aws_writes() {
@@ -352,6 +379,38 @@ mod tests {
         assert_eq!(root.name, "A");
         assert_eq!(root.child_text("B"), Some("<AB&c"));
         assert_eq!(root.child_text("C"), Some(""));
+    }
+
+    #[test]
+    fn requests_are_in_s3s_namespace_or_in_none() {
+        let s3 = "http://s3.amazonaws.com/doc/2006-03-01/";
+        for good in [
+            "<A><B/></A>".to_owned(),
+            format!("<A xmlns='{s3}'><B/></A>"),
+            "<A xmlns=\"http://s3.amazonaws.com/doc/2006-03-01\"><B/></A>".to_owned(),
+            "<A xmlns='http://doc.s3.amazonaws.com/2006-03-01'><B/></A>".to_owned(),
+            format!("<s:A xmlns:s='{s3}'><s:B/></s:A>"),
+            format!("<A xmlns='{s3}'><B xmlns=''/></A>"),
+            format!("<A xmlns='{s3}'><B xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type='t'/></A>"),
+            "<A xmlns:x='http://example.com/' x:y='z'><B/></A>".to_owned(),
+        ] {
+            let root = parse_s3(good.as_bytes()).unwrap_or_else(|Malformed| panic!("{good}"));
+            assert_eq!((root.name.as_str(), root.children.len()), ("A", 1), "{good}");
+        }
+        for bad in [
+            "<A xmlns='http://example.com/'><B/></A>".to_owned(),
+            "<A xmlns='HTTP://S3.amazonaws.com/doc/2006-03-01/'><B/></A>".to_owned(),
+            "<A xmlns='http://s3.amazonaws.com/doc/2006-03-01/x'><B/></A>".to_owned(),
+            format!("<A xmlns='{s3}'><B xmlns='http://example.com/'/></A>"),
+            "<x:A xmlns:x='http://example.com/'><x:B/></x:A>".to_owned(),
+            "<A><s:B/></A>".to_owned(),
+            "<s:A><s:B/></s:A>".to_owned(),
+        ] {
+            assert_eq!(parse_s3(bad.as_bytes()), Err(Malformed), "{bad}");
+        }
+        // More declarations than any client makes would have to be searched for each element.
+        let many: String = (0..1000).map(|n| format!(" xmlns:n{n}='{s3}'")).collect();
+        assert_eq!(parse_s3(format!("<A{many}/>").as_bytes()), Err(Malformed));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 """Keys that are legal and odd, through every operation on objects: each finds the object of exactly this key."""
 
+import datetime
 import re
 from urllib.parse import quote, unquote
 
 import pytest
 
+from browser import send
 from conftest import bucket_name
-from raw import Raw, quoted
+from raw import Raw, presigned, quoted
 from sdk import assert_refused, body_of, md5_b64, refusal
 
 KEYS = {
@@ -63,8 +65,13 @@ def odd(s3):
     return name
 
 
+@pytest.fixture(scope="module")
+def kms_key(kms):
+    return kms.create_key()["KeyMetadata"]
+
+
 @pytest.mark.parametrize("key", [*KEYS.values(), *CONTROLS.values()], ids=[*KEYS, *CONTROLS])
-def test_every_operation_by_sdk(s3, odd, key):
+def test_every_operation_by_sdk(s3, odd, kms_key, key):
     here, data = dict(Bucket=odd, Key=key), b"of " + key.encode()
     first = s3.put_object(Body=data, Tagging="a=1", **here)["VersionId"]
     assert s3.get_object(**here)["Body"].read() == data
@@ -78,6 +85,16 @@ def test_every_operation_by_sdk(s3, odd, key):
     for source in ({"Bucket": odd, "Key": key}, {"Bucket": odd, "Key": key, "VersionId": first}):
         s3.copy_object(Bucket=odd, Key="copied", CopySource=source)
         assert body_of(s3, odd, "copied") == data
+    assert body_of(s3, odd, key, VersionId=first) == data
+    # The key as a copy's target, and onto itself.
+    for source in ("copied", key):
+        copy = {"Bucket": odd, "Key": source}
+        s3.copy_object(CopySource=copy, MetadataDirective="REPLACE", Metadata={"from": "copy"}, **here)
+        got = s3.get_object(**here)
+        assert (got["Body"].read(), got["Metadata"]) == (data, {"from": "copy"})
+    s3.update_object_encryption(ObjectEncryption={"SSEKMS": {"KMSKeyArn": kms_key["Arn"]}}, **here)
+    assert s3.head_object(**here)["ServerSideEncryption"] == "aws:kms"
+    assert body_of(s3, odd, key) == data
     if key not in CONTROLS.values():
         # From the odd key's own parts to another version of it. (The answers tell the key.)
         upload_id = s3.create_multipart_upload(**here)["UploadId"]
@@ -90,16 +107,59 @@ def test_every_operation_by_sdk(s3, odd, key):
         assert (told["Key"], [part["ETag"] for part in told["Parts"]]) == (key, etags)
         parts = {"Parts": [{"PartNumber": 1, "ETag": etags[0]}]}
         assert s3.complete_multipart_upload(UploadId=upload_id, MultipartUpload=parts, **here)["Key"] == key
+        given_up = s3.create_multipart_upload(**here)["UploadId"]
+        s3.abort_multipart_upload(UploadId=given_up, **here)
+        assert_refused(lambda: s3.list_parts(UploadId=given_up, **here), 404, "NoSuchUpload")
+        assert_refused(lambda: s3.restore_object(RestoreRequest={"Days": 1}, **here), 403, "InvalidObjectState")
         assert s3.get_object(**here)["Body"].read() == data
     for listing in (s3.list_objects, s3.list_objects_v2):
         assert key in [entry["Key"] for entry in listing(Bucket=odd, Prefix=key)["Contents"]]
     versions = s3.list_object_versions(Bucket=odd, Prefix=key)["Versions"]
     mine = [entry["VersionId"] for entry in versions if entry["Key"] == key]
-    assert first in mine and len(mine) == (1 if key in CONTROLS.values() else 2)
+    assert first in mine and len(mine) == (3 if key in CONTROLS.values() else 4)
     s3.delete_object(**here)
     for version in mine:
         s3.delete_object(VersionId=version, **here)
     assert refusal(s3.head_object, **here).status == 404
+
+
+@pytest.fixture(scope="module")
+def locked(s3):
+    name = bucket_name() + "-lock"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
+
+
+@pytest.mark.parametrize("key", [*KEYS.values(), *CONTROLS.values()], ids=[*KEYS, *CONTROLS])
+def test_locks(s3, locked, key):
+    """A lock is on the version of exactly this key, and is taken off it."""
+    here = dict(Bucket=locked, Key=key)
+    version = s3.put_object(Body=b"x", **here)["VersionId"]
+    until = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + datetime.timedelta(days=1)
+    s3.put_object_retention(Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until}, **here)
+    s3.put_object_legal_hold(LegalHold={"Status": "ON"}, **here)
+    assert s3.get_object_retention(**here)["Retention"]["RetainUntilDate"] == until
+    assert s3.get_object_legal_hold(**here)["LegalHold"] == {"Status": "ON"}
+    assert refusal(s3.delete_object, VersionId=version, **here).code == "AccessDenied"
+    # Neither does a list get round it.
+    named = {"Objects": [{"Key": key, "VersionId": version}]}
+    if key not in CONTROLS.values():
+        refused = s3.delete_objects(Bucket=locked, Delete=named, BypassGovernanceRetention=True)
+        assert [error["Code"] for error in refused["Errors"]] == ["AccessDenied"]
+    s3.put_object_legal_hold(LegalHold={"Status": "OFF"}, VersionId=version, **here)
+    s3.delete_object(VersionId=version, BypassGovernanceRetention=True, **here)
+    assert refusal(s3.head_object, VersionId=version, **here).status == 404
+
+
+@pytest.mark.parametrize("key", [*KEYS.values(), *CONTROLS.values()], ids=[*KEYS, *CONTROLS])
+def test_presigned(server, odd, key):
+    """A link is for exactly this key, in the path as it is signed."""
+    host, path = f"127.0.0.1:{server.port}", f"/{odd}/{quoted(key)}"
+    for method, body in (("PUT", b"by link"), ("GET", None), ("HEAD", None), ("DELETE", None)):
+        got = send(server, method, f"{path}?{presigned(method, host, path)}", body)
+        assert got.status in (200, 204), got
+        if method == "GET":
+            assert got.body == b"by link"
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
@@ -158,13 +218,33 @@ def test_odd_keys_do_not_meet(s3, bucket):
 @pytest.mark.parametrize("key", ["k" * 1025, "é" * 512 + "x", "/" * 1025], ids=["plain", "in bytes", "slashes"])
 def test_a_key_of_1025_bytes_is_refused_by_every_operation(s3, raw, odd, key):
     here = dict(Bucket=odd, Key=key)
+    upload, tags = {"UploadId": "x"}, {"TagSet": [{"Key": "a", "Value": "b"}]}
+    part = upload | {"PartNumber": 1}
+    until = datetime.datetime(2040, 1, 1, tzinfo=datetime.UTC)
+    encryption = {"SSEKMS": {"KMSKeyArn": "arn:aws:kms:us-east-1:111122223333:key/x"}}
     for call in (
         lambda: s3.put_object(Body=b"", **here),
-        lambda: s3.create_multipart_upload(**here),
         lambda: s3.copy_object(CopySource=f"{odd}/absent", **here),
         lambda: s3.get_object(**here),
-        lambda: s3.get_object_tagging(**here),
+        lambda: s3.get_object_attributes(ObjectAttributes=["ETag"], **here),
         lambda: s3.delete_object(**here),
+        lambda: s3.put_object_tagging(Tagging=tags, **here),
+        lambda: s3.get_object_tagging(**here),
+        lambda: s3.delete_object_tagging(**here),
+        lambda: s3.put_object_acl(ACL="private", **here),
+        lambda: s3.get_object_acl(**here),
+        lambda: s3.put_object_retention(Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until}, **here),
+        lambda: s3.get_object_retention(**here),
+        lambda: s3.put_object_legal_hold(LegalHold={"Status": "ON"}, **here),
+        lambda: s3.get_object_legal_hold(**here),
+        lambda: s3.restore_object(RestoreRequest={"Days": 1}, **here),
+        lambda: s3.update_object_encryption(ObjectEncryption=encryption, **here),
+        lambda: s3.create_multipart_upload(**here),
+        lambda: s3.upload_part(Body=b"x", **part, **here),
+        lambda: s3.upload_part_copy(CopySource=f"{odd}/absent", **part, **here),
+        lambda: s3.list_parts(**upload, **here),
+        lambda: s3.complete_multipart_upload(**upload, **here),
+        lambda: s3.abort_multipart_upload(**upload, **here),
     ):
         assert_refused(call, 400, "KeyTooLongError", "Your key is too long")
     assert refusal(s3.head_object, **here).status == 400
@@ -173,6 +253,66 @@ def test_a_key_of_1025_bytes_is_refused_by_every_operation(s3, raw, odd, key):
     assert error["Code"] == "KeyTooLongError"
     # As the source of a copy there is no such object.
     assert refusal(s3.copy_object, Bucket=odd, Key="x", CopySource={"Bucket": odd, "Key": key}).status in (400, 404)
+
+
+NO_NAMES = [".", "..", "...", "a", "ab", "a" * 64, "-abc", "abc-", ".abc", "abc.", "a..b", "a.-b", "192.168.5.4"]
+NO_NAMES += [
+    "Upper",
+    "under_score",
+    "a%20b",
+    "a%2Bb",
+    "a%2Fb",
+    "a%00b",
+    "%E2%98%83",
+    "%F0%9F%91%8D",
+    "xn--abc",
+    "sthree-abc",
+]
+NO_NAMES += ["amzn-s3-demo-abc", "abc-s3alias", "abc--ol-s3", "abc.mrap", "abc--x-s3", "abc--table-s3"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_of_no_bucket(raw, s3, odd, name):
+    """Whatever is asked of them; a HEAD has no body to say so in."""
+    create = b"<CreateBucketConfiguration/>"
+    source = {"x-amz-copy-source": f"/{odd}/absent"}
+    for method, path, query, headers, body in [
+        ("PUT", "", "", {}, b""),
+        ("PUT", "", "", {}, create),
+        ("GET", "", "", {}, b""),
+        ("GET", "", "list-type=2", {}, b""),
+        ("GET", "", "location=", {}, b""),
+        ("PUT", "", "acl=", {"x-amz-acl": "private"}, b""),
+        ("DELETE", "", "", {}, b""),
+        ("DELETE", "", "policy=", {}, b""),
+        ("POST", "", "delete=", {"content-md5": md5_b64(b"")}, b""),
+        ("PUT", "/k", "", {}, b"x"),
+        ("PUT", "/k", "", source, b""),
+        ("GET", "/k", "", {}, b""),
+        ("DELETE", "/k", "", {}, b""),
+        ("POST", "/k", "uploads=", {}, b""),
+        ("GET", "/k", "tagging=", {}, b""),
+    ]:
+        got = raw.request(method, f"/{name}{path}", query, headers=headers, body=body)
+        assert (got.status, got.code) == (400, "InvalidBucketName"), (method, path, query, got)
+        assert got.message == "The specified bucket is not valid."
+    for path in ("", "/k"):
+        assert raw.request("HEAD", f"/{name}{path}").status == 400
+    got = raw.request("PUT", f"/{odd}/copy", headers={"x-amz-copy-source": f"/{name}/k"})
+    # `a%2Fb` is the key `b/k` of a bucket `a` there.
+    assert got.code == "InvalidBucketName", got
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 63, "1.2.3", "a-.b", "0", "a.b-c.d", "1-2--3"])
+def test_names_at_the_edge(raw, name):
+    legal = len(name) >= 3 and "-." not in name
+    got = raw.request("PUT", f"/{name}")
+    assert got.code == (None if legal else "InvalidBucketName"), got
+    if legal:
+        assert raw.request("PUT", f"/{name}/..//.", body=b"x").status == 200
+        assert raw.request("GET", f"/{name}/..//.").body == b"x"
+        assert raw.request("DELETE", f"/{name}/..//.").status == 204
+        assert raw.request("DELETE", f"/{name}").status == 204
 
 
 def test_virtual_hosts_take_the_same_keys(server, odd):

@@ -1,5 +1,7 @@
 """Headers and query parameters out of their range, on every operation that has them: AWS's code, and nothing is done."""
 
+import datetime
+
 import pytest
 
 from sdk import refusal
@@ -140,3 +142,17 @@ PASSED_OVER = [
 def test_what_is_passed_over(raw, place, headers, status):
     got = raw.request("GET", f"/{place['bucket']}/k", headers=headers)
     assert (got.status, got.body) == (status, b"0123456789"), got
+
+
+def test_an_upload_is_aborted_if_it_is_the_one_that_was_meant(s3, bucket):
+    """By when it was begun, in whole seconds. AWS has this condition for directory buckets; it is not passed over here."""
+    named = {"Bucket": bucket, "Key": "k"}
+    named["UploadId"] = s3.create_multipart_upload(**named)["UploadId"]
+    begun = s3.list_multipart_uploads(Bucket=bucket)["Uploads"][0]["Initiated"]
+    for other in (begun + datetime.timedelta(seconds=1), begun - datetime.timedelta(seconds=1)):
+        got = refusal(s3.abort_multipart_upload, IfMatchInitiatedTime=other, **named)
+        assert (got.status, got.code) == (412, "PreconditionFailed")
+    assert len(s3.list_multipart_uploads(Bucket=bucket)["Uploads"]) == 1
+    s3.abort_multipart_upload(IfMatchInitiatedTime=begun, **named)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    assert refusal(s3.abort_multipart_upload, IfMatchInitiatedTime=begun, **named).code == "NoSuchUpload"

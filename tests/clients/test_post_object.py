@@ -18,6 +18,7 @@ from modes import CONTEXT, CUSTOMER, CUSTOMER_KEY, KMS
 from raw import crc32_b64, read_reply
 from sdk import MIB, blob, body_of, md5_b64
 from test_audit import records
+from test_odd_keys import KEYS
 
 SSE = "x-amz-server-side-encryption"
 
@@ -101,6 +102,69 @@ def test_names_of_files(server, s3, module_bucket, filename):
     assert got.status == 204, got
     plain = filename.replace("\\", "/").rpartition("/")[2]
     assert body_of(s3, module_bucket, prefix + plain) == b"x"
+
+
+ODD = KEYS | {"longest with a name": "k" * 1014 + "${filename}", "twice the name": "${filename}/${filename}"}
+
+
+@pytest.mark.parametrize("key", ODD.values(), ids=ODD)
+def test_odd_keys(server, s3, module_bucket, key):
+    """Of a form the key is what stands there, and nothing in it is a path or an encoding."""
+    data, everything = key.encode(), [["starts-with", "$key", ""]]
+    got = post(server, module_bucket, [("key", key)], data, everything, filename="a%2F b.txt")
+    assert got.status == 204, got
+    key = key.replace("${filename}", "a%2F b.txt")
+    assert body_of(s3, module_bucket, key) == data
+    (kept,) = s3.list_objects_v2(Bucket=module_bucket, Prefix=key, MaxKeys=1)["Contents"]
+    assert kept["Key"] == key
+    s3.delete_object(Bucket=module_bucket, Key=key)
+
+
+@pytest.mark.parametrize(
+    "key, filename, stored",
+    [
+        ("up/${filename}", "", "up/"),
+        ("up/${filename}", "dir/", "up/"),
+        ("up/${filename}", "C:\\a\\", "up/"),
+        ("up/${filename}", "..\\..\\etc/passwd", "up/passwd"),
+        ("up/${filename}", "${filename}", "up/${filename}"),
+        ("up/$filename", "x", "up/$filename"),
+        ("up/${FILENAME}", "x", "up/${FILENAME}"),
+        ("${filename}", "né 語/ü.txt", "ü.txt"),
+        ("${filename}", ".", "."),
+    ],
+)
+def test_what_the_name_of_a_file_makes_of_a_key(server, s3, bucket, key, filename, stored):
+    got = post(server, bucket, [("key", key)], b"x", [["starts-with", "$key", ""]], filename=filename)
+    assert got.status == 204, got
+    assert [found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [stored]
+
+
+def test_the_policy_is_held_against_the_key_with_the_name_in_it(server, s3, bucket):
+    conditions = [["starts-with", "$key", "up/"]]
+    got = post(server, bucket, [("key", "${filename}")], b"x", conditions, filename="up")
+    assert_denied(got, 'Policy Condition failed: ["starts-with", "$key", "up/"]')
+    got = post(server, bucket, [("key", "up/${filename}")], b"x", [{"key": "up/${filename}"}], filename="a")
+    assert_denied(got, 'Policy Condition failed: ["eq", "$key", "up/${filename}"]')
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    "key, filename, code, message",
+    [
+        ("", "x", "InvalidArgument", "User key must have a length greater than 0."),
+        ("${filename}", "", "InvalidArgument", "User key must have a length greater than 0."),
+        ("${filename}", "a/", "InvalidArgument", "User key must have a length greater than 0."),
+        ("k" * 1025, "x", "KeyTooLongError", "Your key is too long"),
+        ("k" * 1024 + "${filename}", "x", "KeyTooLongError", "Your key is too long"),
+        ("é" * 512 + "${filename}", "x", "KeyTooLongError", "Your key is too long"),
+        (b"\xff", "x", "MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data."),
+    ],
+)
+def test_keys_that_are_none(server, s3, bucket, key, filename, code, message):
+    got = post(server, bucket, [("key", key)], b"x", [["starts-with", "$key", ""]], filename=filename)
+    assert (got.status, got.code, got.message) == (400, code, message), got
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
 @pytest.mark.parametrize("boundary", ["b", "'()+_,-./:=?", "-" * 70, "a b"])
@@ -339,6 +403,39 @@ def test_a_signer_without_leave_is_denied_and_recorded(own_server):
     assert (found["eventName"], found["errorCode"]) == ("PostObject", "AccessDenied")
     assert found["requestParameters"]["key"] == "k"
     assert found["userIdentity"]["userName"] == "alice"
+
+
+def test_what_a_policy_does_not_allow_is_recorded(own_server):
+    """The policy's signer is named, the key as the form has it, and why in AWS's words; nothing is recorded of a form
+    that nobody is known to have signed."""
+    sdk.client(own_server).create_bucket(Bucket="shelf")
+    expected = {}
+    for conditions, why in [
+        ([{"key": "other"}], 'Policy Condition failed: ["eq", "$key", "other"]'),
+        ([], "Extra input fields: key"),
+    ]:
+        got = post(own_server, "shelf", [("key", "up/${filename}")], b"x", conditions, filename="ü")
+        assert_denied(got, why)
+        expected[got.headers["x-amz-request-id"]] = why
+    fields = [("key", "k")] + signed([{"bucket": "shelf"}, {"key": "k"}], expires=-1)
+    content_type, body = multipart(fields)
+    got = send(own_server, "POST", "/shelf", body, {"Content-Type": content_type})
+    assert_denied(got, "Policy expired.")
+    expected[got.headers["x-amz-request-id"]] = "Policy expired."
+    forged = [(name, "0" * 64 if name == "x-amz-signature" else value) for name, value in fields]
+    content_type, body = multipart(forged)
+    got = send(own_server, "POST", "/shelf", body, {"Content-Type": content_type})
+    assert got.code == "SignatureDoesNotMatch"
+    own_server.stop()
+    found = {record["requestID"]: record for record in records(own_server) if record["eventName"] == "PostObject"}
+    assert found.keys() == expected.keys()
+    for request_id, why in expected.items():
+        record = found[request_id]
+        assert (record["errorCode"], record["errorMessage"]) == ("AccessDenied", f"Invalid according to Policy: {why}")
+        assert record["requestParameters"]["bucketName"] == "shelf"
+        assert record["requestParameters"]["key"] in ("up/ü", "k")
+        assert record["userIdentity"]["accessKeyId"] == MAIN.access_key
+        assert [resource["type"] for resource in record["resources"]] == ["AWS::S3::Object", "AWS::S3::Bucket"]
 
 
 def test_a_bucket_policy_knows_forms(server, s3, bucket):

@@ -216,6 +216,206 @@ def test_a_bucket_deleted_while_it_is_written_to(clients, s3):
             assert {o["Key"] for o in s3.list_objects_v2(Bucket=name)["Contents"]} == kept
 
 
+def test_aborted_by_all(clients, s3, bucket, begun):
+    """It goes once; to the others it is gone, and its parts with it."""
+    args, parts = begun
+    got = race(clients, lambda s3, _: s3.abort_multipart_upload(**args))
+    assert "ok" in got and set(got) <= {"ok", "NoSuchUpload"}
+    assert refusal(s3.complete_multipart_upload, MultipartUpload=parts, **args).code == "NoSuchUpload"
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    s3.delete_bucket(Bucket=bucket)
+
+
+def test_completed_with_other_lists_of_parts(clients, s3, bucket, begun):
+    """One list makes the object. Who brought another list is not told that it succeeded."""
+    args, parts = begun
+    lists = [{"Parts": parts["Parts"][:1]}, {"Parts": parts["Parts"][1:]}, parts]
+    bodies = [blob(5 * MIB, 1), blob(5 * MIB, 2), blob(5 * MIB, 1) + blob(5 * MIB, 2)]
+    got = race(clients, lambda s3, n: s3.complete_multipart_upload(MultipartUpload=lists[n % 3], **args))
+    winners = {n % 3 for n in range(AT_ONCE) if got[n] == "ok"}
+    assert len(winners) == 1 and set(got) <= {"ok", "NoSuchUpload"}, got
+    assert body_of(s3, bucket, "k") == bodies[winners.pop()]
+
+
+def test_parts_replaced_while_it_is_completed(clients, s3, bucket, begun):
+    """The object has the parts that the list names, by their ETags, or there is none."""
+    args, parts = begun
+
+    def act(s3, n):
+        if n % 2:
+            s3.upload_part(PartNumber=1, Body=blob(5 * MIB, 10 + n), **args)
+        else:
+            s3.complete_multipart_upload(MultipartUpload=parts, **args)
+
+    got = race(clients, act)
+    assert set(got[1::2]) <= {"ok", "NoSuchUpload"} and set(got[::2]) <= {"ok", "InvalidPart", "NoSuchUpload"}, got
+    if "ok" in got[::2]:
+        assert body_of(s3, bucket, "k") == blob(5 * MIB, 1) + blob(5 * MIB, 2)
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+    else:
+        assert refusal(s3.head_object, Bucket=bucket, Key="k").status == 404
+
+
+def test_uploads_begun_while_the_bucket_is_deleted(clients, s3):
+    """An upload that was begun is in a bucket that is there (AWS deletes buckets with uploads in them)."""
+    for _ in range(5):
+        name = bucket_name() + "-begun"
+        s3.create_bucket(Bucket=name)
+
+        def act(s3, n, name=name):
+            if n == 0:
+                s3.delete_bucket(Bucket=name)
+            else:
+                s3.create_multipart_upload(Bucket=name, Key=f"k{n}")
+
+        got = race(clients, act)
+        assert set(got) <= {"ok", "NoSuchBucket", "BucketNotEmpty"}, got
+        if got[0] == "ok":
+            assert refusal(s3.list_multipart_uploads, Bucket=name).code == "NoSuchBucket"
+        # A new one of that name has nothing of the old one's.
+        s3.create_bucket(Bucket=name)
+        begun = {upload["Key"] for upload in s3.list_multipart_uploads(Bucket=name).get("Uploads", [])}
+        assert begun == (set() if got[0] == "ok" else {f"k{n}" for n in range(1, AT_ONCE) if got[n] == "ok"})
+
+
+@pytest.mark.parametrize("versioning", [None, "Enabled", "Suspended"])
+def test_written_and_deleted(clients, s3, bucket, versioning):
+    """A key is there whole or not at all; of versions none is lost, and only the markers of deletes are added."""
+    if versioning:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
+    bodies = [blob(40_000, n) for n in range(AT_ONCE)]
+
+    def act(s3, n):
+        if n % 2:
+            s3.delete_object(Bucket=bucket, Key="k")
+        else:
+            s3.put_object(Bucket=bucket, Key="k", Body=bodies[n])
+
+    for turn in range(1, 4):
+        assert race(clients, act) == ["ok"] * AT_ONCE
+        listed = s3.list_object_versions(Bucket=bucket)
+        kept, markers = listed.get("Versions", []), listed.get("DeleteMarkers", [])
+        entries = (len(kept), len(markers))
+        assert entries == (4 * turn, 4 * turn) if versioning == "Enabled" else sum(entries) <= 1, entries
+        assert [entry["IsLatest"] for entry in kept + markers].count(True) == min(1, sum(entries))
+        for version in kept:
+            assert body_of(s3, bucket, "k", VersionId=version["VersionId"]) in bodies
+        if not any(version["IsLatest"] for version in kept):
+            assert refusal(s3.head_object, Bucket=bucket, Key="k").status == 404
+
+
+def test_many_are_deleted_by_all(clients, s3, bucket):
+    """Each list of keys is deleted whole, whoever else deletes the same ones."""
+    keys = [f"k{n}" for n in range(40)]
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    answers = {}
+
+    def act(s3, n):
+        objects = [{"Key": key} for key in (keys if n % 2 else keys[::-1])]
+        answers[n] = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+
+    assert race(clients, act) == ["ok"] * AT_ONCE
+    for answer in answers.values():
+        assert "Errors" not in answer and sorted(done["Key"] for done in answer["Deleted"]) == sorted(keys)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_a_source_deleted_while_it_is_copied(clients, s3, bucket):
+    """A copy is whole, or its source was gone; in one piece and as a part."""
+    data = blob(300_000)
+    for turn in range(5):
+        s3.put_object(Bucket=bucket, Key="source", Body=data)
+        args = dict(Bucket=bucket, Key="parts", CopySource=f"{bucket}/source", PartNumber=1)
+        args["UploadId"] = s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+
+        def act(s3, n, turn=turn, args=args):
+            if n == 0:
+                s3.delete_object(Bucket=bucket, Key="source")
+            elif n % 2:
+                # Of another encryption: the bytes are read, or their keys sealed anew.
+                mode = "aws:kms" if n > 4 else "AES256"
+                copy = dict(CopySource=f"{bucket}/source", ServerSideEncryption=mode)
+                s3.copy_object(Bucket=bucket, Key=f"copy-{turn}-{n}", **copy)
+            else:
+                s3.upload_part_copy(**args)
+
+        got = race(clients, act)
+        assert got[0] == "ok" and set(got) <= {"ok", "NoSuchKey"}, got
+        for n in range(1, AT_ONCE, 2):
+            if got[n] == "ok":
+                assert body_of(s3, bucket, f"copy-{turn}-{n}") == data
+            else:
+                assert refusal(s3.head_object, Bucket=bucket, Key=f"copy-{turn}-{n}").status == 404
+        upload_id = args["UploadId"]
+        told = s3.list_parts(Bucket=bucket, Key="parts", UploadId=upload_id).get("Parts", [])
+        assert [part["Size"] for part in told] == ([len(data)] if "ok" in got[2::2] else [])
+        s3.abort_multipart_upload(Bucket=bucket, Key="parts", UploadId=upload_id)
+
+
+def test_tags_and_acls_set_by_all(clients, s3, bucket):
+    """What is there in the end is one of the sets, whole, and the data is what it was."""
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"data")
+    sets = [[{"Key": f"key{i}", "Value": str(n)} for i in range(n + 1)] for n in range(AT_ONCE)]
+
+    def act(s3, n):
+        s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": sets[n]})
+        s3.put_object_acl(Bucket=bucket, Key="k", ACL=("private", "bucket-owner-full-control")[n % 2])
+        if n % 3 == 0:
+            s3.delete_object_tagging(Bucket=bucket, Key="k")
+
+    assert race(clients, act) == ["ok"] * AT_ONCE
+    found = s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"]
+    assert found in [*sets, []]
+    assert s3.head_object(Bucket=bucket, Key="k").get("TagCount", 0) == len(found)
+    assert body_of(s3, bucket, "k") == b"data"
+
+
+def test_a_configuration_set_and_deleted_by_all(clients, s3, bucket):
+    """One of them in the end, or none; and never half of one."""
+    sets = [[{"Key": f"key{i}", "Value": str(n)} for i in range(n + 1)] for n in range(AT_ONCE)]
+
+    def act(s3, n):
+        if n % 4 == 3:
+            s3.delete_bucket_tagging(Bucket=bucket)
+        else:
+            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": sets[n]})
+
+    for _ in range(3):
+        assert race(clients, act) == ["ok"] * AT_ONCE
+        kept, refused = None, None
+        try:
+            kept = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+        except sdk.ClientError as error:
+            refused = sdk.Refusal(error).code
+        assert kept in sets or refused == "NoSuchTagSet", (kept, refused)
+
+
+def test_locked_or_deleted(clients, s3):
+    """A version that was locked in time stays; one that was deleted before cannot be locked any more."""
+    name = bucket_name() + "-held"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    for turn in range(5):
+        version = s3.put_object(Bucket=name, Key=f"k{turn}", Body=b"x")["VersionId"]
+        named = dict(Bucket=name, Key=f"k{turn}", VersionId=version)
+
+        def act(s3, n, named=named):
+            if n % 2:
+                s3.delete_object(**named)
+            else:
+                s3.put_object_legal_hold(LegalHold={"Status": "ON"}, **named)
+
+        got = race(clients, act)
+        holds, deletes = set(got[::2]), set(got[1::2])
+        if "ok" in deletes:
+            assert holds <= {"NoSuchVersion", "NoSuchKey"}, got
+            assert refusal(s3.head_object, **named).status == 404
+        else:
+            assert "ok" in holds and deletes == {"AccessDenied"}, got
+            assert s3.head_object(**named)["ObjectLockLegalHoldStatus"] == "ON"
+
+
 @pytest.mark.parametrize("kind", ["inline", "blob", "parts"])
 def test_reads_while_it_is_written_over(clients, s3, bucket, kind):
     """Every reader gets one of the bodies, whole; copies, in one piece and as a part, too. The key is never absent."""

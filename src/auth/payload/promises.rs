@@ -172,10 +172,12 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, AuthError> {
-    let Some(value) = headers.get("content-md5") else { return Ok(None) };
+    let mut values = headers.get_all("content-md5").iter();
+    let Some(value) = values.next() else { return Ok(None) };
     let md5 = STANDARD.decode(value.as_bytes().trim_ascii()).ok().and_then(|md5| md5.try_into().ok());
     let invalid = || AuthError::InvalidDigest(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    md5.ok_or_else(invalid).map(Some)
+    // A second one that says something else would be a promise that nobody keeps.
+    md5.filter(|_| values.all(|other| other == value)).ok_or_else(invalid).map(Some)
 }
 
 /// The one checksum that the client may name, in a header or as a trailing header to come.
@@ -199,8 +201,10 @@ fn checksum(head: &Parts, plain_len: Option<u64>) -> Result<Option<ChecksumPromi
         ([], [algorithm]) => Some(ChecksumPromise::Trailer(*algorithm)),
         ([], []) => None,
     };
-    let Some(announced) = headers.get("x-amz-sdk-checksum-algorithm") else { return Ok(promise) };
-    let announced = announced.to_str().ok().and_then(ChecksumAlgorithm::from_name);
+    let mut values = headers.get_all("x-amz-sdk-checksum-algorithm").iter();
+    let Some(announced) = values.next() else { return Ok(promise) };
+    let named = announced.to_str().ok().and_then(ChecksumAlgorithm::from_name);
+    let announced = named.filter(|_| values.all(|other| other == announced));
     let announced = announced.ok_or(ChecksumFault::UnknownAlgorithm)?;
     match &promise {
         Some(promise) if promise.algorithm() != announced => Err(ChecksumFault::OtherAlgorithm.into()),

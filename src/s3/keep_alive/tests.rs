@@ -59,20 +59,27 @@ fn late_document(body: &str) -> &str {
 async fn what_ends_in_time_has_its_own_status() {
     let nearly = PATIENCE - Duration::from_millis(1);
     let unused = |_| -> Response { panic!("the caller concludes") };
-    let answered = answer(after(nearly, done), unused).await.unwrap();
+    let answered = answer(after(nearly, done), &Early::default(), unused).await.unwrap();
     assert_eq!(answered.headers()["x-amz-version-id"], "v");
     assert!(answered.extensions().get::<LateOutcome>().is_none());
-    let refused = answer(after(nearly, || Err(Error::new(Code::NoSuchKey))), unused).await;
+    let refused = answer(after(nearly, || Err(Error::new(Code::NoSuchKey))), &Early::default(), unused).await;
     assert_eq!(refused.unwrap_err().code(), Code::NoSuchKey);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_longer_keeps_its_client_waiting() {
     let begun = Instant::now();
-    let early = answer(after(PATIENCE + Duration::from_millis(3200), done), conclude).await.unwrap();
+    let known = Early::default();
+    for mode in ["none", "AES256"] {
+        let mut head = Answer::new();
+        head.set("x-amz-server-side-encryption", mode);
+        known.note(&head);
+    }
+    let early = answer(after(PATIENCE + Duration::from_millis(3200), done), &known, conclude).await.unwrap();
     assert_eq!((early.status(), begun.elapsed()), (StatusCode::OK, PATIENCE));
-    assert_eq!(early.headers().len(), 1);
+    assert_eq!(early.headers().len(), 2);
     assert_eq!(early.headers()[CONTENT_TYPE], "application/xml");
+    assert_eq!(early.headers()["x-amz-server-side-encryption"], "AES256");
     let outcome = outcome_of(&early);
     let (mut body, mut seen) = (early.into_body(), Vec::new());
     while let Some(frame) = body.frame().await {
@@ -97,7 +104,7 @@ async fn a_late_error_stands_in_the_body() {
         (after(PATIENCE + SECOND * 2, panic), "InternalError", 500),
     ];
     for (operation, code, status) in cases {
-        let early = answer(operation, conclude).await.unwrap();
+        let early = answer(operation, &Early::default(), conclude).await.unwrap();
         assert_eq!(early.status(), StatusCode::OK);
         let outcome = outcome_of(&early);
         let error = xml::parse(late_document(&whole(early).await).as_bytes()).unwrap();
@@ -111,7 +118,7 @@ async fn a_late_error_stands_in_the_body() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_goes_on_while_nothing_of_its_answer_is_taken() {
-    let early = answer(after(PATIENCE * 10, done), conclude).await.unwrap();
+    let early = answer(after(PATIENCE * 10, done), &Early::default(), conclude).await.unwrap();
     let outcome = outcome_of(&early);
     sleep(PATIENCE * 10).await;
     assert!(outcome.get().is_some());
@@ -128,7 +135,7 @@ async fn an_answer_that_is_given_up_ends_its_operation() {
         noted.store(2, Ordering::SeqCst);
         done()
     });
-    let early = answer(operation, conclude).await.unwrap();
+    let early = answer(operation, &Early::default(), conclude).await.unwrap();
     let outcome = outcome_of(&early);
     let mut body = early.into_body();
     for _ in 0..3 {
@@ -235,6 +242,68 @@ async fn each_operation_ends_in_the_body_of_an_early_answer() {
         assert_eq!(outcome.get(), Some(Outcome { status: 200, error: None, encryption: "sse-s3" }), "{result}");
         assert!(findings.found().operation.is_some());
         assert!(object.is_empty() || slow.exists(object).await, "{result}");
+    }
+}
+
+/// What an answer says of the encryption and of the source.
+fn told(answer: &Response) -> Vec<(String, String)> {
+    let of_it = |name: &str| name.contains("server-side-encryption") || name == "x-amz-copy-source-version-id";
+    let headers = answer.headers().iter().filter(|(name, _)| of_it(name.as_str()));
+    let mut told: Vec<_> =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned())).collect();
+    told.sort();
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_head_says_how_it_is_encrypted_and_of_which_version_it_is() {
+    const SSE: &str = "x-amz-server-side-encryption";
+    let slow = Slow::new().await;
+    let customer = [
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-server-side-encryption-customer-key", "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="),
+        ("x-amz-server-side-encryption-customer-key-md5", "mT2HRsMGJ5IX5C+0rreZ8Q=="),
+    ];
+    let modes: [&[(&'static str, &str)]; 5] = [
+        &[],
+        &[(SSE, "AES256")],
+        &[(SSE, "aws:kms"), ("x-amz-server-side-encryption-context", "eyJhIjoiYiJ9")],
+        &[(SSE, "aws:kms:dsse")],
+        &customer,
+    ];
+    let ask = async |ask: (&str, &str), headers: &[(&'static str, &str)], body: &str| {
+        serve(&slow.gateway.app, slow.request(ask, headers, body)).await
+    };
+    let versioned = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    assert_eq!(ask(("PUT", "/bucket?versioning"), &[], versioned).await.status(), StatusCode::OK);
+    assert_eq!(ask(("PUT", "/bucket/source"), &[], "data").await.status(), StatusCode::OK);
+    for mode in modes {
+        let headers = [mode, &[("x-amz-copy-source", "/bucket/source")]].concat();
+        let created = ask(("POST", "/bucket/parts?uploads="), mode, "").await;
+        let upload = xml::parse(whole(created).await.as_bytes()).unwrap().child_text("UploadId").unwrap().to_owned();
+        let part = format!("/bucket/parts?partNumber=1&uploadId={upload}");
+        let of_part = if mode == customer { &headers[..] } else { &headers[mode.len()..] };
+        let late = async |(method, uri): (&str, &str), headers: &[(&'static str, &str)], body: &str| {
+            slow.gateway.index.set_faults(Faults { commit_delay: Slow::COMMIT, ..Faults::default() });
+            let (early, _) = slow.late(slow.request((method, uri), headers, body)).await;
+            let said = told(&early);
+            let document = root(&whole(early).await);
+            slow.gateway.index.set_faults(Faults::default());
+            assert_ne!(document.name, "Error", "{method} {uri} {headers:?}");
+            (said, document.child_text("ETag").unwrap_or_default().to_owned())
+        };
+        let in_time = ask(("PUT", "/bucket/copy"), &headers, "").await;
+        assert_eq!(late(("PUT", "/bucket/copy"), &headers, "").await.0, told(&in_time), "{mode:?}");
+        assert!(told(&in_time).len() > 1, "{mode:?}");
+        let in_time = ask(("PUT", &part), of_part, "").await;
+        let (said, etag) = late(("PUT", &part), of_part, "").await;
+        assert_eq!(said, told(&in_time), "{mode:?}");
+        let parts = format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>");
+        let parts = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let uri = format!("/bucket/parts?uploadId={upload}");
+        let (said, _) = late(("POST", &uri), &[], &parts).await;
+        // The second time it is what the first one did.
+        assert_eq!(said, told(&ask(("POST", &uri), &[], &parts).await), "{mode:?}");
     }
 }
 

@@ -25,16 +25,23 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         Err(error) if error.code() == Code::NoSuchUpload => completed_before(&cx, customer.as_ref(), error).await?,
         other => other?,
     };
-    let mut answer = Answer::new();
+    let mut answer = head(&info.envelope, customer.as_ref());
     answer.set_made_version(info.version);
-    sse_headers::write(&mut answer, &info.envelope, customer.as_ref().map(CustomerKey::md5_base64));
     lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
     Ok(answer.xml(document(&info, &location(&cx))))
+}
+
+/// What the answer says of the encryption.
+fn head(envelope: &Envelope, customer: Option<&CustomerKey>) -> Answer {
+    let mut answer = Answer::new();
+    sse_headers::write(&mut answer, &envelope.shown(), customer.map(CustomerKey::md5_base64));
+    answer
 }
 
 async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo, Error> {
     let upload = uploads::named(cx).await?;
     check_customer(cx, &upload.envelope, customer)?;
+    cx.early.note(&head(&upload.envelope, customer));
     let mut complete = parse(&cx.head.headers, cx.whole(), upload.checksum.map(|(algorithm, _)| algorithm))?;
     complete.condition.over_own_of = cx.over_own_of();
     cx.check_comparable(cx.key(), complete.condition.if_match.as_deref()).await?;
@@ -81,7 +88,7 @@ fn parts(body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<Vec<Comple
         return Err(none());
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "CompleteMultipartUpload" {
         return Err(malformed());
     }

@@ -11,7 +11,7 @@ use crate::s3::error::Error;
 use crate::s3::fields::filled;
 use crate::s3::object_answer::Answer;
 use crate::s3::{acls, checksum_headers, lifecycle_headers, object_headers, object_lock, sse_headers};
-use crate::sse::{Mode, Requested};
+use crate::sse::{Mode, Requested, Shown};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, iso8601_ms};
 
@@ -106,15 +106,18 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             copy(&cx, &source, (input, attributes), false).await?.ok_or(ObjectsError::Contention)?
         }
     };
-    let mut answer = Answer::new();
-    source.tell_charged(&cx, &mut answer);
-    if let Some(version) = source.shown_version() {
-        answer.set("x-amz-copy-source-version-id", &version);
-    }
+    let mut answer = head(&cx, &source, &info.envelope.shown(), customer_md5.as_deref());
     answer.set_made_version(info.version);
-    sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5.as_deref());
     lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;
     Ok(answer.xml(document(&info)))
+}
+
+/// What the answer says of source and encryption.
+fn head(cx: &Cx, source: &Source, shown: &Shown<'_>, customer_md5: Option<&str>) -> Answer {
+    let mut answer = Answer::new();
+    source.tell(cx, &mut answer);
+    sse_headers::write_chosen(&mut answer, shown, customer_md5);
+    answer
 }
 
 /// Makes the copy. None: to be shared, the bytes are no longer held by the source, which was written over or deleted
@@ -127,8 +130,10 @@ async fn copy(
 ) -> Result<Option<ObjectInfo>, Error> {
     let Input { changes, requested, names_encryption, checksum, condition } = input;
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
+    let customer_md5 = sse_headers::customer_md5(&requested);
     let plan =
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
+    cx.early.note(&head(cx, source, &plan.shown(), customer_md5.as_deref()));
     let onto_itself = !source.by_version && source.info.bucket == bucket.name && source.info.key == *key;
     if onto_itself && !names_encryption {
         check_self_copy(&changes, source.info.envelope.mode, plan.mode())?;

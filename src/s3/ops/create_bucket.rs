@@ -12,7 +12,7 @@ use crate::s3::acls;
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::fields::{filled, single};
+use crate::s3::fields::{filled, flag, single};
 use crate::s3::object_answer::Answer;
 use crate::s3::tags::{self, Tagged};
 use crate::s3::trail;
@@ -27,6 +27,8 @@ const EU: (&str, &str) = ("EU", "eu-west-1");
 const OWNERSHIP: &str = "x-amz-object-ownership";
 /// Asks for object lock.
 const OBJECT_LOCK: &str = "x-amz-bucket-object-lock-enabled";
+/// Asks for a name that is an account's own.
+const NAMESPACE: &str = "x-amz-bucket-namespace";
 
 pub(crate) async fn run(cx: Cx, mut event: Event) -> Result<(Response, Recorded), Error> {
     let (ownership, object_lock) = parse_headers(&cx.head.headers, cx.app.config.object_ownership.into())?;
@@ -130,16 +132,12 @@ fn parse_headers(headers: &HeaderMap, default: ObjectOwnership) -> Result<(Objec
             Error::with_message(Code::InvalidArgument, message).and("ArgumentName", OWNERSHIP)
         })?,
     };
-    let object_lock = match filled(headers, OBJECT_LOCK)? {
-        None => false,
-        Some(on) if on.eq_ignore_ascii_case("true") => true,
-        Some(off) if off.eq_ignore_ascii_case("false") => false,
-        // Not recorded.
-        Some(other) => return Err(Error::invalid_argument("Invalid Argument", OBJECT_LOCK, other)),
-    };
-    match filled(headers, "x-amz-bucket-namespace")? {
+    let object_lock = flag(headers, OBJECT_LOCK)?.unwrap_or(false);
+    match filled(headers, NAMESPACE)? {
         None | Some("global") => Ok((ownership, object_lock)),
-        Some(_) => Err(Error::header_not_implemented("x-amz-bucket-namespace")),
+        Some("account-regional") => Err(Error::header_not_implemented(NAMESPACE)),
+        // Not recorded.
+        Some(other) => Err(Error::invalid_argument("Invalid Argument", NAMESPACE, other)),
     }
 }
 
@@ -157,7 +155,7 @@ pub(crate) fn parse_body(body: &[u8]) -> Result<Body, Error> {
     if body.is_empty() {
         return Ok(Body::default());
     }
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "CreateBucketConfiguration" {
         return Err(Error::new(Code::MalformedXML));
     }

@@ -47,7 +47,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let upload = objects.create_upload(cx.grant(), new).await?;
     let mut answer = Answer::new();
     checksum_headers::write_declared(&mut answer, upload.checksum);
-    sse_headers::write_chosen(&mut answer, &upload.envelope, customer_md5.as_deref());
+    sse_headers::write_chosen(&mut answer, &upload.envelope.shown(), customer_md5.as_deref());
     lifecycle_headers::write_abortion(&cx, &mut answer, &upload).await;
     Ok(answer.xml(document(&upload)))
 }

@@ -42,7 +42,12 @@ fn parse_condition(headers: &HeaderMap, version: Option<VersionId>) -> Result<De
     Ok(DeleteCondition { if_match, if_modified_at, if_size, ..DeleteCondition::default() })
 }
 
-fn value_of<T>(headers: &HeaderMap, name: &'static str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
+/// The value of a condition; an empty one is malformed.
+pub(super) fn value_of<T>(
+    headers: &HeaderMap,
+    name: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Error> {
     let Some(text) = single(headers, name)? else { return Ok(None) };
     let invalid = || Error::invalid_argument("Argument format not recognized", name, text);
     parse(text).map(Some).ok_or_else(invalid)

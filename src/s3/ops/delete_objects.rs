@@ -61,7 +61,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 /// What is not understood is refused: an unknown element could be a condition.
 fn parse(body: &[u8]) -> Result<Input, Error> {
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Object", "Quiet"])?;
     let quiet = match root.at_most_one("Quiet")?.map(|quiet| quiet.text.trim()) {
         Some(text) if text.eq_ignore_ascii_case("true") => true,

@@ -6,7 +6,7 @@ use http::header::LAST_MODIFIED;
 use crate::objects::{ObjectInfo, PartSpan};
 use crate::s3::cx::{Cx, TagsDecide};
 use crate::s3::error::Error;
-use crate::s3::fields::{joined, number};
+use crate::s3::fields::{integer, joined};
 use crate::s3::object_answer::Answer;
 use crate::s3::object_read::absent;
 use crate::s3::sse_headers::CustomerUse;
@@ -43,8 +43,8 @@ impl Input {
             )
         })?;
         let mut input = Self {
-            max_parts: number(headers, "x-amz-max-parts")?.unwrap_or(MAX_PARTS).min(MAX_PARTS),
-            after: number(headers, "x-amz-part-number-marker")?.unwrap_or(0),
+            max_parts: integer(headers, "x-amz-max-parts")?.unwrap_or(MAX_PARTS).min(MAX_PARTS),
+            after: integer(headers, "x-amz-part-number-marker")?.unwrap_or(0),
             ..Self::default()
         };
         for name in list.split(',').map(str::trim) {

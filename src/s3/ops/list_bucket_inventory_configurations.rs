@@ -14,7 +14,7 @@ const PAGE: usize = 100;
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let bucket = cx.bucket();
-    let sent = cx.query.value("continuation-token").filter(|token| !token.is_empty());
+    let sent = cx.query.value("continuation-token");
     let after = sent.map(|token| token::open(&bucket.id, token).ok_or_else(token_incorrect)).transpose()?;
     let objects = &cx.app.objects;
     let mut page = objects.named_configurations::<Inventory>(bucket, after.as_deref(), PAGE + 1).await?;

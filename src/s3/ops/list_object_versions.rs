@@ -3,7 +3,9 @@
 use crate::objects::{ListQuery, ListVersions, ListedVersion, VersionId, VersionPage};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, write_storage_class, write_time};
+use crate::s3::listing::{
+    Entry, KeyEncoding, PAGE_MAX, check_optional_attributes, page_writer, write_storage_class, write_time,
+};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
@@ -71,6 +73,7 @@ fn max_keys(query: &Query) -> Result<u32, Error> {
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let input = Input::parse(&cx.query)?;
+    check_optional_attributes(&cx.head.headers)?;
     let bucket = cx.bucket();
     let query = ListVersions {
         query: ListQuery {

@@ -1,9 +1,10 @@
-//! ListObjects, the first version: clients such as rclone, s3cmd and aws-cli's CloudTrail validation still use it.
+//! ListObjects, the first version: clients such as rclone, s3cmd and aws-cli's CloudTrail validation still use it. Every
+//! `list-type` but 2 means it (measured of AWS: brekkylab/backlot 204).
 
 use crate::objects::{ListPage, ListQuery};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, refuse_parameters};
+use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, check_optional_attributes, page_writer, refuse_parameters};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
@@ -42,6 +43,7 @@ impl Input {
 
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let input = Input::parse(&cx.query)?;
+    check_optional_attributes(&cx.head.headers)?;
     let bucket = cx.bucket();
     let query = ListQuery {
         prefix: input.prefix.clone(),

@@ -4,7 +4,7 @@ use super::list_buckets::token_incorrect;
 use crate::objects::{ListPage, ListQuery};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, page_writer, refuse_parameters};
+use crate::s3::listing::{Entry, KeyEncoding, PAGE_MAX, check_optional_attributes, page_writer, refuse_parameters};
 use crate::s3::object_answer::Answer;
 use crate::s3::owner::Owner;
 use crate::s3::query::Query;
@@ -63,6 +63,7 @@ impl Input {
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let bucket = cx.bucket();
     let input = Input::parse(&cx.query, &bucket.id)?;
+    check_optional_attributes(&cx.head.headers)?;
     let query = ListQuery {
         prefix: input.prefix.clone(),
         delimiter: input.delimiter.clone(),

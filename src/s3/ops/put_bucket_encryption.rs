@@ -26,7 +26,7 @@ pub(super) fn parse(body: &[u8]) -> Result<NewDefault, Error> {
     if body.is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Rule"])?;
     let rule = root.at_most_one("Rule")?.filter(|_| root.name == "ServerSideEncryptionConfiguration");
     let rule = rule.filter(|rule| !rule.children.is_empty()).ok_or_else(malformed)?;
@@ -90,7 +90,7 @@ mod tests {
     use crate::sse::{Mode, NewDefault};
 
     fn rules(inner: &str) -> Result<NewDefault, (&'static str, String)> {
-        let body = format!("<ServerSideEncryptionConfiguration xmlns='x'>{inner}</ServerSideEncryptionConfiguration>");
+        let body = format!("<ServerSideEncryptionConfiguration>{inner}</ServerSideEncryptionConfiguration>");
         parse(body.as_bytes()).map_err(|e| (e.code().name(), e.message().to_owned()))
     }
 

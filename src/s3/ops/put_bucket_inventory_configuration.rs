@@ -12,6 +12,7 @@ use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::inventory_xml;
+use crate::s3::named;
 use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
@@ -19,8 +20,7 @@ pub(crate) async fn run(cx: Cx, event: Event) -> Result<(Response, Recorded), Er
     if cx.whole().is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
-    let id = cx.query.value("id").unwrap_or_default();
-    inventory_xml::check_id(id)?;
+    let id = named::id(&cx)?;
     let inventory = inventory_xml::parse(cx.whole(), id)?;
     check_fields(&cx, &inventory)?;
     let (grant, name) = (cx.grant(), &cx.bucket().name);

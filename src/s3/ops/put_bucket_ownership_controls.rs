@@ -24,7 +24,7 @@ pub(super) fn parse(body: &[u8]) -> Result<ObjectOwnership, Error> {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Rule"])?;
     let rule = root.at_most_one("Rule")?.filter(|_| root.name == "OwnershipControls").ok_or_else(malformed)?;
     rule.expect_only(&["ObjectOwnership"])?;
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn one_rule_of_a_known_name() {
         let rules = |inner: &str| {
-            let body = format!("<OwnershipControls xmlns='x'>{inner}</OwnershipControls>");
+            let body = format!("<OwnershipControls>{inner}</OwnershipControls>");
             parse(body.as_bytes()).map_err(|e| e.code().name())
         };
         let rule = |name: &str| format!("<Rule><ObjectOwnership>{name}</ObjectOwnership></Rule>");

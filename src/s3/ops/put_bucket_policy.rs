@@ -10,7 +10,7 @@ use crate::policy::{Acls, Kind, Policy, PolicyError, Prevented, Target};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::fields::filled;
+use crate::s3::fields::flag;
 use crate::s3::object_answer::Answer;
 use crate::wire::Response;
 
@@ -71,8 +71,8 @@ impl From<PolicyError> for Error {
 /// recorded.) The root of the account always is.
 fn check_keeps_access(cx: &Cx, new: &Policy) -> Result<(), Error> {
     const CONFIRMATION: &str = "x-amz-confirm-remove-self-bucket-access";
-    let confirmed = filled(&cx.head.headers, CONFIRMATION)?.is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if confirmed || *cx.access.caller().kind() == CallerKind::Root {
+    let confirmed = flag(&cx.head.headers, CONFIRMATION)?;
+    if confirmed == Some(true) || *cx.access.caller().kind() == CallerKind::Root {
         return Ok(());
     }
     let resource = Resource { arn: bucket_arn(&cx.bucket().name), owner: cx.bucket().owner.clone() };

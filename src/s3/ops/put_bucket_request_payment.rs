@@ -25,7 +25,7 @@ pub(super) fn parse(body: &[u8]) -> Result<bool, Error> {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Payer"])?;
     let payer = root.at_most_one("Payer")?.filter(|_| root.name == "RequestPaymentConfiguration");
     match payer.ok_or_else(malformed)?.text.trim() {
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn one_of_two() {
         let read = |inner: &str| {
-            let body = format!("<RequestPaymentConfiguration xmlns='x'>{inner}</RequestPaymentConfiguration>");
+            let body = format!("<RequestPaymentConfiguration>{inner}</RequestPaymentConfiguration>");
             parse(body.as_bytes()).map_err(|error| error.code().name())
         };
         assert_eq!(read("<Payer> Requester </Payer>"), Ok(true));

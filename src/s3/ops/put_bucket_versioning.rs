@@ -21,7 +21,7 @@ fn parse(body: &[u8]) -> Result<Versioning, Error> {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
     let malformed = || Error::new(Code::MalformedXML);
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     root.expect_only(&["Status", "MfaDelete"])?;
     if root.name != "VersioningConfiguration" {
         return Err(malformed());
@@ -58,7 +58,7 @@ mod tests {
             ("<Status>Enabled</Status><MfaDelete>x</MfaDelete>", Err("MalformedXML")),
         ];
         for (inner, expected) in cases {
-            let body = format!("<VersioningConfiguration xmlns='x'>{inner}</VersioningConfiguration>");
+            let body = format!("<VersioningConfiguration>{inner}</VersioningConfiguration>");
             assert_eq!(parse(body.as_bytes()).map_err(|e| e.code().name()), expected, "{inner}");
         }
         assert_eq!(parse(b"").map_err(|e| e.code().name()), Err("MissingRequestBodyError"));

@@ -71,6 +71,6 @@ fn answer(info: &ObjectInfo, customer_md5: Option<&str>) -> Answer {
     answer.set_etag(&info.etag);
     answer.set_made_version(info.version);
     checksum_headers::write(&mut answer, info.checksum.as_ref());
-    sse_headers::write_chosen(&mut answer, &info.envelope, customer_md5);
+    sse_headers::write_chosen(&mut answer, &info.envelope.shown(), customer_md5);
     answer
 }

@@ -37,7 +37,7 @@ pub(super) fn parse(body: &[u8]) -> Result<PublicAccessBlock, Error> {
     if body.is_empty() {
         return Err(Error::new(Code::MissingRequestBodyError));
     }
-    let root = xml::parse(body)?;
+    let root = xml::parse_s3(body)?;
     if root.name != "PublicAccessBlockConfiguration" {
         return Err(Error::new(Code::MalformedXML));
     }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn four_switches() {
         let read = |inner: &str| {
-            let body = format!("<PublicAccessBlockConfiguration xmlns='x'>{inner}</PublicAccessBlockConfiguration>");
+            let body = format!("<PublicAccessBlockConfiguration>{inner}</PublicAccessBlockConfiguration>");
             parse(body.as_bytes()).map_err(|error| error.code().name())
         };
         let all = "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>TRUE</IgnorePublicAcls>\

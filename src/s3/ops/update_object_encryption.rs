@@ -27,7 +27,7 @@ impl Input {
     /// `<ObjectEncryption><SSE-KMS><KMSKeyArn/><BucketKeyEnabled/></SSE-KMS></ObjectEncryption>`, as the API's model
     /// has it; some of AWS's pages spell the element `SSEKMS`.
     fn parse(body: &[u8]) -> Result<Self, Error> {
-        let root = xml::parse(body)?;
+        let root = xml::parse_s3(body)?;
         if root.name != "ObjectEncryption" {
             return Err(Error::new(Code::MalformedXML));
         }

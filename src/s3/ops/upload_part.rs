@@ -28,6 +28,6 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     let mut answer = Answer::new();
     answer.set_etag(&part.etag);
     checksum_headers::write_part(&mut answer, part.checksum.as_ref());
-    sse_headers::write(&mut answer, &upload.envelope, customer.as_ref().map(CustomerKey::md5_base64));
+    sse_headers::write(&mut answer, &upload.envelope.shown(), customer.as_ref().map(CustomerKey::md5_base64));
     Ok(answer.empty(StatusCode::OK))
 }

@@ -8,7 +8,7 @@ use crate::objects::{ByteStream, ObjectsError, PartInfo};
 use crate::s3::copy_source::{Source, check_copied_len};
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
-use crate::s3::fields::filled;
+use crate::s3::fields::single;
 use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
 use crate::s3::{checksum_headers, range, sse_headers, uploads};
@@ -22,9 +22,14 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let customer = sse_headers::own_customer_key(headers, CustomerUse::Write, cx.access.facts().confidential)?;
     let upload = uploads::named(&cx).await?;
     let source = Source::locate(&cx).await?;
-    let wanted = wanted(filled(headers, "x-amz-copy-source-range")?, source.info.plain_len)?;
+    // An empty one is no range (seen of AWS: minio 14246).
+    let wanted = wanted(single(headers, "x-amz-copy-source-range")?, source.info.plain_len)?;
     let copied_len = wanted.end - wanted.start;
     check_copied_len(copied_len)?;
+    let mut answer = Answer::new();
+    source.tell(&cx, &mut answer);
+    sse_headers::write(&mut answer, &upload.envelope.shown(), customer.as_ref().map(CustomerKey::md5_base64));
+    cx.early.note(&answer);
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
     let objects = &cx.app.objects;
     let source_keys = source.open(&cx).await?;
@@ -32,12 +37,6 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
     let part = objects.put_part(cx.grant(), &upload, keys, part_number, payload).await;
     let part = part.map_err(unreadable_source)?;
-    let mut answer = Answer::new();
-    source.tell_charged(&cx, &mut answer);
-    if let Some(version) = source.shown_version() {
-        answer.set("x-amz-copy-source-version-id", &version);
-    }
-    sse_headers::write(&mut answer, &upload.envelope, customer.as_ref().map(CustomerKey::md5_base64));
     Ok(answer.xml(document(&part)))
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::s3::fields::{Lines, sample};
+use crate::sse::Envelope;
 
 const CUSTOMER_KEY: &str = "x-amz-server-side-encryption-customer-key";
 /// 32 bytes `k`.
@@ -169,7 +170,7 @@ fn answers_tell_the_mode() {
     };
     let shown = |envelope: &Envelope, md5| {
         let mut answer = Answer::new();
-        write_chosen(&mut answer, envelope, md5);
+        write_chosen(&mut answer, &envelope.shown(), md5);
         [MODE, KMS_KEY_ID, CONTEXT, BUCKET_KEY, CUSTOMER_ALGORITHM, CUSTOMER_KEY_MD5]
             .map(|name| answer.get(name).unwrap_or("-").to_owned())
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use http::Response;
+use http::header::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
@@ -35,14 +36,14 @@ struct Table {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sample {
-    operation: String,
-    send: String,
-    body: String,
+pub(super) struct Sample {
+    pub(super) operation: String,
+    pub(super) send: String,
+    pub(super) body: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
     #[serde(default = "served")]
-    valid: String,
+    pub(super) valid: String,
     #[serde(default = "malformed")]
     malformed: String,
     #[serde(default)]
@@ -96,7 +97,7 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
     let same = [
         ("as it is", text.clone().into_bytes()),
         ("no namespace", render(root, None, "").into_bytes()),
-        ("other namespace", render(root, Some("http://example.com/"), "").into_bytes()),
+        ("documented namespace", render(root, Some("http://doc.s3.amazonaws.com/2006-03-01"), "").into_bytes()),
         ("prefix", render(root, Some(S3_NAMESPACE), "s3").into_bytes()),
         ("declaration", format!("{DECLARATION}{text}").into_bytes()),
         ("byte order mark", format!("\u{feff}{text}").into_bytes()),
@@ -104,7 +105,12 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
         ("blanks", text.replace("><", ">\r\n\t <").into_bytes()),
         ("longest", padded(limit)),
     ];
+    let foreign = " xmlns=\"http://example.com/\"";
     let spoilt = [
+        ("other namespace", render(root, Some("http://example.com/"), "").into_bytes()),
+        ("prefix of another namespace", render(root, Some("http://example.com/"), "s3").into_bytes()),
+        ("prefix of none", render(root, None, "s3").into_bytes()),
+        ("child in another namespace", first_child(&text, foreign)),
         ("blank", b" \n".to_vec()),
         ("text", b"hello".to_vec()),
         ("JSON", b"{\"Status\": \"Enabled\"}".to_vec()),
@@ -130,6 +136,13 @@ fn whole(root: &Element, valid: &str, malformed: &str, limit: usize) -> Vec<Spoi
     all.push(("empty".to_owned(), Vec::new(), "MissingRequestBodyError".to_owned()));
     all.push(("too large".to_owned(), padded(limit + 1), "MaxMessageLengthExceeded".to_owned()));
     all
+}
+
+/// The document with something more in the tag of its first child.
+fn first_child(text: &str, attribute: &str) -> Vec<u8> {
+    let child = text.find('>').expect("a root") + 2;
+    let at = child + text[child..].find(['>', ' ']).expect("a child");
+    [&text[..at], attribute, &text[at..]].concat().into_bytes()
 }
 
 /// Every element below the root: where it is, and its name as `bodies.toml` has it.
@@ -190,15 +203,15 @@ fn each(root: &Element, malformed: &str) -> Vec<Spoilt> {
 }
 
 /// A gateway with buckets and an object, and what bodies name of it.
-struct Stage {
-    gateway: Gateway,
+pub(super) struct Stage {
+    pub(super) gateway: Gateway,
     owner: String,
     key: String,
     number: u32,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let gateway = Gateway::new(41, format!("{SETTINGS}{TARGETS}").leak()).await;
         let mut stage = Self { gateway, owner: String::new(), key: String::new(), number: 0 };
         let kms = [("x-amz-server-side-encryption", "aws:kms")];
@@ -220,32 +233,55 @@ impl Stage {
     }
 
     async fn send(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: &[u8]) -> Response<String> {
-        let request = self.gateway.request("ROOT", (method, uri), headers, body);
+        let header = |(name, value): &(&str, &str)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap());
+        self.send_as(method, uri, &headers.iter().map(header).collect::<Vec<_>>(), body).await
+    }
+
+    /// As it is, whatever the values of the headers hold.
+    pub(super) async fn send_as(
+        &self,
+        method: &str,
+        uri: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: &[u8],
+    ) -> Response<String> {
+        let request = self.gateway.request_as("ROOT", (method, uri), headers, body);
         let (head, body) = serve(&self.gateway.app, request).await.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         Response::from_parts(head, String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// `send` and `body` of a sample with all names filled in.
-    async fn filled(&mut self, sample: &Sample) -> (String, Element) {
+    /// URI and body with all names filled in, and what they name made.
+    pub(super) async fn filled(&mut self, uri: &str, body: &str) -> (String, String) {
         self.number += 1;
+        let uri = uri.replace("{n}", &self.number.to_string());
+        let path = uri.split('?').next().unwrap_or_default();
         let (mut upload, mut etag) = (String::new(), String::new());
-        if sample.send.contains("{upload}") {
-            upload = between(self.send("POST", "/shelf/parts?uploads", &[], b"").await.body(), "UploadId").to_owned();
-            let part = self.send("PUT", &format!("/shelf/parts?partNumber=1&uploadId={upload}"), &[], b"x").await;
+        if uri.contains("{upload}") || body.contains("{etag}") {
+            upload =
+                between(self.send("POST", &format!("{path}?uploads"), &[], b"").await.body(), "UploadId").to_owned();
+            let part = self.send("PUT", &format!("{path}?partNumber=1&uploadId={upload}"), &[], b"x").await;
             etag = part.headers()["etag"].to_str().expect("an ETag").to_owned();
         }
-        if sample.send.contains("/vault/") {
-            self.send("PUT", &format!("/vault/{}", self.number), &[], b"data").await;
+        if path.starts_with("/vault/") {
+            self.send("PUT", path, &[], b"data").await;
         }
-        let send = sample.send.replace("{n}", &self.number.to_string()).replace("{upload}", &upload);
-        let body = sample.body.replace("{etag}", &etag.replace('"', "&quot;"));
-        let body = body.replace("{owner}", &self.owner).replace("{key}", &self.key);
-        (send, xml::parse(body.trim().as_bytes()).expect("the sample is XML"))
+        if path.starts_with("/made-") {
+            self.send("PUT", path, &[], b"").await;
+        }
+        let body = body.replace("{etag}", &etag.replace('"', "&quot;"));
+        (uri.replace("{upload}", &upload), body.replace("{owner}", &self.owner).replace("{key}", &self.key))
+    }
+
+    /// `send` and `body` of a sample with all names filled in.
+    async fn sample(&mut self, sample: &Sample) -> (String, Element) {
+        let (method, uri) = sample.send.split_once(' ').expect("method and URI");
+        let (uri, body) = self.filled(uri, &sample.body).await;
+        (format!("{method} {uri}"), xml::parse(body.trim().as_bytes()).expect("the sample is XML"))
     }
 }
 
-fn between<'a>(text: &'a str, element: &str) -> &'a str {
+pub(super) fn between<'a>(text: &'a str, element: &str) -> &'a str {
     let (_, rest) = text.split_once(&format!("<{element}>")).unwrap_or_else(|| panic!("no {element} in {text}"));
     rest.split_once('<').expect("an end").0
 }
@@ -258,7 +294,7 @@ fn limit(operation: &str) -> usize {
     }
 }
 
-fn samples() -> Vec<Sample> {
+pub(super) fn samples() -> Vec<Sample> {
     let table: Table = toml::from_str(include_str!("../../../fixtures/s3/bodies.toml")).expect("bodies.toml");
     table.body
 }
@@ -280,7 +316,7 @@ async fn spoilt_documents_are_refused_and_change_nothing() {
     let (mut wrong, mut tried) = (Vec::new(), 0);
     for sample in samples() {
         let limit = limit(&sample.operation);
-        let (_, root) = stage.filled(&sample).await;
+        let (_, root) = stage.sample(&sample).await;
         let ways = [whole(&root, &sample.valid, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
         let known: BTreeSet<&String> = ways.iter().map(|(way, ..)| way).collect();
         for unknown in sample.answers.keys().filter(|way| !known.contains(way)) {
@@ -288,7 +324,7 @@ async fn spoilt_documents_are_refused_and_change_nothing() {
         }
         for at in 0..ways.len() {
             // Made anew each time: an upload that was completed is gone.
-            let (send, root) = stage.filled(&sample).await;
+            let (send, root) = stage.sample(&sample).await;
             let ways = [whole(&root, &sample.valid, &sample.malformed, limit), each(&root, &sample.malformed)].concat();
             let (way, body, usual) = &ways[at];
             let expected = sample.answers.get(way).unwrap_or(usual);
