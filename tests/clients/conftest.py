@@ -87,6 +87,13 @@ def key(kms):
     return kms.create_key(Description="tests")["KeyMetadata"]
 
 
+@pytest.fixture(scope="session")
+def tls_key(tls_server):
+    """The same of the gateway over https."""
+    kms = sdk.client(tls_server, "kms", verify=str(tls_server.tls[2]))
+    return kms.create_key(Description="tests")["KeyMetadata"]
+
+
 @pytest.fixture
 def fresh_key(kms):
     """A customer key that the test may disable."""

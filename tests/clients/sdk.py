@@ -5,21 +5,29 @@ import hashlib
 import os
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from gateway import MAIN, REGION
 
 MIB = 1 << 20
+# What a session reads of its service, 130 ms of computing a client, is read once.
+MODELS = botocore.session.Session().get_component("data_loader")
+
+
+def new_session(access_key=None, secret_key=None, token=None, region=REGION):
+    core = botocore.session.Session()
+    core.register_component("data_loader", MODELS)
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
+    return boto3.session.Session(botocore_session=core, region_name=region, **keys)
 
 
 def client(server, service="s3", who=MAIN, region=REGION, verify=None, session=None, **config):
     """A client that tries once, path style."""
     s3 = {"addressing_style": "path"} | config.pop("s3", {})
     settings = Config(**{"retries": {"total_max_attempts": 1}, "s3": s3, "read_timeout": 60} | config)
-    session = session or boto3.session.Session(
-        aws_access_key_id=who.access_key, aws_secret_access_key=who.secret_key, region_name=region
-    )
+    session = session or new_session(who.access_key, who.secret_key, region=region)
     return session.client(service, endpoint_url=server.endpoint, config=settings, verify=verify)
 
 

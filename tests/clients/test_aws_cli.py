@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 
 import programs
+import sdk
 from conftest import bucket_name
 from sdk import MIB, blob
 
@@ -20,6 +21,9 @@ class Cli:
     def __init__(self, program, server, directory):
         self.program, self.directory = program, directory
         self.env = programs.aws_environment(server)
+        # For what a test only needs and looks at: each start of the program takes more than a second.
+        verify = str(server.tls[2]) if server.tls else None
+        self.s3, self.kms = (sdk.client(server, service, verify=verify) for service in ("s3", "kms"))
         (directory / "key.bin").write_bytes(KEY)
 
     def __call__(self, *args, check=True):
@@ -54,7 +58,7 @@ def aws(request, tmp_path):
 def at(aws):
     """The URL of a new bucket."""
     name = bucket_name()
-    aws("s3", "mb", f"s3://{name}")
+    aws.s3.create_bucket(Bucket=name)
     return f"s3://{name}"
 
 
@@ -70,10 +74,31 @@ SSE = {
 }
 
 
+SHOWN = {
+    "none": ("AES256", None, None),
+    "sse-s3": ("AES256", None, None),
+    "sse-kms": ("aws:kms", "alias/aws/s3", None),
+    "sse-kms-key": ("aws:kms", "alias/cli", None),
+    "sse-c": (None, None, "AES256"),
+}
+
+
 def needs_alias(aws):
-    if aws("kms", "describe-key", "--key-id", "alias/cli", check=False).returncode != 0:
-        made = aws.json("kms", "create-key", "--description", "for the CLI")["KeyMetadata"]["KeyId"]
-        aws("kms", "create-alias", "--alias-name", "alias/cli", "--target-key-id", made)
+    try:
+        aws.kms.describe_key(KeyId="alias/cli")
+    except aws.kms.exceptions.NotFoundException:
+        made = aws.kms.create_key(Description="for the CLI")["KeyMetadata"]["KeyId"]
+        aws.kms.create_alias(AliasName="alias/cli", TargetKeyId=made)
+
+
+def is_encrypted(aws, at, name, mode):
+    """Says HEAD of another client."""
+    sse, alias, customer = SHOWN[mode]
+    read = sdk.customer_key(KEY) if customer else {}
+    head = aws.s3.head_object(Bucket=at.removeprefix("s3://"), Key=name, **read)
+    named = aws.kms.describe_key(KeyId=alias)["KeyMetadata"]["Arn"] if alias else None
+    told = tuple(head.get(member) for member in ("ServerSideEncryption", "SSEKMSKeyId", "SSECustomerAlgorithm"))
+    assert told == (sse, named, customer)
 
 
 @pytest.mark.parametrize("mode", SSE)
@@ -89,6 +114,8 @@ def test_cp(aws, at, mode):
     aws("s3", "cp", f"{at}/large", f"{at}/copy", *write, *copy)
     aws("s3", "cp", f"{at}/copy", "copy.back", *read)
     assert aws.read("copy.back") == blob(17 * MIB)
+    for name in ("small", "large", "copy"):
+        is_encrypted(aws, at, name, mode)
 
 
 # Those with most options; `test_cp` has them all.
@@ -105,15 +132,13 @@ def test_sync_and_mv_with_every_sse_option(aws, at, mode):
     aws("s3", "sync", f"{at}/tree", "back", *read)
     assert aws.read("back/a") == blob(5) and aws.read("back/moved") == blob(9 * MIB)
     assert not (aws.directory / "back/sub").exists()
-    key = ["--sse-customer-algorithm", "AES256", "--sse-customer-key", "fileb://key.bin"] if mode == "sse-c" else []
-    head = aws.json("s3api", "head-object", "--bucket", at.removeprefix("s3://"), "--key", "tree/moved", *key)
-    assert (head.get("ServerSideEncryption"), "SSECustomerKeyMD5" in head, "SSEKMSKeyId" in head) == {
-        "sse-kms-key": ("aws:kms", False, True),
-        "sse-c": (None, True, False),
-    }[mode]
+    for name in ("tree/a", "tree/moved"):
+        is_encrypted(aws, at, name, mode)
 
 
-def test_sync_mv_rm_ls(aws, at):
+def test_mb_sync_mv_rm_ls_rb(aws):
+    at = f"s3://{bucket_name()}"
+    aws("s3", "mb", at)
     for name, size in (("a", 0), ("sub/b c", 5), ("sub/ü+%", 100_000), ("deep/er/c", 9 * MIB)):
         aws.file(f"tree/{name}", blob(size))
     aws("s3", "sync", "tree", f"{at}/tree")
@@ -152,6 +177,24 @@ def test_presign(aws, at):
         trust = ssl.create_default_context(cafile=aws.env["AWS_CA_BUNDLE"])
         with urllib.request.urlopen(url, timeout=20, context=trust) as got:
             assert got.read() == b"by url"
+
+
+def test_website(aws, at):
+    aws("s3", "website", at, "--index-document", "index.html", "--error-document", "error.html")
+    told = aws.s3.get_bucket_website(Bucket=at.removeprefix("s3://"))
+    assert (told["IndexDocument"], told["ErrorDocument"]) == ({"Suffix": "index.html"}, {"Key": "error.html"})
+
+
+def test_ls_and_rm_need_no_key(aws, at):
+    """What the customer encrypted is listed, sized and deleted without the key; but not read."""
+    for name in ("a/1", "a/2", "b"):
+        aws.s3.put_object(Bucket=at.removeprefix("s3://"), Key=name, Body=bytes(1000), **sdk.customer_key(KEY))
+    told = aws("s3", "ls", "--recursive", "--summarize", at).stdout
+    assert "Total Objects: 3" in told and "Total Size: 3000" in told, told
+    assert "400" in aws("s3", "cp", f"{at}/b", "back", check=False).stderr
+    aws("s3", "rm", "--recursive", at, "--exclude", "*", "--include", "*1")
+    left = aws.s3.list_objects_v2(Bucket=at.removeprefix("s3://"))["Contents"]
+    assert [entry["Key"] for entry in left] == ["a/2", "b"]
 
 
 def test_streams(aws, at):

@@ -4,9 +4,10 @@ import base64
 import hashlib
 import json
 import re
+import urllib.request
 
 import sdk
-from gateway import ALICE, MAIN, OTHER
+from gateway import ALICE, MAIN, OTHER, Strongroom
 from modes import MODES
 from raw import Raw
 from sdk import MIB, as_copy_source, upload
@@ -88,16 +89,17 @@ def forms(raw):
 
 def found_in(directory, needles):
     """(file, needle) of everything that occurs; files are read in overlapping windows."""
-    pattern = re.compile(b"|".join(re.escape(needle) for needle in sorted(needles, key=len, reverse=True)))
     overlap = max(len(needle) for needle in needles)
-    hits = []
+    hits = set()
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         with path.open("rb") as file:
             tail = b""
             while piece := file.read(8 * MIB):
-                hits += [(str(path.relative_to(directory)), match.group()) for match in pattern.finditer(tail + piece)]
+                window = tail + piece
+                # One after the other: three times as fast as one expression of them all.
+                hits |= {(str(path.relative_to(directory)), needle) for needle in needles if needle in window}
                 tail = piece[-overlap:]
-    return hits
+    return sorted(hits)
 
 
 def test_the_search_finds_what_is_there(tmp_path):
@@ -105,34 +107,25 @@ def test_the_search_finds_what_is_there(tmp_path):
     assert found_in(tmp_path, {TEXT, b"other"}) == [("x", TEXT)]
 
 
-def test_nothing_can_be_read_at_rest(own_server):
-    needles = store_everything(own_server)
-    running = found_in(own_server.data, needles)
-    assert running == []
-    own_server.stop()
-    assert sum(p.stat().st_size for p in own_server.data.rglob("*") if p.is_file()) > 8 * len(PART), (
-        "the objects are somewhere else"
-    )
-    assert found_in(own_server.data, needles) == []
-
-
-def test_nothing_secret_is_logged(tmp_path):
-    from gateway import Strongroom
-
+def test_nothing_can_be_read_at_rest_or_in_the_log(tmp_path):
+    """Nothing secret is logged however much is: the server tells all that it can."""
     gateway = Strongroom(tmp_path / "loud", extra='log_filter = "trace"').start()
     try:
         needles = store_everything(gateway)
+        assert found_in(gateway.data, needles) == []
         s3 = sdk.client(gateway, signature_version="s3v4")
         url = s3.generate_presigned_url("get_object", Params={"Bucket": "canary", "Key": "default/small"})
-        import urllib.request
-
         urllib.request.urlopen(url, timeout=20).read()
         signature = re.search("X-Amz-Signature=([0-9a-f]+)", url).group(1)
         signed = Raw(gateway).signed("GET", "/canary/default/small")
         raw = Raw(gateway)
         raw.send(raw.head_bytes("GET", "/canary/default/small", "", signed.headers), "GET")
-        needles |= {signature.encode(), signed.signature.encode()}
     finally:
         gateway.stop()
+    assert sum(p.stat().st_size for p in gateway.data.rglob("*") if p.is_file()) > 8 * len(PART), (
+        "the objects are somewhere else"
+    )
+    assert found_in(gateway.data, needles) == []
     log = gateway.log().encode()
-    assert [needle for needle in needles if needle in log] == []
+    assert b"/canary/default/small" in log, "the log is somewhere else"
+    assert [needle for needle in needles | {signature.encode(), signed.signature.encode()} if needle in log] == []

@@ -5,11 +5,11 @@ role assumed with a session policy, a denial, and its explanation by simulation 
 import json
 import re
 
-import boto3
 import botocore.exceptions
 import pytest
 
 import programs
+import sdk
 from gateway import MAIN, REGION, Strongroom, clean_environment
 
 S3_FULL = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
@@ -28,7 +28,7 @@ class Boto3:
         self.server, self.directory = server, directory
 
     def call(self, service, operation, who, **parameters):
-        session = boto3.Session(*who, region_name=REGION)
+        session = sdk.new_session(*who)
         client = session.client(service, endpoint_url=self.server.endpoint)
         try:
             return getattr(client, operation.replace("-", "_"))(**parameters)

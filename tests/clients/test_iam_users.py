@@ -8,7 +8,6 @@ import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -378,7 +377,7 @@ def test_a_user_who_is_removed_while_a_request_runs(server, s3, iam):
     who = new_key(iam, user)
     theirs = sdk.client(server, who=who)
     given = sdk.client(server, "sts", who=who).get_session_token()["Credentials"]
-    session = boto3.session.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    session = sdk.new_session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
     later = session.client("s3", endpoint_url=server.endpoint, region_name="us-east-1")
     url = theirs.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "begun"})
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)

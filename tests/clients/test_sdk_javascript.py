@@ -1,5 +1,5 @@
 """The AWS SDK for JavaScript: user, policy, keys, rotation, role with a session policy, a denial and its explanation; and
-objects in every encryption mode."""
+objects in every encryption mode. Its version 2, and minio-js."""
 
 import json
 import os
@@ -15,9 +15,10 @@ MODULES = Path(os.environ.get("STRONGROOM_JS", ROOT / "target/clients/js")) / "n
 SCRIPTS = Path(__file__).parent / "js"
 
 
-def play(script, directory):
+def play(script, directory, tls=None):
     """What the script tells, by step, of a gateway of its own."""
-    gateway = Strongroom(directory).start()
+    gateway = Strongroom(directory, tls=tls).start()
+    verify = str(tls[2]) if tls else None
     environment = {
         "PATH": os.environ["PATH"],
         "NODE_PATH": str(MODULES),
@@ -26,11 +27,13 @@ def play(script, directory):
         "ADMIN_SECRET": MAIN.secret_key,
         "ACCOUNT": MAIN.account,
         "BUCKET": "js-bucket",
-        "KMS_KEY": sdk.client(gateway, "kms").create_key()["KeyMetadata"]["Arn"],
+        "KMS_KEY": sdk.client(gateway, "kms", verify=verify).create_key()["KeyMetadata"]["Arn"],
         # The SDK looks at neither file nor metadata service.
         "AWS_CONFIG_FILE": "/nonexistent",
         "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
     }
+    if tls:
+        environment["NODE_EXTRA_CA_CERTS"] = str(tls[2])
     command = ["node", SCRIPTS / script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert gateway.stop() == 0, gateway.log()[-2000:]
@@ -147,3 +150,55 @@ def test_objects_in_every_mode(tmp_path):
     check_copies_from_each_mode_to_the_next(objects)
     check_lists_tell_plaintext_sizes(objects)
     check_refusals_are_understood(objects)
+
+
+LARGE = (6 << 20) + 3
+
+
+def check_modes(told, modes):
+    """What each mode's objects are encrypted with, and that all else held."""
+    for mode in modes:
+        step = dict(told[mode])
+        shown = (step.pop("sse"), step.pop("key"), step.pop("bucketKey"), step.pop("length"))
+        assert shown == (*MODES[mode], mode == "bucket-key", 70_000)
+        assert all(step.values()), step
+
+
+def test_version_2_of_the_sdk(tmp_path, certificate):
+    """Over https: it sends a customer's key over nothing else."""
+    told = play("version2.cjs", tmp_path, certificate)
+    check_modes(told, MODES)
+    names = list(MODES)
+    assert told["copies"]["told"] == [[one, other, True] for one, other in zip(names, [*names[1:], names[0]])]
+    assert told["urls"] == {
+        "put": 200,
+        "got": "by url",
+        "posted": 204,
+        "read": "by form",
+        "sse": ["aws:kms", "aws:kms"],
+    }
+    assert told["keys"] == {"plaintext": "secret", "arn": "arn:aws:iam::111122223333:root"}
+    assert told["refused"] == {
+        "absent": [404, "NoSuchKey"],
+        "forgotten": [400, "InvalidRequest"],
+        "unknownKey": [400, "KMS.NotFoundException"],
+        "bucket": [409, "BucketNotEmpty"],
+    }
+    sizes = {
+        f"{mode}/{key}": size
+        for mode in MODES
+        for key, size in (("small", 70_000), ("large", LARGE), ("copied", LARGE))
+    }
+    assert told["listed"]["sizes"] == sizes | {"url": 6, "form": 7}
+    assert told["removed"]["all"]
+
+
+def test_minio_js(tmp_path, certificate):
+    told = play("minio.cjs", tmp_path, certificate)
+    check_modes(told, MODES)
+    assert told["bucket"]["rule"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": told["bucket"]["key"]}
+    assert told["composed"] == {"same": True, "sse": "aws:kms"}
+    assert told["urls"] == {"put": 200, "got": "by url", "posted": 204, "read": "by form"}
+    assert told["refused"] == {"absent": "NoSuchKey", "forgotten": "InvalidRequest", "bucket": "BucketNotEmpty"}
+    assert told["tags"] == {"read": [{"Key": "team", "Value": "red"}]}
+    assert told["removed"]["left"] == []

@@ -5,7 +5,6 @@ import urllib.error
 import urllib.request
 import xml.etree.ElementTree as ET
 
-import boto3
 import pytest
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -161,7 +160,7 @@ def test_every_call_is_recorded_once(own_server):
 
 
 def test_presigned_through_boto3(server):
-    session = boto3.session.Session(MAIN.access_key, MAIN.secret_key, region_name=REGION)
+    session = sdk.new_session(MAIN.access_key, MAIN.secret_key)
     sts = sdk.client(server, "sts", session=session)
     for method in ("GET", "POST"):
         url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60, HttpMethod=method)

@@ -6,7 +6,6 @@ import time
 import urllib.parse
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -35,7 +34,7 @@ def trust(principal, action="sts:AssumeRole", **more):
 
 def session_of(answer):
     made = answer["Credentials"]
-    return boto3.session.Session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], region_name=REGION)
+    return sdk.new_session(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
 
 
 class Site:
@@ -191,7 +190,7 @@ def test_tokens_that_are_not_good(site):
     one, two = site.assume().get_credentials(), site.assume().get_credentials()
 
     def use(service, token):
-        session = boto3.session.Session(one.access_key, one.secret_key, token, region_name=REGION)
+        session = sdk.new_session(one.access_key, one.secret_key, token)
         client = site.client(service, session)
         named = {"s3": "list_buckets", "kms": "list_keys", "sts": "get_caller_identity"}[service]
         got = refusal(getattr(client, named))
@@ -204,7 +203,7 @@ def test_tokens_that_are_not_good(site):
     for token in (None, altered, two.token):
         assert use("kms", token) == (400, "UnrecognizedClientException")
         assert use("sts", token) == (403, "InvalidClientTokenId")
-    session = boto3.session.Session(MAIN.access_key, MAIN.secret_key, one.token, region_name=REGION)
+    session = sdk.new_session(MAIN.access_key, MAIN.secret_key, one.token)
     assert refusal(site.client("s3", session).list_buckets).code == "InvalidToken"
 
 
@@ -298,7 +297,7 @@ def web(site, issuer):
 
 
 def exchange(site, role, token):
-    sts = boto3.session.Session(region_name=REGION).client(
+    sts = sdk.new_session().client(
         "sts",
         endpoint_url=site.server.endpoint,
         config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),

@@ -2,11 +2,11 @@
 
 import io
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from gateway import MAIN, REGION
+import sdk
+from gateway import MAIN
 from modes import CUSTOMER, MODES, OTHER_CUSTOMER, by_name
 from sdk import MIB, as_copy_source, blob
 
@@ -18,7 +18,7 @@ SIZES = {"whole": 6 * MIB - 1, "parts": 6 * MIB}
 
 @pytest.fixture(scope="module")
 def resource(server):
-    session = boto3.session.Session(MAIN.access_key, MAIN.secret_key, region_name=REGION)
+    session = sdk.new_session(MAIN.access_key, MAIN.secret_key)
     return session.resource("s3", endpoint_url=server.endpoint)
 
 
