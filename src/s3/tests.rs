@@ -6,6 +6,7 @@ mod bodies;
 mod delivery;
 mod denied;
 mod documents;
+mod fuzz;
 mod inventory;
 mod lifecycle;
 mod lists;
