@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use super::bucket::BUCKET_TRIES;
 use super::record::{Id, PolicyRecord, policy_row};
 use super::{Bucket, Objects, ObjectsError, PolicyReference};
 use crate::audit::{Event, Recorded};
@@ -67,23 +68,34 @@ impl Objects {
         if let Some(known) = self.policies.get(&bucket.id, &id) {
             return Ok(Some(known));
         }
-        // Another one than the bucket's row named, or none, if it was changed since that was read: that is in force now.
-        let Some(stored) = self.rows.load::<PolicyRecord>(&policy_row(&bucket.id)).await? else {
-            return match self.bucket(&bucket.name).await? {
-                now if now.policy == bucket.policy => {
-                    Err(ObjectsError::Internal(format!("the policy of bucket {} is lost", bucket.name)))
+        let mut named = id;
+        for _ in 0..BUCKET_TRIES {
+            let stored = self.rows.load::<PolicyRecord>(&policy_row(&bucket.id)).await?;
+            if let Some(stored) = stored.filter(|stored| stored.value.id == named) {
+                return self.parsed(bucket, stored.value).map(Some);
+            }
+            // It was changed since the bucket's row was read: what that names now is in force. If it names what is not
+            // there, somebody has taken the row away, or put an earlier one in its place.
+            match self.same_bucket(bucket).await?.policy {
+                None => return Ok(None),
+                Some(now) if now.id == named => {
+                    return Err(ObjectsError::Internal(format!("the policy of bucket {} is lost", bucket.name)));
                 }
-                _ => Ok(None),
-            };
-        };
-        let PolicyRecord { id, document } = stored.value;
+                Some(now) => named = now.id,
+            }
+        }
+        Err(ObjectsError::Contention)
+    }
+
+    fn parsed(&self, bucket: &Bucket, record: PolicyRecord) -> Result<Arc<BucketPolicy>, ObjectsError> {
+        let PolicyRecord { id, document } = record;
         // It was checked before it was stored: one that cannot be read may have denied, so that nothing is allowed.
         let policy = Policy::parse(document.as_bytes(), Kind::Bucket).map_err(|error| {
             ObjectsError::Internal(format!("the stored policy of bucket {} cannot be read: {error}", bucket.name))
         })?;
         let parsed = Arc::new(BucketPolicy { public: policy.is_public(), policy });
         self.policies.keep(&bucket.id, &id, &parsed);
-        Ok(Some(parsed))
+        Ok(parsed)
     }
 
     /// Gives a bucket a policy. `grant`: `s3:PutBucketPolicy`. The policy was checked for this bucket.

@@ -17,6 +17,20 @@ use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
 use crate::index::{CommitError, Direction, KeyRange, Record, RowBatch, Stored, Table, Tuple, TupleReader};
 use crate::names::{BucketName, bucket_arn};
+use crate::rules::abac::Abac;
+use crate::rules::accelerate::Accelerate;
+use crate::rules::analytics::Analytics;
+use crate::rules::cors::Cors;
+use crate::rules::intelligent_tiering::IntelligentTiering;
+use crate::rules::inventory::Inventory;
+use crate::rules::lifecycle::Lifecycle;
+use crate::rules::lock::LockConfiguration;
+use crate::rules::logging::BucketLogging;
+use crate::rules::metrics::Metrics;
+use crate::rules::notification::NotificationConfiguration;
+use crate::rules::replication::ReplicationConfiguration;
+use crate::rules::tagging::BucketTags;
+use crate::rules::website::Website;
 use crate::rules::{BucketConfiguration, ConfigurationKind};
 
 /// Bytes of stored configurations that are kept read, at most; beyond it all are dropped and read again as they are
@@ -119,21 +133,27 @@ impl Objects {
         if let Some(known) = self.configurations.get(&bucket.id, &id) {
             return Ok(Some(known));
         }
-        // Another one than the bucket's row named, or none, if it was changed since that was read: that is in force now.
-        let Some(stored) = self.rows.load::<Configured<T>>(&configuration_row(&bucket.id, T::KIND)).await? else {
-            return match self.bucket(&bucket.name).await? {
-                now if now.configurations == bucket.configurations => Err(ObjectsError::Internal(format!(
-                    "the {:?} configuration of bucket {} is lost",
-                    T::KIND,
-                    bucket.name
-                ))),
-                _ => Ok(None),
-            };
-        };
-        let (bytes, Configured { id, value }) = (stored.stamp.bytes(), stored.value);
-        let value = Arc::new(value);
-        self.configurations.keep(&bucket.id, &id, &value, bytes);
-        Ok(Some(value))
+        let mut named = id;
+        for _ in 0..BUCKET_TRIES {
+            let stored = self.rows.load::<Configured<T>>(&configuration_row(&bucket.id, T::KIND)).await?;
+            if let Some(stored) = stored.filter(|stored| stored.value.id == named) {
+                let (bytes, Configured { id, value }) = (stored.stamp.bytes(), stored.value);
+                let value = Arc::new(value);
+                self.configurations.keep(&bucket.id, &id, &value, bytes);
+                return Ok(Some(value));
+            }
+            // It was changed since the bucket's row was read: what that names now is in force. If it names what is not
+            // there, somebody has taken the row away, or put an earlier one in its place.
+            match self.same_bucket(bucket).await?.configurations.get(T::KIND) {
+                None => return Ok(None),
+                Some(now) if now == named => {
+                    let (kind, name) = (T::KIND, &bucket.name);
+                    return Err(ObjectsError::Internal(format!("the {kind:?} configuration of bucket {name} is lost")));
+                }
+                Some(now) => named = now,
+            }
+        }
+        Err(ObjectsError::Contention)
     }
 
     /// Sets a bucket's configuration, or removes it. `check` is asked about the bucket as it is at the commit, by which
@@ -257,6 +277,39 @@ impl Objects {
             }
         }
         Err(ObjectsError::Contention)
+    }
+}
+
+impl Objects {
+    /// The kinds of a bucket's configurations that are not there as the bucket's row says, or cannot be read.
+    pub(super) async fn damaged_configurations(&self, bucket: &Bucket) -> Vec<ConfigurationKind> {
+        let damaged = [
+            self.is_damaged::<Cors>(bucket).await,
+            self.is_damaged::<Lifecycle>(bucket).await,
+            self.is_damaged::<Website>(bucket).await,
+            self.is_damaged::<BucketLogging>(bucket).await,
+            self.is_damaged::<NotificationConfiguration>(bucket).await,
+            self.is_damaged::<ReplicationConfiguration>(bucket).await,
+            self.is_damaged::<BucketTags>(bucket).await,
+            self.is_damaged::<LockConfiguration>(bucket).await,
+            self.is_damaged::<Accelerate>(bucket).await,
+            self.is_damaged::<Abac>(bucket).await,
+            self.are_damaged::<Analytics>(bucket).await,
+            self.are_damaged::<Metrics>(bucket).await,
+            self.are_damaged::<IntelligentTiering>(bucket).await,
+            self.are_damaged::<Inventory>(bucket).await,
+        ];
+        damaged.into_iter().flatten().collect()
+    }
+
+    async fn is_damaged<T: BucketConfiguration>(&self, bucket: &Bucket) -> Option<ConfigurationKind> {
+        self.configuration::<T>(bucket).await.is_err().then_some(T::KIND)
+    }
+
+    /// Of those that a bucket has by id there is at least one, if the bucket's row says that there are any.
+    async fn are_damaged<T: BucketConfiguration>(&self, bucket: &Bucket) -> Option<ConfigurationKind> {
+        let there = self.named_configurations::<T>(bucket, None, NAMED_MAX).await;
+        there.map_or(true, |there| bucket.has(T::KIND) && there.is_empty()).then_some(T::KIND)
     }
 }
 

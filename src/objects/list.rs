@@ -1,13 +1,20 @@
 //! Listing objects and versions: cost bound by what is returned; a delimiter skips over a prefix by seeking.
 
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
 use super::cursor::{Cursor, rolled_up};
 use super::record::{Current, Id, Noncurrent, object_row, version_row};
 use super::versions::{prefix_range, read_row};
-use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId};
+use super::{Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning};
 use crate::auth::Grant;
 use crate::index::{Direction, KeyRange, Table, Tuple};
 use crate::names::{ObjectKey, bucket_arn};
 use crate::sources::Timestamp;
+
+/// Looks at a page of versions, at most: each is one more because something was written there meanwhile.
+const LIST_TRIES: usize = 4;
 
 /// Which objects to list. Strings may hold any bytes of UTF-8.
 #[derive(Debug, Clone, Default)]
@@ -120,10 +127,34 @@ impl Objects {
         query: &ListVersions,
     ) -> Result<VersionPage, ObjectsError> {
         grant.assert_covers("s3:ListBucketVersions", &bucket_arn(&bucket.name));
-        let mut merged = self.version_cursors(bucket, query).await?;
+        let mut page = VersionPage::default();
+        for _ in 0..LIST_TRIES {
+            let stretches;
+            (page, stretches) = self.look_at_versions(bucket, query).await?;
+            if bucket.versioning == Versioning::Never || self.are_as_read(&stretches).await? {
+                return Ok(page);
+            }
+        }
+        // So much is written here that no look is undisturbed. What became noncurrent meanwhile is told once.
+        let mut told = HashSet::new();
+        page.versions.retain(|listed| {
+            let (key, version) = listed.place();
+            told.insert((key.clone(), version.to_string()))
+        });
+        Ok(page)
+    }
+
+    /// One look at the rows of a page, and which rows of current versions it saw.
+    async fn look_at_versions(
+        &self,
+        bucket: &Bucket,
+        query: &ListVersions,
+    ) -> Result<(VersionPage, Vec<Stretch>), ObjectsError> {
+        let (mut merged, start) = self.version_cursors(bucket, query).await?;
         let (query, mut page) = (&query.query, VersionPage::default());
+        let mut stretches = vec![Stretch::from(start)];
         if query.limit == 0 {
-            return Ok(page);
+            return Ok((page, stretches));
         }
         let mut last: (String, Option<VersionId>) = Default::default();
         while let Some((key, from_current)) = merged.peek().await? {
@@ -133,10 +164,11 @@ impl Objects {
                 let end = group_end(bucket, &group);
                 if full && is_behind(&group, query) {
                     page.next = Some(last);
-                    return Ok(page);
+                    break;
                 }
                 merged.current.seek(&end);
                 merged.noncurrent.seek(&end);
+                stretches.push(Stretch::from(end));
                 if is_behind(&group, query) {
                     last = (group.clone(), None);
                     page.prefixes.push(group);
@@ -145,17 +177,30 @@ impl Objects {
             }
             if full {
                 page.next = Some(last);
-                return Ok(page);
+                break;
             }
-            let listed = self.take_version(bucket, &key, from_current, &mut merged).await?;
-            let version = match &listed {
-                ListedVersion::Object { info, .. } => info.version,
-                ListedVersion::DeleteMarker { version, .. } => *version,
-            };
-            last = (key.to_string(), Some(version));
+            let stretch = stretches.last_mut().ok_or_else(malformed)?;
+            let listed = self.take_version(bucket, &key, from_current, &mut merged, stretch).await?;
+            last = (key.to_string(), Some(listed.place().1));
             page.versions.push(listed);
         }
-        Ok(page)
+        Ok((page, stretches))
+    }
+
+    /// Whether the rows of current versions are as they were read. A version moves from its row to another one when it
+    /// becomes current or ceases to be, and both move the row of the key's current version: where none has moved, none
+    /// was seen twice or missed.
+    async fn are_as_read(&self, stretches: &[Stretch]) -> Result<bool, ObjectsError> {
+        for Stretch { start, end, rows } in stretches {
+            // In the middle of a key the row of its current version is not read.
+            let Some(end) = end.as_ref().filter(|end| *end > start) else { continue };
+            let range = KeyRange { start: start.clone(), end: Some(end.clone()) };
+            let now = self.rows.engine().scan(Table::Object, &range, rows.len() + 1, Direction::Forward).await?;
+            if now != *rows {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn take_version(
@@ -164,13 +209,18 @@ impl Objects {
         key: &ObjectKey,
         from_current: bool,
         merged: &mut Merged<'_>,
+        stretch: &mut Stretch,
     ) -> Result<ListedVersion, ObjectsError> {
         let cursor = if from_current { &mut merged.current } else { &mut merged.noncurrent };
         let (row, sealed) = cursor.next().await?.ok_or_else(malformed)?;
         let latest = merged.seen.as_ref() != Some(key);
         merged.seen = Some(key.clone());
+        stretch.end = Some([&object_row(&bucket.id, key)[..], &[0]].concat());
         let record = match from_current {
-            true => self.rows.open_value::<Current>(&row, sealed)?.value.0,
+            true => {
+                stretch.rows.push((row.clone(), sealed.clone()));
+                self.rows.open_value::<Current>(&row, sealed)?.value.0
+            }
             false => self.rows.open_value::<Noncurrent>(&row, sealed)?.value.0,
         };
         if record.body.is_some() {
@@ -182,7 +232,12 @@ impl Objects {
 
     /// Both cursors behind the markers. `seen` is the marker's key if a newer version of it than those behind the
     /// marker is there: none of those is the latest then.
-    async fn version_cursors(&self, bucket: &Bucket, query: &ListVersions) -> Result<Merged<'_>, ObjectsError> {
+    /// And where the rows of current versions begin.
+    async fn version_cursors(
+        &self,
+        bucket: &Bucket,
+        query: &ListVersions,
+    ) -> Result<(Merged<'_>, Vec<u8>), ObjectsError> {
         let range = start_range(bucket, &query.query);
         let (mut current, mut noncurrent) = (range.clone(), range);
         let marker = ObjectKey::parse(query.query.after.as_str()).ok();
@@ -206,9 +261,10 @@ impl Objects {
             }
             noncurrent.start = behind.max(first);
         }
+        let start = current.start.clone();
         let current = Cursor::new(&self.rows, Table::Object, current);
         let noncurrent = Cursor::new(&self.rows, Table::Version, noncurrent);
-        Ok(Merged { current, noncurrent, seen })
+        Ok((Merged { current, noncurrent, seen }, start))
     }
 
     /// Where a version stands, or stood, among those of its key; unknown of a null version that is gone.
@@ -227,6 +283,30 @@ impl Objects {
     }
 }
 
+/// Rows of current versions that were read, from one rolled-up prefix to the next.
+struct Stretch {
+    start: Vec<u8>,
+    /// Behind the row of the last key from which something was taken; none: nothing was.
+    end: Option<Vec<u8>>,
+    rows: Vec<(Bytes, Bytes)>,
+}
+
+impl Stretch {
+    fn from(start: Vec<u8>) -> Self {
+        Self { start, end: None, rows: Vec::new() }
+    }
+}
+
+impl ListedVersion {
+    /// Its key and its version.
+    fn place(&self) -> (&ObjectKey, VersionId) {
+        match self {
+            Self::Object { info, .. } => (&info.key, info.version),
+            Self::DeleteMarker { key, version, .. } => (key, *version),
+        }
+    }
+}
+
 /// Current and noncurrent rows, in the order of keys and ages.
 struct Merged<'a> {
     current: Cursor<'a>,
@@ -237,7 +317,7 @@ struct Merged<'a> {
 impl Merged<'_> {
     /// The next key, and whether its row is in the table of current versions.
     async fn peek(&mut self) -> Result<Option<(ObjectKey, bool)>, ObjectsError> {
-        let read = |row: Option<&(bytes::Bytes, bytes::Bytes)>| match row {
+        let read = |row: Option<&(Bytes, Bytes)>| match row {
             Some((row, _)) => read_row(row).map(|(key, _)| Some(key)).ok_or_else(malformed),
             None => Ok(None),
         };

@@ -8,18 +8,27 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
 use super::record::{Current, Id, NullPointer, ObjectRecord, PartRecord, Place, id_row, object_row, version_row};
+use super::versions::COMMIT_TRIES;
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, PartSpan, VersionId};
 use crate::auth::Grant;
 use crate::crypto::{
     HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener, sealed_len, segment_count, span,
 };
-use crate::index::Table;
+use crate::index::{Stamp, Table};
 use crate::names::{ObjectKey, object_arn};
 use crate::sources::Timestamp;
 use crate::store::{CHUNK_SEGMENTS, PieceLens, PieceReader};
 
 /// Plaintext, in order; every byte's segment was authenticated before it came out.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ObjectsError>>;
+
+/// A look for a version that found none: what the row of the current version was then, and where the version was looked
+/// for.
+#[derive(PartialEq)]
+struct Missed {
+    current: Option<Stamp>,
+    position: Option<Id>,
+}
 
 /// One sealed stream of an object, and what is wanted of it.
 struct Piece {
@@ -72,30 +81,55 @@ impl Objects {
         key: &ObjectKey,
         version: Option<VersionId>,
     ) -> Result<ObjectRecord, ObjectsError> {
+        let Some(version) = version else { return self.current_record(bucket, key).await };
+        let mut missed = None;
+        for _ in 0..COMMIT_TRIES {
+            match self.find_version(bucket, key, version).await? {
+                Ok(record) => return Ok(record),
+                // It becomes current, or ceases to be, from one read to the next: it is not there only if nothing has
+                // moved meanwhile.
+                Err(again) if missed.as_ref() == Some(&again) => return Err(ObjectsError::NoSuchVersion),
+                Err(first) => missed = Some(first),
+            }
+        }
+        Err(ObjectsError::Contention)
+    }
+
+    async fn current_record(&self, bucket: &Bucket, key: &ObjectKey) -> Result<ObjectRecord, ObjectsError> {
+        match self.rows.load::<Current>(&object_row(&bucket.id, key)).await? {
+            Some(current) => Ok(current.value.0),
+            None if bucket.versioning == super::Versioning::Never => {
+                Err(ObjectsError::NoSuchKey { delete_marker: None })
+            }
+            None => match self.versions_of(bucket, key, 1).await?.pop() {
+                Some((_, marker)) if marker.value.0.body.is_none() => Ok(marker.value.0),
+                _ => Err(ObjectsError::NoSuchKey { delete_marker: None }),
+            },
+        }
+    }
+
+    /// One look at the rows in which a version can be.
+    async fn find_version(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: VersionId,
+    ) -> Result<Result<ObjectRecord, Missed>, ObjectsError> {
         let row = object_row(&bucket.id, key);
-        let current = self.rows.load::<Current>(&row).await?.map(|c| c.value.0);
-        let Some(version) = version else {
-            return match current {
-                Some(record) => Ok(record),
-                None if bucket.versioning == super::Versioning::Never => {
-                    Err(ObjectsError::NoSuchKey { delete_marker: None })
-                }
-                None => match self.versions_of(bucket, key, 1).await?.pop() {
-                    Some((_, marker)) if marker.value.0.body.is_none() => Ok(marker.value.0),
-                    _ => Err(ObjectsError::NoSuchKey { delete_marker: None }),
-                },
-            };
-        };
-        if let Some(record) = current.filter(|c| c.version() == version) {
-            return Ok(record);
+        let current = self.rows.load::<Current>(&row).await?;
+        let of_current = current.as_ref().map(|current| current.stamp.clone());
+        if let Some(current) = current.filter(|current| current.value.0.version() == version) {
+            return Ok(Ok(current.value.0));
         }
         let position = match version {
             VersionId::Named(position) => Some(position),
             VersionId::Null => self.rows.load::<NullPointer>(&row).await?.map(|p| p.value.position),
         };
-        let Some(position) = position else { return Err(ObjectsError::NoSuchVersion) };
+        let missed = Missed { current: of_current, position };
+        let Some(position) = position else { return Ok(Err(missed)) };
         let found = self.rows.load::<super::record::Noncurrent>(&version_row(&bucket.id, key, &position)).await?;
-        found.map(|r| r.value.0).filter(|r| r.version() == version).ok_or(ObjectsError::NoSuchVersion)
+        let found = found.map(|found| found.value.0).filter(|found| found.version() == version);
+        Ok(found.ok_or(missed))
     }
 
     /// The parts of a multipart object, in order; empty for others.

@@ -178,6 +178,10 @@ impl Scrub<'_> {
                 if self.objects.bucket_policy(&bucket).await.is_err() {
                     self.damaged(&format!("bucket {}", bucket.name), "its policy is lost or cannot be read");
                 }
+                for kind in self.objects.damaged_configurations(&bucket).await {
+                    let what = format!("its {kind:?} configuration is lost, an earlier one or cannot be read");
+                    self.damaged(&format!("bucket {}", bucket.name), what);
+                }
                 out.insert(bucket.id, bucket);
             }
         }

@@ -6,6 +6,7 @@ mod bodies;
 mod delivery;
 mod denied;
 mod documents;
+mod fuzz;
 mod headers;
 mod inventory;
 mod lifecycle;

@@ -1,121 +1,87 @@
-"""kill -9 under load, again and again: an acknowledged write is whole, every other is whole or absent."""
+"""kill -9 under load, again and again: an acknowledged write is whole, every other is whole or absent, and what follows
+from an acknowledged one comes to pass.
+"""
 
 import os
 import random
 import threading
 import time
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+import pytest
 
 import sdk
+from crash_load import (
+    BUCKET,
+    HERE,
+    LOGS,
+    QUEUE,
+    SET,
+    THERE,
+    VAULT,
+    Configurations,
+    Locks,
+    Objects,
+    Tags,
+    locks,
+    log_objects,
+    versions_of,
+)
+from gateway import Strongroom
 from modes import CUSTOMER
-from sdk import MIB, blob
+from receiver import Receiver
+from sdk import MIB, blob, body_of
+from test_access_logs import FIELDS, LINE, policy
+from test_notifications import target
+from test_replication import configure, make_role, rule
 
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "15"))
-WORKERS = 6
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "8"))
 SEED = int(os.environ.get("CRASH_SEED", "20261125"))
-SIZES = [0, 100, 5_000, 70_000, 400_000, 3 * MIB]
-BUCKET = "crash"
-MODES = [
-    {},
-    {"ServerSideEncryption": "aws:kms"},
-    {"ServerSideEncryption": "aws:kms", "BucketKeyEnabled": True},
-    {"ServerSideEncryption": "aws:kms:dsse"},
-]
-DOWN = (BotoCoreError, HTTPClientError, OSError)
+# What follows from a change comes at once, or after a rest of what had failed.
+FOLLOWS_SECONDS = 60
+OFTEN = {
+    "STRONGROOM_ACCESS_LOG_INTERVAL": "200ms",
+    "STRONGROOM_LIFECYCLE_INTERVAL": "300ms",
+    # Whatever a rule may delete after a day is due at once.
+    "STRONGROOM_LIFECYCLE_DAYS_AHEAD": "3",
+}
 
 
-class Worker(threading.Thread):
-    """Writes, overwrites, copies and deletes keys that nobody else touches.
-
-    `known` is what the server has acknowledged: key -> content or None. `open` are the operations without an answer:
-    key -> every content that it may have now.
-    """
-
-    def __init__(self, number, known):
-        super().__init__()
-        self.number, self.known, self.open, self.touched, self.fault = number, known, {}, set(), None
-        self.acknowledged = 0
-
-    def begin(self, server, random_seed, stop):
-        self.s3 = sdk.client(server)
-        self.random, self.stop = random.Random(random_seed), stop
-
-    def run(self):
-        try:
-            while not self.stop.is_set():
-                self.step()
-        except DOWN:
-            pass  # the server is gone: what was under way stays in `open`
-        except ClientError as error:
-            # A refusal is no crash: nothing here may be refused.
-            self.fault = error
-
-    def step(self):
-        key = f"w{self.number}/{self.random.randrange(40):03}"
-        action = self.random.choices(["put", "delete", "copy", "upload"], [12, 3, 3, 1])[0]
-        existing = sorted(k for k, content in self.known.items() if content is not None)
-        if action == "copy" and not existing:
-            action = "put"
-        size = self.random.choice(SIZES)
-        content = (size, f"{key}/{self.random.getrandbits(48)}")
-        if action == "put":
-            self.attempt(
-                key,
-                content,
-                lambda: self.s3.put_object(Bucket=BUCKET, Key=key, Body=blob(*content), **self.random.choice(MODES)),
-            )
-        elif action == "delete":
-            self.attempt(key, None, lambda: self.s3.delete_object(Bucket=BUCKET, Key=key))
-        elif action == "copy":
-            source = self.random.choice(existing)
-            # With new metadata, since a copy onto itself that changes nothing is refused.
-            self.attempt(
-                key,
-                self.known[source],
-                lambda: self.s3.copy_object(
-                    Bucket=BUCKET,
-                    Key=key,
-                    CopySource=f"{BUCKET}/{source}",
-                    MetadataDirective="REPLACE",
-                    Metadata={"n": content[1][-6:]},
-                ),
-            )
-        else:
-            content = (5 * MIB + 1000, content[1])
-            body = blob(*content)
-            self.attempt(key, content, lambda: sdk.upload(self.s3, BUCKET, key, [body[: 5 * MIB], body[5 * MIB :]]))
-
-    def attempt(self, key, content, call):
-        self.open[key] = [self.known.get(key), content]
-        self.touched.add(key)
-        call()
-        self.known[key] = content
-        del self.open[key]
-        self.acknowledged += 1
+@pytest.fixture
+def hook():
+    receiver = Receiver().start()
+    yield receiver
+    receiver.stop()
 
 
-def read(s3, key):
-    try:
-        got = s3.get_object(Bucket=BUCKET, Key=key)
-        body = got["Body"].read()
-        assert len(body) == got["ContentLength"]
-        return body
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-
-
-def settle(s3, worker, seed, keys):
-    """After a restart: each of `keys`, and each that was under way, holds one of the contents that it may hold."""
-    for key in sorted(keys | worker.open.keys()):
-        allowed = worker.open.get(key, [worker.known.get(key)])
-        got = read(s3, key)
-        fits = [one for one in allowed if (None if one is None else blob(*one)) == got]
-        assert fits, f"seed {seed}: {key} is {got and len(got)} bytes, allowed {allowed}"
-        worker.known[key] = fits[0]
-    worker.open.clear()
+@pytest.fixture
+def busy_server(tmp_path, hook):
+    """A gateway that tells, replicates, logs and lets rules delete what they may, all at once."""
+    gateway = Strongroom(tmp_path / "own", extra=target(QUEUE, hook.url), environment=dict(OFTEN)).start()
+    s3 = sdk.client(gateway)
+    for name in (BUCKET, HERE, THERE, SET, LOGS):
+        s3.create_bucket(Bucket=name)
+    s3.create_bucket(Bucket=VAULT, ObjectLockEnabledForBucket=True)
+    for name in (HERE, THERE, SET):
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_policy(Bucket=LOGS, Policy=policy("*", LOGS))
+    events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*"]
+    told = {"QueueConfigurations": [{"Id": "all", "QueueArn": QUEUE, "Events": events}]}
+    logged = {"LoggingEnabled": {"TargetBucket": LOGS, "TargetPrefix": "requests/"}}
+    for name in (BUCKET, HERE):
+        s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=told)
+        s3.put_bucket_logging(Bucket=name, BucketLoggingStatus=logged)
+    key = sdk.client(gateway, "kms").create_key()["KeyMetadata"]["Arn"]
+    kms = {
+        "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+        "destination": {"EncryptionConfiguration": {"ReplicaKmsKeyID": key}},
+    }
+    configure(s3, make_role(gateway), rule(THERE, markers=True, **kms), bucket=HERE)
+    due = {"Expiration": {"Days": 1}, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    expiry = {"Rules": [{"ID": "all", "Status": "Enabled", "Filter": {}, **due}]}
+    s3.put_bucket_lifecycle_configuration(Bucket=VAULT, LifecycleConfiguration=expiry)
+    yield gateway
+    if gateway.process:
+        gateway.kill()
 
 
 def check_listing(s3, workers):
@@ -125,37 +91,82 @@ def check_listing(s3, workers):
     assert listed == expected
 
 
-def test_crash(own_server):
+def check_events(hook, workers):
+    """The event of each acknowledged request has arrived."""
+    wanted = set().union(*(worker.told for worker in workers))
+
+    def arrived(records):
+        return wanted <= {record["responseElements"]["x-amz-request-id"] for record in records}
+
+    records = hook.wait(arrived, FOLLOWS_SECONDS)
+    print(f"{len(wanted)} acknowledged changes, {len(records)} events")
+
+
+def check_replicas(s3):
+    """All that is in one bucket is in the other, with its tags."""
+    deadline = time.monotonic() + FOLLOWS_SECONDS
+    while (here := versions_of(s3, HERE)) != (there := versions_of(s3, THERE)):
+        assert time.monotonic() < deadline, f"not replicated: {here ^ there}"
+        time.sleep(0.2)
+    for key, version, marker in here:
+        if marker:
+            continue
+        head = s3.head_object(Bucket=HERE, Key=key, VersionId=version)
+        while head["ReplicationStatus"] == "PENDING" and time.monotonic() < deadline:
+            time.sleep(0.1)
+            head = s3.head_object(Bucket=HERE, Key=key, VersionId=version)
+        assert head["ReplicationStatus"] == "COMPLETED", (key, version, head)
+        body = body_of(s3, HERE, key, VersionId=version)
+        assert body == body_of(s3, THERE, key, VersionId=version), (key, version)
+    print(f"{len(here)} versions replicated")
+
+
+def check_logs(s3):
+    """Every log is whole, and no request is in two of them."""
+    seen = set()
+    for name in log_objects(s3):
+        for line in body_of(s3, LOGS, name).decode().splitlines():
+            fields = LINE.fullmatch(line)
+            assert fields, f"{name}: {line}"
+            entry = dict(zip(FIELDS, fields.groups(), strict=True))
+            line_of = (entry["requestid"], entry["operation"], entry["key"])
+            assert line_of not in seen, line
+            seen.add(line_of)
+    assert seen
+    print(f"{len(seen)} lines of access logs")
+
+
+def test_crash(busy_server, hook):
     print(f"seed {SEED}: CRASH_SEED repeats it")
     dice = random.Random(SEED)
-    sdk.client(own_server).create_bucket(Bucket=BUCKET)
-    known = [{} for _ in range(WORKERS)]
-    total = 0
+    workers = [Objects(f"w{n}") for n in range(4)] + [Tags("t0"), Tags("t1"), Locks("l0"), Locks("l1")]
+    workers.append(Configurations("c0"))
     for round_number in range(ROUNDS):
         stop = threading.Event()
-        workers = [Worker(n, known[n]) for n in range(WORKERS)]
-        for worker in workers:
-            worker.begin(own_server, dice.getrandbits(64), stop)
-            worker.start()
+        workers = [worker.begin(busy_server, dice.getrandbits(64), stop) for worker in workers]
         time.sleep(dice.uniform(0.3, 1.2))
-        own_server.kill()
+        busy_server.kill()
         stop.set()
         for worker in workers:
             worker.join(30)
             assert not worker.is_alive()
-            assert worker.fault is None, worker.fault
-            total += worker.acknowledged
-        own_server.start()
-        s3 = sdk.client(own_server)
+            assert worker.fault is None, f"{worker.label}: {worker.fault}"
+        busy_server.start()
         for worker in workers:
-            last = round_number == ROUNDS - 1
-            settle(s3, worker, SEED, set(worker.known) if last else worker.touched)
-        check_listing(s3, workers)
-    assert total > 10 * ROUNDS, "there was hardly any load"
-    assert own_server.stop() == 0
-    own_server.command("scrub")
-    own_server.command("audit", "verify")
-    assert "panicked" not in own_server.log()
+            worker.settle(everything=round_number == ROUNDS - 1)
+        s3 = sdk.client(busy_server)
+        check_listing(s3, [worker for worker in workers if isinstance(worker, Objects)])
+    print({worker.label: worker.acknowledged for worker in workers})
+    assert all(worker.acknowledged > ROUNDS for worker in workers), "there was hardly any load"
+    check_events(hook, workers)
+    check_replicas(s3)
+    check_logs(s3)
+    held = [state for worker in workers if isinstance(worker, Locks) for state in worker.known.values()]
+    assert sum(locks(state) for state in held) > ROUNDS and None in held, "locks were not tried"
+    assert busy_server.stop() == 0
+    busy_server.command("scrub")
+    busy_server.command("audit", "verify")
+    assert "panicked" not in busy_server.log()
 
 
 def test_an_upload_survives_a_crash(own_server):

@@ -72,6 +72,20 @@ pub(crate) fn form() -> Vec<Vec<u8>> {
     bodies.iter().flat_map(|body| cuts.map(|cut| [&[cut], body.as_bytes()].concat())).collect()
 }
 
+/// Requests of two signers, each with a script of edits: see the target.
+pub(crate) fn v2() -> Vec<Vec<u8>> {
+    let requests = [
+        "GET\n\n/bucket/key\nuploads\n1141889120\n",
+        "PUT\nbucket\n/key\npartNumber=1&uploadId=a&prefix=x\nTue, 27 Mar 2007 21:15:45 +0000\ncontent-type: text/plain\n\
+         content-md5: ZajifYh5KDgxtmS9i38K1A==\nx-amz-acl: private\nx-amz-meta-a: b,c\nx-amz-meta-a: d",
+        "GET\n\n/b\nx-amz-security-token=t&response-content-type=a%26acl&Expires=1\n1\nx-amz-date: Tue",
+        "DELETE\n\n/b/\nversionId=%26&versionId\n\nX-Amz-Date: 1",
+    ];
+    let scripts: [&[u8]; 3] = [b"\0\0\0", b"\x01\x80&", b"\x03\x40\0\x04\0,"];
+    let with = |request: &str| scripts.map(|script| [script, b"\xff", request.as_bytes()].concat());
+    requests.iter().flat_map(|request| with(request)).collect()
+}
+
 /// Golden Boxes, and scripts of the target that seals.
 pub(crate) fn boxed() -> Vec<Vec<u8>> {
     let sealed = fixtures("crypto", "txt").iter().flat_map(|text| hex_fields(text, "sealed")).collect::<Vec<_>>();

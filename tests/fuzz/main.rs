@@ -66,4 +66,4 @@ macro_rules! fuzz {
     };
 }
 
-fuzz! { json boxed policy key peer certificate form }
+fuzz! { json boxed policy key peer certificate form v2 }

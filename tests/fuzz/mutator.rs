@@ -27,8 +27,8 @@ impl Dice {
     }
 }
 
-/// Bytes that mean something to somebody: limits, brackets, quotes, escapes, DER's tags and lengths.
-const TOKENS: [&[u8]; 24] = [
+/// Bytes that mean something to somebody: limits, brackets, quotes, escapes, XML's markup, DER's tags and lengths.
+const TOKENS: [&[u8]; 36] = [
     b"\0",
     b"\xff",
     b"\x7f",
@@ -53,6 +53,18 @@ const TOKENS: [&[u8]; 24] = [
     b"\x30\x84\xff\xff\xff\xff",
     b"-1",
     b"18446744073709551616",
+    b"<",
+    b"</",
+    b"/>",
+    b">",
+    b"&amp;",
+    b"&#x0;",
+    b"&#10;",
+    b"<!--",
+    b"<![CDATA[",
+    b"<Prefix></Prefix>",
+    b"%2F",
+    b"\n",
 ];
 
 /// An entry of `corpus` after one change to `changes_max`.

@@ -1,6 +1,9 @@
 //! What is done with bytes that nobody vouches for, and what must hold for any bytes. A target panics where it does
 //! not hold.
 
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 use strongroom::crypto::{
     BadKey, BoxHeader, Context, KeyMaterial, RowKey, SealBox, SecretKey, UseError, open_box, parse_box, seal_box,
 };
@@ -10,6 +13,7 @@ use strongroom::policy::{
     keeps_key_manageable,
 };
 use strongroom::server::certificate_not_after;
+use strongroom::sigv4::{Params, V2Request, check_v2, headers_of_v2_url, is_signed_by_v2, string_to_sign_v2};
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::wire::{Multipart, MultipartEvent, parse_strict_json};
 
@@ -86,6 +90,59 @@ fn parts(body: &[u8], step: usize) -> (Parts, &'static str) {
         assert!(!open || parser.waiting_bytes() < BOUNDARY_BYTES, "{} bytes are held", parser.waiting_bytes());
     }
     (parts, if ended { "whole" } else { "cut short" })
+}
+
+/// Signature Version 2: no two requests that mean different things have the same string to sign, unless one of them is
+/// refused for that. What stands before `ff` are edits that make the second request of the first.
+pub(crate) fn v2(data: &[u8]) {
+    let Some(at) = data.iter().position(|byte| *byte == 0xff) else { return };
+    let (script, first) = (&data[..at], &data[at + 1..]);
+    let (Some(one), Some(other)) = (v2_signed(first), v2_signed(&edited(first, script))) else { return };
+    assert_eq!(one.0 == other.0, one.1 == other.1, "{one:?} {other:?}");
+}
+
+/// The string to sign of a request and what it means: lines of method, bucket of the host, path, query, date and headers.
+/// None: it is none, or refused.
+fn v2_signed(request: &[u8]) -> Option<(String, Vec<String>)> {
+    let text = std::str::from_utf8(request).ok()?;
+    let mut lines = text.split('\n');
+    let (method, bucket, path) = (lines.next()?, lines.next()?, lines.next()?);
+    let (params, date) = (Params::parse(lines.next()?), lines.next()?);
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#');
+    let host_bucket = Some(bucket).filter(|bucket| !bucket.is_empty());
+    let named = bucket.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    // What no HTTP request has. A date is a header's value, too.
+    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || !path.starts_with('/') || !plain(path) || !named {
+        return None;
+    }
+    HeaderValue::from_str(date).ok()?;
+    let mut sent = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        let name: HeaderName = name.parse().ok()?;
+        sent.append(name, HeaderValue::from_str(value.trim()).ok()?);
+    }
+    let headers = headers_of_v2_url(&params, &sent).ok()?;
+    let request = V2Request { method, host_bucket, path, params: &params, headers: &headers, date };
+    check_v2(&request).ok()?;
+    let header =
+        |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap_or_default().trim()).to_owned();
+    let mut meaning = vec![method.to_owned(), header("content-md5"), header("content-type"), date.to_owned()];
+    let names: BTreeSet<_> = headers.keys().filter(|name| name.as_str().starts_with("x-amz-")).collect();
+    for name in names.into_iter().map(HeaderName::as_str) {
+        // A list of values is the same in one line and in several.
+        let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default().trim());
+        meaning.push(format!("{name}:{}", values.collect::<Vec<_>>().join(",")));
+    }
+    // The resource: a bucket in the host or in the path, and whether a bucket's own path ends in a slash, is the same.
+    let resource = host_bucket.map_or(path.to_owned(), |bucket| format!("/{bucket}{path}"));
+    let bare = host_bucket.is_none() && path.len() > 1 && path.rfind('/') == Some(0);
+    meaning.push(if bare { format!("{resource}/") } else { resource });
+    let signed = params.iter().filter(|(name, _)| is_signed_by_v2(name));
+    let mut signed: Vec<_> = signed.map(|(name, value)| format!("{name}={value}")).collect();
+    signed.sort_unstable();
+    meaning.extend(signed);
+    Some((string_to_sign_v2(&request), meaning))
 }
 
 /// Levels of arrays and objects in compact JSON.

@@ -14,6 +14,7 @@ mod replicas;
 mod roots;
 mod settings;
 mod simulate;
+mod simulate_locks;
 mod stack;
 mod tamper;
 mod tidy;

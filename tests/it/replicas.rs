@@ -10,7 +10,12 @@ use strongroom::sse::{ObjectRef, Requested};
 use crate::stack::{Stack, Way, key};
 
 /// Makes the replica of `source` in `to`.
-async fn replicate(stack: &Stack, from: &Bucket, source: &ObjectInfo, to: &Bucket) -> Result<(), ObjectsError> {
+pub(crate) async fn replicate(
+    stack: &Stack,
+    from: &Bucket,
+    source: &ObjectInfo,
+    to: &Bucket,
+) -> Result<(), ObjectsError> {
     let (objects, access) = (&stack.objects, stack.access());
     let object = ObjectRef { bucket: &source.bucket, key: &source.key, id: source.holder_id };
     let envelope = match source.envelope.mode.header() {

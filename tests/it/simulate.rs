@@ -118,7 +118,7 @@ impl Stack {
     }
 }
 
-fn inject(stack: &Stack, dice: &mut Dice) {
+pub(crate) fn inject(stack: &Stack, dice: &mut Dice) {
     let mut faults = Faults::default();
     let mut store = StoreFaults::default();
     let soon = Some(1 + dice.roll(6));

@@ -22,6 +22,7 @@ use strongroom::objects::{
     VersionId, Versioning, WriteCondition,
 };
 use strongroom::policy::{NoContext, Target};
+use strongroom::rules::BucketConfiguration;
 use strongroom::sources::{Sources, Timestamp};
 use strongroom::sse::{CustomerKey, ObjectRef, Requested, Sse};
 use strongroom::store::faulty::FaultyStore;
@@ -280,6 +281,18 @@ impl Stack {
         self.objects.bucket(&name).await.unwrap()
     }
 
+    /// Gives a bucket a configuration, or takes it away.
+    pub(crate) async fn configure<T: BucketConfiguration>(
+        &self,
+        bucket: &str,
+        value: Option<T>,
+    ) -> Result<(), ObjectsError> {
+        let name = BucketName::parse(bucket).unwrap();
+        let grant = self.grant(T::ACTIONS[0], bucket_arn(&name));
+        let event = self.event("PutBucketConfiguration", Value::Null);
+        self.objects.set_configuration(&grant, &name, value, |_| Ok(()), &event).await.map(drop)
+    }
+
     pub(crate) async fn bucket(&self, name: &str) -> Bucket {
         self.objects.bucket(&BucketName::parse(name).unwrap()).await.unwrap()
     }
@@ -295,16 +308,21 @@ impl Stack {
         data: &[u8],
         requested: Requested,
     ) -> Result<ObjectInfo, ObjectsError> {
+        self.put_with(bucket, key, data, requested, Attributes::default()).await
+    }
+
+    pub(crate) async fn put_with(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        data: &[u8],
+        requested: Requested,
+        attributes: Attributes,
+    ) -> Result<ObjectInfo, ObjectsError> {
         let sse = self.objects.sse();
         let plan = sse.plan(&self.access(), (&bucket.name, key), &bucket.owner, &bucket.encryption, requested).await?;
-        let put = PutObject {
-            bucket,
-            key,
-            meta: ObjectMeta::default(),
-            plan,
-            condition: WriteCondition::default(),
-            attributes: Attributes::default(),
-        };
+        let (meta, condition) = (ObjectMeta::default(), WriteCondition::default());
+        let put = PutObject { bucket, key, meta, plan, condition, attributes };
         self.objects.put(&self.object_grant("s3:PutObject", bucket, key), put, payload(data)).await
     }
 

@@ -12,6 +12,7 @@ use crate::app::{App, StartError};
 use crate::auth::{Access, Grant, Resource, assumed, service, system};
 use crate::config::ReplicationTarget;
 use crate::identity::IdentityError;
+use crate::keyring::KeyringError;
 use crate::names::{AccountId, ObjectKey, bucket_arn, object_arn};
 use crate::objects::{
     Bucket, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicationTask, Standing, VersionId, bucket_of_arn,
@@ -54,7 +55,26 @@ impl From<ObjectsError> for Failure {
 
 impl From<SseError> for Failure {
     fn from(error: SseError) -> Self {
-        Self::Configured(format!("{error:?}"))
+        let text = format!("{error:?}");
+        match error {
+            // A key's store that does not answer for an hour is no reason to give its objects up.
+            SseError::Kms(
+                KeyringError::KeyStore { .. }
+                | KeyringError::DependencyTimeout
+                | KeyringError::Contention
+                | KeyringError::Full(_)
+                | KeyringError::Internal(_),
+            ) => Self::Passing(text),
+            SseError::Kms(_)
+            | SseError::Denied(_)
+            | SseError::CustomerKeyRequired
+            | SseError::WrongCustomerKey
+            | SseError::NotApplicable
+            | SseError::SseCBlocked
+            | SseError::NotConfidential(_)
+            | SseError::NeedsSignatureV4
+            | SseError::Corrupt(_) => Self::Configured(text),
+        }
     }
 }
 
@@ -272,5 +292,21 @@ impl Errand<'_> {
         let id = self.app.sources.random();
         let object = ObjectRef { bucket: &to.name, key: &self.key, id };
         Ok(Some((sse.seal_keys(access, &plan, object, &keys).await?, id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_not_given_up() {
+        let passing = |error| matches!(Failure::from(SseError::Kms(error)), Failure::Passing(_));
+        assert!(passing(KeyringError::DependencyTimeout));
+        assert!(passing(KeyringError::Contention));
+        assert!(passing(KeyringError::Full(String::new())));
+        assert!(passing(KeyringError::Internal(String::new())));
+        assert!(!passing(KeyringError::Disabled(String::new())));
+        assert!(!passing(KeyringError::NotFound(String::new())));
     }
 }

@@ -3,6 +3,7 @@
 
 mod buckets;
 mod full;
+mod jobs;
 mod locks;
 mod objects;
 mod uploads;

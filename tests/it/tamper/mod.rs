@@ -6,6 +6,7 @@
 //! that were once acknowledged under this very key. Only a copy of the trail's head elsewhere tells of more.
 
 mod blobs;
+mod jobs;
 mod rows;
 
 use bytes::Bytes;
