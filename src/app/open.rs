@@ -184,10 +184,10 @@ impl App {
 /// What lifecycle rules do stands in server access logs.
 fn tell_lifecycle(objects: &Objects, logs: &Arc<AccessLogs>, (directory, sources): (&Directory, &Sources)) {
     let (logs, seed, sources) = (Arc::clone(logs), Arc::clone(directory.seed()), sources.clone());
-    objects.tell_lifecycle(Arc::new(move |bucket, operation, key| {
+    objects.tell_lifecycle(Arc::new(move |bucket, done| {
         let owner =
             seed.account(&bucket.owner).map_or_else(|| bucket.owner.to_string(), |a| a.canonical_id.to_string());
-        let entry = App::lifecycle_entry(&sources, owner, (bucket, operation, key.as_str()));
+        let entry = App::lifecycle_entry(&sources, owner, (bucket, done));
         logs.add((&bucket.name, bucket.id), &entry);
     }));
 }

@@ -22,7 +22,7 @@ use crate::names::BucketName;
 use crate::rules::lifecycle::{Lifecycle, Object, Subject};
 use crate::rules::{BucketConfiguration as _, ConfigurationKind};
 use crate::sources::Timestamp;
-pub use act::Told;
+pub use act::{RuleDone, Told};
 use act::{Act, Judged};
 pub(super) use walk::Place;
 use walk::Walk;

@@ -41,7 +41,7 @@ pub use error::ObjectsError;
 pub use follow::{Happening, NotificationTask, event_bus};
 pub use inventory::InventoryRun;
 pub use lease::Lease;
-pub use lifecycle::{LifecyclePass, Told};
+pub use lifecycle::{LifecyclePass, RuleDone, Told};
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,

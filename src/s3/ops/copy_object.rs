@@ -106,6 +106,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             copy(&cx, &source, (input, attributes), false).await?.ok_or(ObjectsError::Contention)?
         }
     };
+    cx.note_object_size(info.plain_len);
     let mut answer = Answer::new();
     source.tell_charged(&cx, &mut answer);
     if let Some(version) = source.shown_version() {
