@@ -160,6 +160,8 @@ impl App {
         let notifier = Notifier::open(&config.notification_targets)?;
         let replicator = Replicator::open(&config.replication_targets)?;
         let access_logs = Arc::new(AccessLogs::default());
+        let asked = notifier.clone();
+        objects.ask_for_targets(Arc::new(move |arn, bucket| asked.has(arn, bucket)));
         tell_lifecycle(&objects, &access_logs, (&directory, &sources));
         let app = Self {
             config,

@@ -217,7 +217,10 @@ fn tasks() -> Vec<Golden> {
         requester: text("444455556666"),
         source_ip: "127.0.0.1".to_owned(),
         request_id: "R".to_owned(),
+        class: None,
     };
+    let moved = Happening { event: EventName::TRANSITION, class: text("STANDARD_IA"), ..happening.clone() };
+    let moved = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening: moved };
     let told = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening };
     let replicated = ReplicationTask {
         destination: "arn:aws:s3:::there".to_owned(),
@@ -238,6 +241,7 @@ fn tasks() -> Vec<Golden> {
         golden_row("event in a queue", &row(Queue::Notifications), &entry(bytes(&told))),
         golden_row("version in a queue", &row(Queue::Replication), &entry(more(&replicated))),
         Golden::of("event", &told, bytes, |read| minicbor::decode(read).expect("an event")),
+        Golden::of("event of a change of the class", &moved, bytes, |read| minicbor::decode(read).expect("an event")),
         Golden::of("version to be replicated", &replicated, more, |read| minicbor::decode(read).expect("a version")),
     ]
 }

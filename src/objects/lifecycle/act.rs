@@ -141,15 +141,15 @@ impl Objects {
             body.meta.storage_class = Some(class.name().to_owned());
         }
         let mut batch = self.judged_batch(bucket, lease, judged);
+        let following = self.following(bucket).await?;
+        let change = Change { event: EventName::TRANSITION, record: &changed };
+        let access = system("lifecycle", bucket.region.clone(), self.sources.now());
+        self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         if judged.table == Table::Object {
             batch.put(judged.row.clone(), &Current(changed));
         } else {
             batch.put(judged.row.clone(), &Noncurrent(changed));
         }
-        let following = self.following(bucket).await?;
-        let change = Change { event: EventName::TRANSITION, record };
-        let access = system("lifecycle", bucket.region.clone(), self.sources.now());
-        self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         self.rows.commit(batch).await?;
         let operation = match class {
             StorageClass::StandardIa => "S3.TRANSITION_SIA.OBJECT",
