@@ -298,7 +298,9 @@ fn locks() -> Vec<(&'static str, ObjectLock)> {
 fn jobs() -> Vec<Golden> {
     let lease = LeaseRecord { holder: HOLDER, token: 7, until_ms: NOW_MS };
     let run = InventoryRun { started_ms: NOW_MS, seed: HOLDER, done: true };
-    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place };
+    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place, again_from: None };
+    let again_from = Some(LifecyclePlace::Versions("j".to_owned()));
+    let failed = LifecycleProgress { again_from, ..progress(LifecyclePlace::End) };
     let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
     vec![
         golden_row("lease", &lease_row("lifecycle"), &lease),
@@ -314,6 +316,7 @@ fn jobs() -> Vec<Golden> {
             &progress(LifecyclePlace::Uploads(String::new())),
         ),
         golden_row("lifecycle progress, end", &lifecycle_progress_row(&BUCKET), &progress(LifecyclePlace::End)),
+        golden_row("lifecycle progress, end with a failure", &lifecycle_progress_row(&BUCKET), &failed),
         golden_row("queue", &queue_row(Queue::Notifications, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER), &entry),
         golden_row(
             "queue of replication",
