@@ -176,6 +176,7 @@ impl App {
             notifier,
             replicator,
             access_logs,
+            inventories: tokio::sync::Semaphore::new(1),
             rows,
             _lock: lock,
         };
