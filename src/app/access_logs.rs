@@ -15,7 +15,7 @@ use super::App;
 use super::deliver::{Delivered, Refused, deliver};
 use crate::auth::service;
 use crate::names::{BucketName, bucket_arn};
-use crate::objects::{Attributes, Bucket, ObjectAccess, ObjectsError};
+use crate::objects::{Attributes, Bucket, ObjectAccess, ObjectsError, RuleDone};
 use crate::policy::{Acl, AclGrant, AclScope, Acls, Grantee, Group, NoContext, Permission};
 use crate::rules::logging::line::{Entry, Source, day_of, object_key};
 use crate::rules::logging::{BucketLogging, LOG_SERVICE, LogGrant, LogGrantee, LogKeyFormat, LogPermission};
@@ -209,7 +209,7 @@ impl App {
     pub(super) fn lifecycle_entry(
         sources: &crate::sources::Sources,
         owner: String,
-        (bucket, operation, key): (&Bucket, &str, &str),
+        (bucket, done): (&Bucket, &RuleDone<'_>),
     ) -> Entry {
         let mut request_id = String::with_capacity(16);
         sources.random::<8>().iter().for_each(|byte| {
@@ -221,8 +221,10 @@ impl App {
             received: sources.now(),
             requester: "AmazonS3".to_owned(),
             request_id,
-            operation: operation.to_owned(),
-            key: key.to_owned(),
+            operation: done.operation.to_owned(),
+            key: done.key.to_string(),
+            version_id: done.version.map(|version| version.to_string()).unwrap_or_default(),
+            object_size: done.plain_len,
             ..Entry::default()
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::App;
-use crate::auth::Access;
+use crate::auth::{Access, Grant};
 use crate::objects::{Bucket, BucketPolicy, ObjectsError, Standing};
 use crate::policy::{AclScope, Acls, Context, Key, PublicAccessBlock, Target, Value};
 use crate::rules::ConfigurationKind;
@@ -95,6 +95,22 @@ impl Before {
                 other_owner: access.as_ref().and_then(|access| Some(access.owner.as_ref()?.name())),
             },
         }
+    }
+
+    /// Whether what a grant is for would not be allowed without an ACL.
+    pub(crate) fn needs_acl(
+        &self,
+        access: &Access,
+        grant: &Grant,
+        (bucket, view): (&Bucket, View<'_>),
+        asked: &dyn Context,
+    ) -> bool {
+        if !bucket.acls_on() {
+            return false;
+        }
+        let Target::Bucket { policy, acls } = self.target(access, bucket, view) else { return false };
+        let without = Target::Bucket { policy, acls: Acls { acl: None, ..acls } };
+        access.authorize(grant.action(), grant.resource().clone(), &without, &self.keys(asked)).is_err()
     }
 
     /// The condition keys of an action on the bucket or an object of it: what the request has, and the bucket's tags.

@@ -39,6 +39,8 @@ pub enum Question {
     Rotate,
     /// The audit records of the request with this id: answered with [`Records`].
     Records(String),
+    /// Makes the list of an inventory at once, of this bucket and id: answered with what was made.
+    Inventory(String, String),
 }
 
 /// What the trail has of a request: CloudTrail records in JSON, newest first.
@@ -82,6 +84,9 @@ impl Question {
             Self::Remove(name) => (4, body(name.as_bytes().to_vec())),
             Self::Rotate => (5, body(Vec::new())),
             Self::Records(request_id) => (6, body(request_id.as_bytes().to_vec())),
+            Self::Inventory(bucket, id) => {
+                (7, body(minicbor::to_vec((bucket, id)).expect("encoding into memory does not fail")))
+            }
         }
     }
 
@@ -93,6 +98,7 @@ impl Question {
             4 => String::from_utf8(body.expose().to_vec()).ok().map(Self::Remove),
             5 => Some(Self::Rotate),
             6 => String::from_utf8(body.expose().to_vec()).ok().map(Self::Records),
+            7 => minicbor::decode(body.expose()).ok().map(|(bucket, id)| Self::Inventory(bucket, id)),
             _ => None,
         }
     }
@@ -178,6 +184,9 @@ mod tests {
         assert!(matches!(heard(&Question::Remove("x".to_owned())).await, Some(Question::Remove(name)) if name == "x"));
         let records = Question::Records("ID".to_owned());
         assert!(matches!(heard(&records).await, Some(Question::Records(id)) if id == "ID"));
+        let list = Question::Inventory("shelf".to_owned(), "all".to_owned());
+        let heard = heard(&list).await;
+        assert!(matches!(heard, Some(Question::Inventory(bucket, id)) if (&*bucket, &*id) == ("shelf", "all")));
     }
 
     #[tokio::test]
@@ -190,6 +199,7 @@ mod tests {
             (&[1, 3, 0, 0, 0, 1, 7], false),
             (&[1, 4, 0, 0, 0, 1, 0xff], false),
             (&[1, 6, 0, 0, 0, 1, 0xff], false),
+            (&[1, 7, 0, 0, 0, 1, 0x80], false),
         ] {
             let question = read_question(&mut &bytes[..]).await.unwrap();
             assert_eq!(question.is_some(), known, "{bytes:?}");

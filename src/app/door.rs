@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex;
 
 use super::control::{Answer, Question, RECORDS_MAX_BYTES, Records, Status};
+use super::inventory;
 use super::open::unattended;
 use super::{App, Prepared, StartError, Started};
 use crate::keyring::{RootChange, RootId, RootSecret, Roots, Unattended};
@@ -88,6 +89,11 @@ impl Door {
                 let found = found.map_err(|error| format!("the trail can't be read: {error}"))?;
                 let records = Records { records: found.into_iter().map(|record| record.json).collect() };
                 Ok(minicbor::to_vec(&records).expect("encoding into memory does not fail"))
+            }
+            Question::Inventory(bucket, id) => {
+                let app = self.app().ok_or_else(sealed)?;
+                let made = Box::pin(inventory::make_now(app, &bucket, &id)).await?;
+                Ok(minicbor::to_vec(&made).expect("encoding into memory does not fail"))
             }
         }
     }

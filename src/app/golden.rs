@@ -4,6 +4,7 @@ use super::accounts::{AccountRecord, account_row};
 use super::claim::{self, Claim};
 use super::control::{Question, Records, Status, read_question, write_question};
 use super::format;
+use super::inventory::ListMade;
 use super::open::gateway_row;
 use crate::crypto::SecretKey;
 use crate::golden::{Golden, check};
@@ -24,6 +25,7 @@ fn shown(question: Question) -> String {
         Question::Remove(name) => format!("remove {name}"),
         Question::Rotate => "rotate".to_owned(),
         Question::Records(request_id) => format!("records {request_id}"),
+        Question::Inventory(bucket, id) => format!("inventory {bucket} {id}"),
     }
 }
 
@@ -56,6 +58,12 @@ fn records() -> Golden {
     let records = Records { records: vec!["{}".to_owned()] };
     let write = |records: &Records| minicbor::to_vec(records).expect("encoding into memory does not fail");
     Golden::of("records", &records, write, |bytes| minicbor::decode(bytes).expect("records"))
+}
+
+fn list_made() -> Golden {
+    let made = ListMade { bucket: "lists".to_owned(), manifest: "m".to_owned(), files: 1, objects: 300 };
+    let write = |made: &ListMade| minicbor::to_vec(made).expect("encoding into memory does not fail");
+    Golden::of("list of an inventory", &made, write, |bytes| minicbor::decode(bytes).expect("a list"))
 }
 
 #[test]
@@ -92,8 +100,10 @@ fn golden() {
         question("question: remove", || Question::Remove("name".to_owned())),
         question("question: rotate", || Question::Rotate),
         question("question: records", || Question::Records("ID".to_owned())),
+        question("question: inventory", || Question::Inventory("shelf".to_owned(), "all".to_owned())),
         status(),
         records(),
+        list_made(),
     ];
     for method in methods {
         let name = format!("question: add {}", method.name());

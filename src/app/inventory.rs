@@ -2,11 +2,13 @@
 //! has for them (S3 User Guide, "S3 Inventory": lists, manifests).
 //!
 //! A list is made page by page: in memory is one page of the listing and one file of at most [`FILE_BYTES`]. It is
-//! written by S3 itself, as its own principal, so that the destination's policy has to let it in.
+//! written by S3 itself, as its own principal, so that the destination's policy has to let it in. It is made when it is
+//! due, or at once when the operator asks for it (`strongroom inventory run`).
 
 mod deliver;
 mod line;
 
+use std::fmt;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -17,17 +19,19 @@ use serde_json::json;
 use super::App;
 use crate::auth::{Grant, Resource, system};
 use crate::crypto::{md5, sha256};
-use crate::names::{bucket_arn, hex};
+use crate::names::{BucketName, bucket_arn, hex};
 use crate::objects::{Bucket, InventoryRun, Lease, ListQuery, ListVersions, ListedVersion, ObjectsError};
 use crate::policy::{NoContext, Target};
 use crate::rules::ConfigurationKind;
-use crate::rules::inventory::Inventory;
+use crate::rules::inventory::{Frequency, Inventory};
 use crate::rules::lifecycle::Lifecycle;
 use crate::sources::Timestamp;
 use crate::wire::iso8601_seconds;
 use deliver::{Delivery, Refused};
 use line::Line;
 
+/// Whose lease it is.
+const JOB: &str = "inventory";
 /// How long the lease is held without being renewed.
 const LEASE: Duration = Duration::from_secs(60);
 /// Bytes from which on a compressed file is closed and another is begun.
@@ -38,6 +42,23 @@ const PAGE: usize = 1_000;
 const CONFIGURATIONS: usize = 100;
 /// Of the manifest's form.
 const MANIFEST_VERSION: &str = "2016-11-30";
+
+/// A list that was made.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(crate) struct ListMade {
+    /// The bucket that it was written to.
+    #[n(0)]
+    pub(crate) bucket: String,
+    /// The key of its manifest.
+    #[n(1)]
+    pub(crate) manifest: String,
+    /// Its files.
+    #[n(2)]
+    pub(crate) files: u64,
+    /// The objects, or versions, that it lists.
+    #[n(3)]
+    pub(crate) objects: u64,
+}
 
 /// Why a list was not made.
 #[derive(Debug)]
@@ -61,18 +82,75 @@ impl From<Refused> for Failed {
     }
 }
 
+/// For the log, and the operator.
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refused) => refused.fmt(f),
+            Self::Objects(error) => write!(f, "{error:?}"),
+            Self::Lost => f.write_str("another gateway makes inventories now, or the bucket has changed: try again"),
+        }
+    }
+}
+
 /// Makes the lists that are due at `now`; tells how many. None if another process does it.
 pub(crate) async fn pass(app: &App, now: Timestamp) -> Result<Option<u64>, ObjectsError> {
-    let objects = &app.objects;
-    let Some(mut lease) = objects.take_lease("inventory", LEASE).await? else { return Ok(None) };
+    pass_of(app, now, FILE_BYTES).await
+}
+
+/// As [`pass`], with files of another size.
+pub(crate) async fn pass_of(app: &App, now: Timestamp, file_bytes: usize) -> Result<Option<u64>, ObjectsError> {
+    let Ok(_turn) = app.inventories.acquire().await else { return Ok(None) };
+    let Some(mut lease) = app.objects.take_lease(JOB, LEASE).await? else { return Ok(None) };
     let mut made = 0;
-    let outcome = lists(app, &mut lease, now, &mut made).await;
-    objects.give_up_lease(lease).await?;
+    let outcome = lists(&mut Making { app, lease: &mut lease, file_bytes }, now, &mut made).await;
+    app.objects.give_up_lease(lease).await?;
     outcome.map(|()| Some(made))
 }
 
-async fn lists(app: &App, lease: &mut Lease, now: Timestamp, made: &mut u64) -> Result<(), ObjectsError> {
-    let mut after = None;
+/// Makes the list of one inventory, whatever its schedule and whether it is switched on; it counts as the one of its day
+/// or week. The error is for the operator.
+pub(crate) async fn make_now(app: &App, bucket: &str, id: &str) -> Result<ListMade, String> {
+    let no_bucket = || format!("there is no bucket {bucket:?}");
+    let name = BucketName::parse(bucket).map_err(|_| no_bucket())?;
+    let Ok(_turn) = app.inventories.acquire().await else { return Err(Failed::Lost.to_string()) };
+    let lease = app.objects.take_lease(JOB, LEASE).await.map_err(|error| format!("{error:?}"))?;
+    let mut lease = lease.ok_or_else(|| Failed::Lost.to_string())?;
+    let made = async {
+        let bucket = app.objects.bucket(&name).await.map_err(|error| match error {
+            ObjectsError::NoSuchBucket => no_bucket(),
+            error => format!("{error:?}"),
+        })?;
+        let inventory = app.objects.named_configuration::<Inventory>(&bucket, id).await;
+        let inventory = inventory.map_err(|error| format!("{error:?}"))?;
+        let inventory = inventory.ok_or_else(|| format!("the bucket {name} has no inventory {id:?}"))?;
+        let now = app.sources.now();
+        let begun = app.objects.inventory_run(&bucket, id).await.map_err(|error| format!("{error:?}"))?;
+        // One that was cut off today is written over, not beside.
+        let run =
+            begun.filter(|run| run.is_of(Frequency::Daily, now) && !run.done).unwrap_or_else(|| new_run(app, now));
+        let mut making = Making { app, lease: &mut lease, file_bytes: FILE_BYTES };
+        list(&mut making, (&bucket, id, &inventory), run).await.map_err(|failed| failed.to_string())
+    };
+    let made = made.await;
+    app.objects.give_up_lease(lease).await.map_err(|error| format!("{error:?}"))?;
+    made
+}
+
+fn new_run(app: &App, now: Timestamp) -> InventoryRun {
+    InventoryRun { started_ms: now.0, seed: app.sources.random(), done: false }
+}
+
+/// What making lists needs.
+struct Making<'a> {
+    app: &'a App,
+    lease: &'a mut Lease,
+    /// See [`FILE_BYTES`].
+    file_bytes: usize,
+}
+
+async fn lists(making: &mut Making<'_>, now: Timestamp, made: &mut u64) -> Result<(), ObjectsError> {
+    let (app, mut after) = (making.app, None);
     loop {
         let (names, last) = app.objects.buckets_with(ConfigurationKind::Inventory, after.as_deref()).await?;
         for name in names {
@@ -80,7 +158,7 @@ async fn lists(app: &App, lease: &mut Lease, now: Timestamp, made: &mut u64) -> 
                 Err(ObjectsError::NoSuchBucket) => continue,
                 other => other?,
             };
-            match lists_of(app, lease, &bucket, now).await {
+            match lists_of(making, &bucket, now).await {
                 Ok(of_bucket) => *made += of_bucket,
                 Err(Failed::Lost) => return Ok(()),
                 Err(Failed::Refused(refused)) => {
@@ -96,7 +174,8 @@ async fn lists(app: &App, lease: &mut Lease, now: Timestamp, made: &mut u64) -> 
     }
 }
 
-async fn lists_of(app: &App, lease: &mut Lease, bucket: &Bucket, now: Timestamp) -> Result<u64, Failed> {
+async fn lists_of(making: &mut Making<'_>, bucket: &Bucket, now: Timestamp) -> Result<u64, Failed> {
+    let app = making.app;
     let (objects, mut made, mut ids) = (&app.objects, 0, Vec::<String>::new());
     loop {
         let after = ids.last().cloned();
@@ -110,13 +189,10 @@ async fn lists_of(app: &App, lease: &mut Lease, bucket: &Bucket, now: Timestamp)
             let run = match objects.inventory_run(bucket, &id).await? {
                 Some(run) if run.is_of(inventory.frequency, now) && run.done => continue,
                 Some(run) if run.is_of(inventory.frequency, now) => run,
-                _ => InventoryRun { started_ms: now.0, seed: app.sources.random(), done: false },
+                _ => new_run(app, now),
             };
-            match list(app, lease, (bucket, &id, &inventory), run).await {
-                Ok(files) => {
-                    made += 1;
-                    tracing::info!(bucket = bucket.name.as_str(), id, files, "made an inventory");
-                }
+            match list(making, (bucket, &id, &inventory), run).await {
+                Ok(_) => made += 1,
                 // It is tried again with the next pass.
                 Err(Failed::Refused(refused)) => {
                     let (bucket, to) = (bucket.name.as_str(), &inventory.destination.bucket);
@@ -150,13 +226,13 @@ struct File {
     md5: String,
 }
 
-/// Makes one list; tells its number of files.
+/// Makes one list.
 async fn list(
-    app: &App,
-    lease: &mut Lease,
+    making: &mut Making<'_>,
     (bucket, id, inventory): (&Bucket, &str, &Inventory),
     run: InventoryRun,
-) -> Result<usize, Failed> {
+) -> Result<ListMade, Failed> {
+    let Making { app, lease, file_bytes } = making;
     let objects = &app.objects;
     let delivery = Delivery::new(app, bucket, &inventory.destination, run.started()).await?;
     if !objects.note_inventory_run(lease, bucket, id, &run).await? {
@@ -165,6 +241,7 @@ async fn list(
     let rules = objects.configuration::<Lifecycle>(bucket).await?;
     let place = inventory.place(bucket.name.as_str(), id);
     let mut list = List { delivery, place, seed: run.seed, file: empty_file(), lines: 0, files: Vec::new() };
+    let mut listed = 0;
     let line = Line { app, bucket, inventory, rules: rules.as_deref() };
     let mut pages = Pages::new(app, bucket, inventory);
     while let Some(page) = pages.next(app, bucket).await? {
@@ -172,9 +249,10 @@ async fn list(
             let text = line.of(version);
             list.file.write_all(text.as_bytes()).map_err(|error| ObjectsError::Internal(error.to_string()))?;
             list.lines += 1;
-        }
-        if list.file.get_ref().len() >= FILE_BYTES {
-            list.close_file().await?;
+            listed += 1;
+            if list.file.get_ref().len() >= *file_bytes {
+                list.close_file().await?;
+            }
         }
         if !objects.hold(lease).await? {
             return Err(Failed::Lost);
@@ -185,14 +263,16 @@ async fn list(
     if list.lines > 0 || list.files.is_empty() {
         list.close_file().await?;
     }
-    list.close((bucket, inventory), run.started()).await?;
+    let manifest = list.close((bucket, inventory), run.started()).await?;
     // The bucket may have changed since; that the list was made is so all the same.
     let now = objects.bucket(&bucket.name).await?;
     let done = InventoryRun { done: true, ..run };
     if now.id != bucket.id || !objects.note_inventory_run(lease, &now, id, &done).await? {
         return Err(Failed::Lost);
     }
-    Ok(list.files.len())
+    let files = list.files.len() as u64;
+    tracing::info!(bucket = bucket.name.as_str(), id, files, objects = listed, "made an inventory");
+    Ok(ListMade { bucket: inventory.destination.bucket.clone(), manifest, files, objects: listed })
 }
 
 fn empty_file() -> GzEncoder<Vec<u8>> {
@@ -213,8 +293,8 @@ impl List<'_> {
     }
 
     /// Writes what tells of the files: the list for Hive, and the manifest with its checksum last, since whoever waits
-    /// for the list waits for it.
-    async fn close(&self, (bucket, inventory): (&Bucket, &Inventory), started: Timestamp) -> Result<(), Failed> {
+    /// for the list waits for it. The manifest's key.
+    async fn close(&self, (bucket, inventory): (&Bucket, &Inventory), started: Timestamp) -> Result<String, Failed> {
         let at = iso8601_seconds(started);
         let (day, hour, minute) = (&at[..10], &at[11..13], &at[14..16]);
         let destination = &inventory.destination.bucket;
@@ -239,9 +319,10 @@ impl List<'_> {
             serde_json::to_vec_pretty(&manifest).map_err(|error| ObjectsError::Internal(error.to_string()))?;
         let checksum = hex(&md5(&manifest));
         let folder = format!("{}/{day}T{hour}-{minute}Z", self.place);
-        self.delivery.put(&format!("{folder}/manifest.json"), Some("application/json"), manifest).await?;
+        let key = format!("{folder}/manifest.json");
+        self.delivery.put(&key, Some("application/json"), manifest).await?;
         self.delivery.put(&format!("{folder}/manifest.checksum"), Some("text/plain"), checksum.into_bytes()).await?;
-        Ok(())
+        Ok(key)
     }
 }
 

@@ -63,6 +63,8 @@ pub struct App {
     pub replicator: Replicator,
     /// Lines of server access logs.
     pub access_logs: Arc<AccessLogs>,
+    /// One at a time makes inventories: those that are due, or one that was asked for.
+    inventories: tokio::sync::Semaphore,
     rows: Rows,
     /// Held as long as the gateway lives: a second process on the same directory is refused.
     _lock: Option<lock::DirectoryLock>,

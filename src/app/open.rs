@@ -160,6 +160,8 @@ impl App {
         let notifier = Notifier::open(&config.notification_targets)?;
         let replicator = Replicator::open(&config.replication_targets)?;
         let access_logs = Arc::new(AccessLogs::default());
+        let asked = notifier.clone();
+        objects.ask_for_targets(Arc::new(move |arn, bucket| asked.has(arn, bucket)));
         tell_lifecycle(&objects, &access_logs, (&directory, &sources));
         let app = Self {
             config,
@@ -174,6 +176,7 @@ impl App {
             notifier,
             replicator,
             access_logs,
+            inventories: tokio::sync::Semaphore::new(1),
             rows,
             _lock: lock,
         };
@@ -184,10 +187,10 @@ impl App {
 /// What lifecycle rules do stands in server access logs.
 fn tell_lifecycle(objects: &Objects, logs: &Arc<AccessLogs>, (directory, sources): (&Directory, &Sources)) {
     let (logs, seed, sources) = (Arc::clone(logs), Arc::clone(directory.seed()), sources.clone());
-    objects.tell_lifecycle(Arc::new(move |bucket, operation, key| {
+    objects.tell_lifecycle(Arc::new(move |bucket, done| {
         let owner =
             seed.account(&bucket.owner).map_or_else(|| bucket.owner.to_string(), |a| a.canonical_id.to_string());
-        let entry = App::lifecycle_entry(&sources, owner, (bucket, operation, key.as_str()));
+        let entry = App::lifecycle_entry(&sources, owner, (bucket, done));
         logs.add((&bucket.name, bucket.id), &entry);
     }));
 }

@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod credentials;
 mod init;
+mod inventory;
 mod man;
 mod roles;
 mod root;
@@ -65,6 +66,7 @@ enum Command {
     Role(admin::RoleCommand),
     Policy(admin::PolicyCommand),
     Rewrap(Box<admin::RewrapCommand>),
+    Inventory(Box<inventory::InventoryCommand>),
     Roles(roles::Roles),
     Audit(audit::Audit),
     Scrub(scrub::Scrub),
@@ -105,6 +107,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Role(command) => Box::pin(admin::run_role(command)).await,
         Command::Policy(command) => Box::pin(admin::run_policy(command)).await,
         Command::Rewrap(command) => Box::pin(admin::run_rewrap(*command)).await,
+        Command::Inventory(command) => Box::pin(inventory::run(*command)).await,
         Command::Roles(command) => roles::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Scrub(command) => Box::pin(scrub::run(command)).await,

@@ -18,6 +18,8 @@ pub struct Deleted {
     pub version: Option<VersionId>,
     /// A delete marker was made, or the deleted version was one.
     pub delete_marker: bool,
+    /// Bytes of what was deleted; none where nothing was, or a delete marker.
+    pub plain_len: Option<u64>,
 }
 
 impl Objects {
@@ -90,7 +92,7 @@ impl Objects {
         check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
         if bucket.versioning != Versioning::Never {
             let version = self.commit_marker(access, (bucket, key), &state, &condition.unchanged).await?;
-            return Ok(Deleted { version, delete_marker: true });
+            return Ok(Deleted { version, delete_marker: true, plain_len: None });
         }
         let Some(current) = &state.current else {
             condition.unchanged.expect_gone()?;
@@ -109,7 +111,7 @@ impl Objects {
         self.tell_removal(&mut batch, &following, (bucket, key), access, &current.value.0);
         self.rows.commit(batch).await?;
         self.followed(&following);
-        Ok(Deleted::default())
+        Ok(Deleted { plain_len: current.value.0.body.as_ref().map(|body| body.plain_len), ..Deleted::default() })
     }
 
     async fn try_delete_version(
@@ -129,7 +131,7 @@ impl Objects {
         check_delete_condition(condition, found.as_ref())?;
         let Some(record) = found else {
             condition.unchanged.expect_gone()?;
-            return Ok(Deleted { version: Some(version), delete_marker: false });
+            return Ok(Deleted { version: Some(version), ..Deleted::default() });
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, bucket_row(&bucket.name), &bucket.stamp);
@@ -145,7 +147,11 @@ impl Objects {
         self.tell_removal(&mut batch, &following, (bucket, key), access, &record);
         self.rows.commit(batch).await?;
         self.followed(&following);
-        Ok(Deleted { version: Some(version), delete_marker: record.body.is_none() })
+        Ok(Deleted {
+            version: Some(version),
+            delete_marker: record.body.is_none(),
+            plain_len: record.body.as_ref().map(|body| body.plain_len),
+        })
     }
 
     /// The record of a version as its row has it, on which the commit is then conditional: a lock, tags or keys may have

@@ -64,7 +64,14 @@ pub struct Happening {
     /// The id of the request; empty if there was none.
     #[n(13)]
     pub request_id: String,
+    /// The class that a lifecycle rule has moved the object to.
+    #[n(14)]
+    pub class: Option<String>,
 }
+
+/// Whether there is a target of an ARN for a bucket; asked of each event that is dropped if there is none. It must not
+/// wait for anything.
+pub type Targets = Arc<dyn Fn(&str, &Bucket) -> bool + Send + Sync>;
 
 /// An event for one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -143,8 +150,11 @@ impl Objects {
         change: &Change<'_>,
     ) {
         let Some(configuration) = &following.notifications else { return };
-        let mut told = configuration.told(change.event, key.as_str()).peekable();
-        if told.peek().is_none() && !configuration.event_bridge {
+        let is_kept = |arn: &str| !configuration.is_unvalidated(arn) || self.has_target(arn, bucket);
+        let bus = configuration.event_bridge.then(|| event_bus(bucket)).filter(|bus| is_kept(bus));
+        let told = configuration.told(change.event, key.as_str()).filter(|destination| is_kept(&destination.arn));
+        let mut told = told.peekable();
+        if told.peek().is_none() && bus.is_none() {
             return;
         }
         let happening = self.happening(bucket, key, access, change);
@@ -155,9 +165,18 @@ impl Objects {
         for destination in told {
             queue(destination.arn.clone(), Some(destination.id.clone()));
         }
-        if configuration.event_bridge {
-            queue(event_bus(bucket), None);
+        if let Some(bus) = bus {
+            queue(bus, None);
         }
+    }
+
+    /// Where to ask whether there is a target; the first one counts.
+    pub fn ask_for_targets(&self, targets: Targets) {
+        let _first_counts = self.targets.set(targets);
+    }
+
+    fn has_target(&self, arn: &str, bucket: &Bucket) -> bool {
+        self.targets.get().is_none_or(|targets| targets(arn, bucket))
     }
 
     /// Wakes those who work on what was put into queues, once the commit is there.
@@ -206,6 +225,7 @@ impl Objects {
             requester: access.caller().account().map(ToString::to_string),
             source_ip,
             request_id: facts.request_id.clone(),
+            class: body.filter(|_| event == EventName::TRANSITION).and_then(|body| body.meta.storage_class.clone()),
         }
     }
 

@@ -217,7 +217,10 @@ fn tasks() -> Vec<Golden> {
         requester: text("444455556666"),
         source_ip: "127.0.0.1".to_owned(),
         request_id: "R".to_owned(),
+        class: None,
     };
+    let moved = Happening { event: EventName::TRANSITION, class: text("STANDARD_IA"), ..happening.clone() };
+    let moved = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening: moved };
     let told = NotificationTask { target: "arn".to_owned(), configuration: text("id"), happening };
     let replicated = ReplicationTask {
         destination: "arn:aws:s3:::there".to_owned(),
@@ -238,6 +241,7 @@ fn tasks() -> Vec<Golden> {
         golden_row("event in a queue", &row(Queue::Notifications), &entry(bytes(&told))),
         golden_row("version in a queue", &row(Queue::Replication), &entry(more(&replicated))),
         Golden::of("event", &told, bytes, |read| minicbor::decode(read).expect("an event")),
+        Golden::of("event of a change of the class", &moved, bytes, |read| minicbor::decode(read).expect("an event")),
         Golden::of("version to be replicated", &replicated, more, |read| minicbor::decode(read).expect("a version")),
     ]
 }
@@ -294,7 +298,9 @@ fn locks() -> Vec<(&'static str, ObjectLock)> {
 fn jobs() -> Vec<Golden> {
     let lease = LeaseRecord { holder: HOLDER, token: 7, until_ms: NOW_MS };
     let run = InventoryRun { started_ms: NOW_MS, seed: HOLDER, done: true };
-    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place };
+    let progress = |place| LifecycleProgress { day: 20_782, rules: POSITION, place, again_from: None };
+    let again_from = Some(LifecyclePlace::Versions("j".to_owned()));
+    let failed = LifecycleProgress { again_from, ..progress(LifecyclePlace::End) };
     let entry = QueueRecord { task: vec![1, 2, 3], failures: 2 };
     vec![
         golden_row("lease", &lease_row("lifecycle"), &lease),
@@ -310,6 +316,7 @@ fn jobs() -> Vec<Golden> {
             &progress(LifecyclePlace::Uploads(String::new())),
         ),
         golden_row("lifecycle progress, end", &lifecycle_progress_row(&BUCKET), &progress(LifecyclePlace::End)),
+        golden_row("lifecycle progress, end with a failure", &lifecycle_progress_row(&BUCKET), &failed),
         golden_row("queue", &queue_row(Queue::Notifications, &lane_of("arn"), Timestamp(NOW_MS), &HOLDER), &entry),
         golden_row(
             "queue of replication",

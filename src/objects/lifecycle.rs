@@ -22,8 +22,8 @@ use crate::names::BucketName;
 use crate::rules::lifecycle::{Lifecycle, Object, Subject};
 use crate::rules::{BucketConfiguration as _, ConfigurationKind};
 use crate::sources::Timestamp;
-pub use act::Told;
 use act::{Act, Judged};
+pub use act::{RuleDone, Told};
 pub(super) use walk::Place;
 use walk::Walk;
 
@@ -56,13 +56,13 @@ pub struct LifecyclePass {
     pub transitions: u64,
     /// Unfinished uploads that were aborted.
     pub uploads: u64,
-    /// What was due and has changed since it was looked at: it is judged again on the next day.
+    /// What was due and has changed since it was looked at: it is judged again by the next pass.
     pub changed: u64,
     /// What was due and is locked.
     pub locked: u64,
     /// What was due and waits for its replication, or has missed it.
     pub unreplicated: u64,
-    /// What was due and failed; the log says why.
+    /// What was due and failed; the log says why, and the next pass tries it again.
     pub failed: u64,
 }
 
@@ -78,6 +78,9 @@ pub(super) struct LifecycleProgress {
     /// What is behind it.
     #[n(2)]
     pub(super) place: Place,
+    /// Where the first failure was: the next pass of the day goes on from there, once this one is at its end.
+    #[n(3)]
+    pub(super) again_from: Option<Place>,
 }
 
 impl Record for LifecycleProgress {
@@ -118,8 +121,8 @@ enum Ended {
 }
 
 impl Objects {
-    /// Does what is due by `now` in all buckets with rules, each once a day and when its rules have changed. None if
-    /// another process does it.
+    /// Does what is due by `now` in all buckets with rules, each once a day and when its rules have changed, and again
+    /// what has failed. None if another process does it.
     pub async fn apply_lifecycles(&self, now: Timestamp) -> Result<Option<LifecyclePass>, ObjectsError> {
         let Some(mut lease) = self.take_lease("lifecycle", LEASE).await? else { return Ok(None) };
         let mut done = LifecyclePass::default();
@@ -182,24 +185,29 @@ impl Objects {
             day: pass.now.0.div_euclid(DAY_MS),
             rules: rules_id,
             place: Place::Versions(String::new()),
+            again_from: None,
         };
         let mut noted = self.rows.load::<LifecycleProgress>(&row).await?;
-        let place = match &noted {
-            Some(noted) if noted.value.day == fresh.day && noted.value.rules == rules_id => noted.value.place.clone(),
-            _ => fresh.place.clone(),
+        let before = noted.as_ref().map(|noted| &noted.value);
+        let (place, mut again_from) = match before.filter(|noted| noted.day == fresh.day && noted.rules == rules_id) {
+            Some(LifecycleProgress { place: Place::End, again_from: None, .. }) => return Ok(Ended::Done),
+            Some(LifecycleProgress { place: Place::End, again_from: Some(place), .. }) => (place.clone(), None),
+            Some(noted) => (noted.place.clone(), noted.again_from.clone()),
+            None => (fresh.place.clone(), None),
         };
-        if place == Place::End {
-            return Ok(Ended::Done);
-        }
         let mut walk = Walk::new(self, &bucket, &rules, place);
         let (mut last_noted, mut at_once) = (0, true);
         loop {
+            let (before, failures) = (walk.place().0.clone(), pass.done.failures());
             let judged = walk.judge(PAGE_ROWS, pass.now).await?;
             pass.done.locked += walk.take_locked();
             pass.done.unreplicated += walk.take_unreplicated();
             let acted = !judged.is_empty();
             if !self.act_on_all(&mut bucket, rules_id, judged, pass).await? {
                 return Ok(Ended::Rules);
+            }
+            if pass.done.failures() > failures {
+                again_from.get_or_insert(before);
             }
             let (place, rows) = walk.place();
             if !self.hold(pass.lease).await? {
@@ -208,7 +216,8 @@ impl Objects {
             let end = *place == Place::End;
             if end || acted || at_once || rows - last_noted >= NOTED_AFTER_ROWS {
                 (last_noted, at_once) = (rows, false);
-                let progress = LifecycleProgress { place: place.clone(), ..fresh.clone() };
+                let progress =
+                    LifecycleProgress { place: place.clone(), again_from: again_from.clone(), ..fresh.clone() };
                 let before = noted.as_ref().map(|noted| &noted.stamp);
                 let Some(stamp) = self.note_progress(pass.lease, &bucket, &progress, before).await? else {
                     return Ok(Ended::Rules);
@@ -320,6 +329,11 @@ impl LifecyclePass {
         self.failed += 1;
         let (bucket, key) = (bucket.name.as_str(), judged.key.as_str());
         tracing::warn!(bucket, key, ?error, "a lifecycle rule could not be applied to an object");
+    }
+
+    /// What was due and could not be done.
+    fn failures(&self) -> u64 {
+        self.failed + self.changed
     }
 
     /// Whether it changed anything.

@@ -38,10 +38,10 @@ pub use configuration::{Configurations, NAMED_MAX};
 pub use copy::CopyObject;
 pub use delete::Deleted;
 pub use error::ObjectsError;
-pub use follow::{Happening, NotificationTask, event_bus};
+pub use follow::{Happening, NotificationTask, Targets, event_bus};
 pub use inventory::InventoryRun;
 pub use lease::Lease;
-pub use lifecycle::{LifecyclePass, Told};
+pub use lifecycle::{LifecyclePass, RuleDone, Told};
 pub use list::{ListPage, ListQuery, ListVersions, ListedVersion, VersionPage};
 pub use multipart::{
     CompletePart, CompleteUpload, ListParts, ListUploads, NewUpload, PartInfo, PartsPage, Upload, UploadsPage,
@@ -92,6 +92,7 @@ pub struct Objects {
     bells: queue::Bells,
     sequence: follow::Sequence,
     told: Arc<OnceLock<Told>>,
+    targets: Arc<OnceLock<Targets>>,
     /// Tells this process from others in leases.
     process: [u8; 16],
 }
@@ -113,6 +114,7 @@ impl Objects {
             bells: queue::Bells::default(),
             sequence: follow::Sequence::default(),
             told: Arc::default(),
+            targets: Arc::default(),
         }
     }
 

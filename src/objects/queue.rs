@@ -124,6 +124,21 @@ impl Objects {
         }
     }
 
+    /// How many entries are in a queue; of more than `most` so many.
+    pub async fn waiting(&self, queue: Queue, most: usize) -> Result<usize, ObjectsError> {
+        const PAGE: usize = 1_000;
+        let mut range = KeyRange::prefix(&Tuple::new().id(&[queue as u8]).build());
+        let mut waiting = 0;
+        while waiting < most {
+            let page = PAGE.min(most - waiting);
+            let rows = self.rows.engine().scan(Table::Queue, &range, page, Direction::Forward).await?;
+            waiting += rows.len();
+            let Some((last, _)) = rows.last().filter(|_| rows.len() == page) else { break };
+            range.start = [last, &[0][..]].concat();
+        }
+        Ok(waiting)
+    }
+
     /// At most `limit` entries of a lane that are due, the oldest first.
     pub async fn due<T: for<'b> Decode<'b, ()>>(
         &self,

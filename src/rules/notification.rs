@@ -147,6 +147,10 @@ pub struct NotificationConfiguration {
     /// All events go to the account's event bus.
     #[n(1)]
     pub event_bridge: bool,
+    /// ARNs of targets that nobody knew when the configuration was set, which was taken without validation: events for
+    /// them are not kept while that is so.
+    #[n(2)]
+    pub unvalidated: Option<Vec<String>>,
 }
 
 impl BucketConfiguration for NotificationConfiguration {
@@ -219,6 +223,11 @@ impl NotificationConfiguration {
         Ok(())
     }
 
+    /// Whether a target of this ARN was taken as it is, though nobody knew it.
+    pub fn is_unvalidated(&self, arn: &str) -> bool {
+        self.unvalidated.as_ref().is_some_and(|unvalidated| unvalidated.iter().any(|other| other == arn))
+    }
+
     /// Who is told of `event` of `key`.
     pub fn told<'a>(&'a self, event: EventName, key: &'a str) -> impl Iterator<Item = &'a Destination> {
         self.destinations.iter().filter(move |destination| destination.wants(event, key))
@@ -275,7 +284,7 @@ mod tests {
         let (created, put, removed) = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectRemoved:*");
         let check = |a: Destination, mut b: Destination| {
             b.id.push('2');
-            NotificationConfiguration { destinations: vec![a, b], event_bridge: false }.check()
+            NotificationConfiguration { destinations: vec![a, b], event_bridge: false, unvalidated: None }.check()
         };
         for (a, b, fault) in [
             (destination(&[created], "", ""), destination(&[put], "", ""), true),
@@ -298,13 +307,15 @@ mod tests {
     fn ids_and_number_are_limited() {
         let one = destination(&["s3:ObjectCreated:Put"], "a", "");
         let same = Destination { prefix: Some("b".to_owned()), ..one.clone() };
-        let twice = NotificationConfiguration { destinations: vec![one.clone(), same], event_bridge: false };
+        let twice =
+            NotificationConfiguration { destinations: vec![one.clone(), same], event_bridge: false, unvalidated: None };
         assert_eq!(twice.check(), Err(Fault::SameId(one.id.clone())));
         let many = |count: usize| NotificationConfiguration {
             destinations: (0..count)
                 .map(|n| Destination { id: n.to_string(), prefix: Some(format!("{n}/")), ..one.clone() })
                 .collect(),
             event_bridge: true,
+            unvalidated: None,
         };
         assert_eq!(many(DESTINATIONS_MAX).check(), Ok(()));
         assert_eq!(many(DESTINATIONS_MAX + 1).check(), Err(Fault::TooMany));

@@ -1,7 +1,5 @@
 //! The source of CopyObject and UploadPartCopy: `x-amz-copy-source` and its conditions, and the object it names.
 
-use http::HeaderMap;
-
 use super::asked::OtherKeys;
 use super::conditions::{self, ReadConditions};
 use super::cx::{Cx, TagsDecide};
@@ -11,13 +9,14 @@ use super::object_answer::Answer;
 use super::object_read::absent;
 use super::payer;
 use super::serve::{check_expected_owner, parse_key};
+use super::server_log::SourceLine;
 use super::sse_headers;
 use super::version_id;
-use crate::app::before::Before;
+use crate::app::before::{Before, View};
 use crate::auth::Grant;
 use crate::crypto::ObjectKeys;
 use crate::names::{BucketName, ObjectKey};
-use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES};
+use crate::objects::{Bucket, ObjectInfo, ObjectsError, PUT_MAX_BYTES, Standing, VersionId};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::decode_query;
 
@@ -71,6 +70,8 @@ pub(crate) struct Source {
     tags: TagsDecide,
     grant: Grant,
     customer: Option<CustomerKey>,
+    /// In the log of its bucket, if that has one.
+    line: Option<SourceLine>,
 }
 
 impl Source {
@@ -80,7 +81,30 @@ impl Source {
         let named = CopySource::parse(filled(headers, HEADER)?.unwrap_or_default())?;
         let customer = sse_headers::source_customer_key(headers, cx.access.facts().confidential)?;
         let version = named.version.as_deref().map(version_id::parse).transpose()?;
-        let bucket = source_bucket(cx, headers, &named.bucket).await?;
+        let bucket = find_bucket(cx, &named.bucket).await?;
+        let told = (named.key.as_str(), named.version.as_deref());
+        let line = cx.asked.begin_source_line(&cx.app, &bucket, &cx.access, told);
+        let mut located = Self::locate_in(cx, bucket, (named, version), customer).await;
+        match (&mut located, line) {
+            (Ok(source), Some(line)) => {
+                line.found(source.info.plain_len, source.needs_acl(cx));
+                source.line = Some(line);
+            }
+            (Err(error), Some(line)) => line.failed(error),
+            (_, None) => {}
+        }
+        located
+    }
+
+    async fn locate_in(
+        cx: &Cx,
+        bucket: Bucket,
+        (named, version): (CopySource, Option<VersionId>),
+        customer: Option<CustomerKey>,
+    ) -> Result<Self, Error> {
+        let headers = &cx.head.headers;
+        check_expected_owner(&bucket, single(headers, "x-amz-source-expected-bucket-owner")?)?;
+        payer::check(&bucket, &cx.access, headers)?;
         let key = parse_key(&named.key)?;
         let action = if version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         let before = if bucket.id == cx.bucket().id { cx.before.clone() } else { Before::of(&cx.app, &bucket).await? };
@@ -94,7 +118,22 @@ impl Source {
         cx.confirm_as(&grant, (&bucket, &before), &info, &keys)?;
         cx.app.objects.sse().check_customer(&info.envelope, customer.as_ref())?;
         ReadConditions::parse(headers, &conditions::COPY_SOURCE).check_source(&info, cx.app.sources.now())?;
-        Ok(Self { bucket, info, by_version: version.is_some(), before, tags, grant, customer })
+        Ok(Self { bucket, info, by_version: version.is_some(), before, tags, grant, customer, line: None })
+    }
+
+    /// Whether the caller reads it by an ACL.
+    fn needs_acl(&self, cx: &Cx) -> bool {
+        let standing = Standing::Object(self.info.access.clone());
+        let version = self.by_version.then(|| self.info.version.to_string());
+        let keys = OtherKeys { version, existing_tags: self.info.meta.tags.clone(), ..OtherKeys::default() };
+        self.before.needs_acl(&cx.access, &self.grant, (&self.bucket, View::Object(&standing)), &keys)
+    }
+
+    /// Notes for the log that a range of it is read.
+    pub(crate) fn is_read_in_part(&self) {
+        if let Some(line) = &self.line {
+            line.is_partial();
+        }
     }
 
     /// Asks for another action on it.
@@ -107,7 +146,14 @@ impl Source {
     pub(crate) async fn open(&self, cx: &Cx) -> Result<ObjectKeys, Error> {
         let info = &self.info;
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
-        Ok(cx.app.objects.sse().open(&cx.access, object, &info.envelope, self.customer.as_ref()).await?)
+        let opened = cx.app.objects.sse().open(&cx.access, object, &info.envelope, self.customer.as_ref()).await;
+        opened.map_err(|error| {
+            let error = Error::from(error);
+            if let Some(line) = &self.line {
+                line.failed(&error);
+            }
+            error
+        })
     }
 
     /// The leave to read it.
@@ -136,17 +182,13 @@ pub(crate) fn check_copied_len(plain_len: u64) -> Result<(), Error> {
     )))
 }
 
-async fn source_bucket(cx: &Cx, headers: &HeaderMap, name: &str) -> Result<Bucket, Error> {
+async fn find_bucket(cx: &Cx, name: &str) -> Result<Bucket, Error> {
     let parsed = BucketName::parse(name).map_err(|invalid| Error::from(invalid).and("BucketName", name))?;
     // A copy within one bucket is the usual one; the frame has looked it up already.
-    let bucket = if parsed == cx.bucket().name {
-        cx.bucket().clone()
-    } else {
-        cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))?
-    };
-    check_expected_owner(&bucket, single(headers, "x-amz-source-expected-bucket-owner")?)?;
-    payer::check(&bucket, &cx.access, headers)?;
-    Ok(bucket)
+    if parsed == cx.bucket().name {
+        return Ok(cx.bucket().clone());
+    }
+    cx.app.objects.bucket(&parsed).await.map_err(|e| Error::from(e).and("BucketName", name))
 }
 
 /// The frame would name the destination's key, and the version of the query.

@@ -10,6 +10,7 @@ use super::keep_alive::Early;
 use super::known::Known;
 use super::owner::Owner;
 use super::query::Query;
+use super::serve::Asked;
 use super::standing::{self, Looked};
 use super::table::{Action, Row};
 use crate::app::before::{Before, View};
@@ -67,6 +68,8 @@ pub(crate) struct Cx {
     pub(crate) head: http::request::Parts,
     pub(crate) query: Query,
     pub(crate) request_id: RequestId,
+    /// The request as it came, and what its line in the bucket's server access log says.
+    pub(super) asked: Arc<Asked>,
     pub(crate) addressed: Addressed,
     /// What stands before the bucket.
     pub(crate) before: Before,
@@ -88,6 +91,13 @@ pub(crate) enum TagsDecide {
 }
 
 impl Cx {
+    /// Notes for the bucket's server access log how large the object is that was read, written or deleted.
+    pub(crate) fn note_object_size(&self, plain_len: u64) {
+        if let Some(line) = self.asked.line() {
+            line.is_of(plain_len);
+        }
+    }
+
     /// Proof that the row's action on its target is allowed, for rows that have it so.
     pub(crate) fn grant(&self) -> &Grant {
         match &self.grant {
@@ -177,6 +187,18 @@ impl Cx {
         let free = standing::is_free(&self.app, &self.access, (bucket, key)).await?;
         let target = self.before.target(&self.access, bucket, View::Write { free });
         Ok(self.access.authorize(action, resource, &target, &self.before.keys(keys))?)
+    }
+
+    /// Whether leave that [`Self::grant_item`] gave would not be had without an ACL.
+    pub(crate) async fn item_needs_acl<C: Context + Sync>(
+        &self,
+        grant: &Grant,
+        key: &ObjectKey,
+        keys: &C,
+    ) -> Result<bool, Error> {
+        let bucket = self.bucket();
+        let free = standing::is_free(&self.app, &self.access, (bucket, key)).await?;
+        Ok(self.before.needs_acl(&self.access, grant, (bucket, View::Write { free }), keys))
     }
 
     /// Asks once more for the row's action on an object of the bucket, now that it is found, where its ACL decides: it

@@ -32,7 +32,7 @@ pub(super) fn parse(body: &[u8], new_id: impl Fn() -> String) -> Result<Notifica
             destinations.push(destination(child, (*kind, arn, service), &new_id)?);
         }
     }
-    let configuration = NotificationConfiguration { destinations, event_bridge };
+    let configuration = NotificationConfiguration { destinations, event_bridge, unvalidated: None };
     configuration.check().map_err(refusal)?;
     Ok(configuration)
 }

@@ -160,6 +160,7 @@ impl Found {
         cx.confirm(&info)?;
         objects.sse().check_customer(&info.envelope, input.customer.as_ref())?;
         objects.sse().check_transport(&cx.access, &info.envelope)?;
+        cx.note_object_size(info.plain_len);
         input.conditions.check_read(&info, cx.app.sources.now())?;
         let wanted = match input.wanted {
             Wanted::Range(..) if !conditions::range_applies(input.if_range, &info.etag, info.modified) => Wanted::Whole,

@@ -32,7 +32,7 @@ use crate::names::{
     ALL_BUCKETS, AccountId, BucketName, InvalidObjectKey, KEY_MAX_BYTES, ObjectKey, bucket_arn, object_arn,
 };
 use crate::objects::Bucket;
-use crate::policy::{Acls, Target};
+use crate::policy::Target;
 use crate::wire::{EncryptionLabel, ErrorCode, Findings, Request, RequestId, Response};
 
 /// Bytes of body that a request without one may carry: it is read, verified and dropped.
@@ -56,9 +56,6 @@ pub async fn serve(app: &Arc<App>, request: Request) -> Response {
     };
     let mut answer = asked.conclude(outcome, &app.config.domains);
     asked.begin_late_line(app, on_website.as_deref()).await;
-    if let Some(line) = asked.line() {
-        line.answered(&answer);
-    }
     if let Some(crossing) = crossing {
         crossing.permit(app, &mut answer).await;
     }
@@ -291,6 +288,7 @@ pub(super) async fn perform(
         head,
         query,
         request_id,
+        asked: Arc::clone(&asked),
         addressed,
         before,
         known,
@@ -391,8 +389,7 @@ async fn resolve_target(
         return Ok(Addressed::NewBucket(name));
     }
     let bucket = app.objects.bucket(&name).await?;
-    let (headers, key) = (Some(&head.headers), address.key.as_deref());
-    let about = About { access: Some(access), headers, operation: Some(row.name), key, website: false };
+    let about = About { access: Some(access), operation: Some(row.name), key: address.key.as_deref(), website: false };
     asked.begin_line(app, &bucket, about);
     check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
     check_region(&bucket, access)?;
@@ -459,15 +456,11 @@ fn authorize(
 
 /// Whether what was allowed would not be without an ACL.
 fn needs_acl(grant: &Grant, addressed: &Addressed, before: &Before, access: &Access, keys: &RequestKeys<'_>) -> bool {
-    let (Addressed::Bucket(bucket) | Addressed::Object(bucket, _)) = addressed else { return false };
-    if !bucket.acls_on() {
-        return false;
+    match addressed {
+        Addressed::Service | Addressed::NewBucket(_) => false,
+        Addressed::Bucket(bucket) => before.needs_acl(access, grant, (bucket, View::Bucket), keys),
+        Addressed::Object(bucket, _) => before.needs_acl(access, grant, (bucket, keys.known.looked.view()), keys),
     }
-    let Ok((resource, Target::Bucket { policy, acls })) = target_of(addressed, before, access, keys) else {
-        return false;
-    };
-    let without = Target::Bucket { policy, acls: Acls { acl: None, ..acls } };
-    access.authorize(grant.action(), resource, &without, &before.keys(keys)).is_err()
 }
 
 /// What a request is about, and what stands before it.

@@ -3,12 +3,15 @@
 //!
 //! Requests to buckets without logging pay for none of it: the bucket's row says that there is none.
 
+mod names;
+
 use std::sync::{Arc, OnceLock};
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HOST, REFERER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::{AUTHORIZATION, HOST, REFERER, USER_AGENT};
+use http::{HeaderValue, Version};
 
 use super::address::{self, Address};
+use super::error::Error;
 use super::owner::Owner;
 use super::query::Query;
 use super::serve::Asked;
@@ -20,12 +23,11 @@ use crate::objects::Bucket;
 use crate::rules::ConfigurationKind;
 use crate::rules::logging::line::Entry;
 use crate::sources::Timestamp;
-use crate::wire::{Edge, Ended, Request, Response, TlsInfo};
+use crate::wire::{Edge, Ended, Request, TlsInfo};
+use names::name_of;
 
 /// Bytes of a header's value that a line shows.
 const SHOWN_BYTES: usize = 4096;
-/// The length of a body that comes in signed chunks.
-const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 
 /// What of a request its line needs, beside what [`Asked`] has. Header values are shared with the request.
 #[derive(Debug, Default)]
@@ -53,12 +55,28 @@ pub(super) struct Line {
     acl_required: OnceLock<()>,
 }
 
+/// A key of DeleteObjects, and what became of it.
+#[derive(Debug)]
+pub(super) struct BatchDelete<'a> {
+    pub(super) key: &'a str,
+    pub(super) version: Option<&'a str>,
+    pub(super) outcome: (u16, Option<&'static str>),
+    /// Of what was deleted.
+    pub(super) plain_len: Option<u64>,
+    pub(super) acl_required: bool,
+}
+
+/// The line of what a copy reads: written when it is dropped, so that there is one however the copy ends.
+#[derive(Debug)]
+pub(super) struct SourceLine {
+    line: Line,
+    outcome: OnceLock<(u16, Option<&'static str>)>,
+}
+
 /// Whose request it is, and what it is about, where that is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct About<'a> {
     pub(super) access: Option<&'a Access>,
-    /// The head as it was signed, with what a presigned URL carries.
-    pub(super) headers: Option<&'a HeaderMap>,
     /// The operation of the table.
     pub(super) operation: Option<&'static str>,
     pub(super) key: Option<&'a str>,
@@ -101,20 +119,40 @@ impl Asked {
         if self.log.get().is_some() {
             return;
         }
-        if !bucket.has(ConfigurationKind::Logging) {
+        let Some(line) = self.line_of(app, bucket, about).map(Arc::new) else {
             let _first_counts = self.log.set(None);
             return;
+        };
+        if self.log.set(Some(Arc::clone(&line))).is_ok() {
+            self.findings.at_end(Box::new(move |ended| line.finish(ended)));
         }
-        let line = Arc::new(Line {
+    }
+
+    /// A line of the request in the log of any bucket; none if that has no log.
+    fn line_of(&self, app: &App, bucket: &Bucket, about: About<'_>) -> Option<Line> {
+        bucket.has(ConfigurationKind::Logging).then(|| Line {
             logs: Arc::clone(&app.access_logs),
             bucket: (bucket.name.clone(), bucket.id),
             entry: self.entry(app, bucket, about),
             object_size: OnceLock::new(),
             acl_required: OnceLock::new(),
-        });
-        if self.log.set(Some(Arc::clone(&line))).is_ok() {
-            self.findings.at_end(Box::new(move |ended| line.finish(ended)));
-        }
+        })
+    }
+
+    /// Begins the line of what a copy reads, in the log of the bucket that it reads. It is written when it is dropped.
+    pub(super) fn begin_source_line(
+        &self,
+        app: &App,
+        bucket: &Bucket,
+        access: &Access,
+        (key, version): (&str, Option<&str>),
+    ) -> Option<SourceLine> {
+        let operation = self.findings.found().operation;
+        let about = About { access: Some(access), operation, key: Some(key), website: false };
+        let mut line = self.line_of(app, bucket, about)?;
+        line.entry.operation.push_str("_GET");
+        line.entry.version_id = version.unwrap_or_default().to_owned();
+        Some(SourceLine { line, outcome: OnceLock::new() })
     }
 
     /// The line, if the bucket is known and has a log.
@@ -163,7 +201,6 @@ impl Asked {
             method: self.method.to_string(),
             target: self.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
             protocol: protocol(sender.version),
-            object_size: about.headers.and_then(|headers| written_bytes(about.operation, headers)),
             referer: shown(sender.referer.as_ref()),
             user_agent: shown(sender.user_agent.as_ref()),
             version_id: query.value("versionId").unwrap_or_default().to_owned(),
@@ -182,15 +219,9 @@ impl Asked {
 }
 
 impl Line {
-    /// Notes what the answer says of the object.
-    pub(super) fn answered(&self, answer: &Response) {
-        let read = self.entry.operation.ends_with(".GET.OBJECT") || self.entry.operation.ends_with(".HEAD.OBJECT");
-        if read
-            && answer.status().is_success()
-            && let Some(bytes) = read_bytes(answer.headers())
-        {
-            let _first_counts = self.object_size.set(bytes);
-        }
+    /// Notes the size of the object that the request is about.
+    pub(super) fn is_of(&self, plain_len: u64) {
+        let _first_counts = self.object_size.set(plain_len);
     }
 
     /// Notes that the caller was let in by an ACL.
@@ -198,11 +229,35 @@ impl Line {
         let _first_counts = self.acl_required.set(());
     }
 
+    /// Writes the line of a key of DeleteObjects.
+    pub(super) fn add_delete(&self, delete: &BatchDelete<'_>) {
+        let entry = Entry {
+            operation: "BATCH.DELETE.OBJECT".to_owned(),
+            key: delete.key.to_owned(),
+            version_id: delete.version.unwrap_or_default().to_owned(),
+            object_size: delete.plain_len,
+            acl_required: delete.acl_required,
+            ..self.part(delete.outcome)
+        };
+        self.logs.add((&self.bucket.0, self.bucket.1), &entry);
+    }
+
+    /// What all lines of parts of a request have: of AWS's, as they were seen, no more is told.
+    fn part(&self, (status, error): (u16, Option<&'static str>)) -> Entry {
+        Entry {
+            target: String::new(),
+            referer: String::new(),
+            user_agent: String::new(),
+            status: Some(status),
+            error: error.unwrap_or_default(),
+            ..self.entry.clone()
+        }
+    }
+
     fn finish(&self, ended: &Ended) {
         // That nothing has changed is no error.
         let error = ended.error.filter(|_| ended.status != 304);
-        let object_size =
-            self.object_size.get().copied().or_else(|| self.entry.object_size.filter(|_| error.is_none()));
+        let object_size = self.object_size.get().copied().filter(|_| error.is_none());
         let entry = Entry {
             status: Some(ended.status),
             error: error.unwrap_or_default(),
@@ -214,6 +269,38 @@ impl Line {
             ..self.entry.clone()
         };
         self.logs.add((&self.bucket.0, self.bucket.1), &entry);
+    }
+}
+
+impl SourceLine {
+    /// Notes what was found.
+    pub(super) fn found(&self, plain_len: u64, acl_required: bool) {
+        self.line.is_of(plain_len);
+        if acl_required {
+            self.line.required_acl();
+        }
+    }
+
+    /// Notes that a range of it is read.
+    pub(super) fn is_partial(&self) {
+        let _first_counts = self.outcome.set((206, None));
+    }
+
+    /// Notes why it cannot be read.
+    pub(super) fn failed(&self, error: &Error) {
+        let _first_counts = self.outcome.set((error.status().as_u16(), Some(error.code().name())));
+    }
+}
+
+impl Drop for SourceLine {
+    fn drop(&mut self) {
+        let outcome = self.outcome.get().copied().unwrap_or((200, None));
+        let entry = Entry {
+            object_size: self.line.object_size.get().copied().filter(|_| outcome.1.is_none()),
+            acl_required: self.line.acl_required.get().is_some(),
+            ..self.line.part(outcome)
+        };
+        self.line.logs.add((&self.line.bucket.0, self.line.bucket.1), &entry);
     }
 }
 
@@ -258,24 +345,6 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// Bytes of the object or part that a request writes.
-fn written_bytes(operation: Option<&str>, headers: &HeaderMap) -> Option<u64> {
-    if !matches!(operation?, "PutObject" | "UploadPart") {
-        return None;
-    }
-    let value = headers.get(DECODED_LENGTH).or_else(|| headers.get(CONTENT_LENGTH))?;
-    value.to_str().ok()?.parse().ok()
-}
-
-/// Bytes of the whole object that an answer is of.
-fn read_bytes(headers: &HeaderMap) -> Option<u64> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    match text(CONTENT_RANGE) {
-        Some(range) => range.rsplit_once('/')?.1.parse().ok(),
-        None => text(CONTENT_LENGTH)?.parse().ok(),
-    }
-}
-
 /// `WEBSITE.` or `REST.`, the method, and what it is about.
 fn operation(method: &str, about: About<'_>) -> String {
     if about.website {
@@ -297,115 +366,9 @@ fn resource_of(operation: &'static str) -> &'static str {
     }
 }
 
-/// The name of an operation in AWS's logs. Not all of them are documented; those of configurations follow the name of
-/// the sub-resource. `None`: the method and what the address names.
-fn name_of(operation: &str) -> Option<&'static str> {
-    NAMES.iter().find(|(name, _)| *name == operation).map(|(_, shown)| *shown)
-}
-
-const NAMES: &[(&str, &str)] = &[
-    ("GetObject", "REST.GET.OBJECT"),
-    ("HeadObject", "REST.HEAD.OBJECT"),
-    ("PutObject", "REST.PUT.OBJECT"),
-    ("PostObject", "REST.POST.OBJECT"),
-    ("CopyObject", "REST.COPY.OBJECT"),
-    ("DeleteObject", "REST.DELETE.OBJECT"),
-    ("DeleteObjects", "REST.POST.MULTI_OBJECT_DELETE"),
-    ("GetObjectAttributes", "REST.GET.OBJECT_ATTRIBUTES"),
-    ("UploadPart", "REST.PUT.PART"),
-    ("UploadPartCopy", "REST.COPY.PART"),
-    ("CreateMultipartUpload", "REST.POST.UPLOADS"),
-    ("CompleteMultipartUpload", "REST.POST.UPLOAD"),
-    ("AbortMultipartUpload", "REST.DELETE.UPLOAD"),
-    ("ListParts", "REST.GET.UPLOAD"),
-    ("ListMultipartUploads", "REST.GET.UPLOADS"),
-    ("ListObjects", "REST.GET.BUCKET"),
-    ("ListObjectsV2", "REST.GET.BUCKET"),
-    ("ListObjectVersions", "REST.GET.BUCKETVERSIONS"),
-    ("HeadBucket", "REST.HEAD.BUCKET"),
-    ("CreateBucket", "REST.PUT.BUCKET"),
-    ("DeleteBucket", "REST.DELETE.BUCKET"),
-    ("ListBuckets", "REST.GET.SERVICE"),
-    ("GetObjectAcl", "REST.GET.ACL"),
-    ("GetBucketAcl", "REST.GET.ACL"),
-    ("PutObjectAcl", "REST.PUT.ACL"),
-    ("PutBucketAcl", "REST.PUT.ACL"),
-    ("GetObjectTagging", "REST.GET.OBJECT_TAGGING"),
-    ("PutObjectTagging", "REST.PUT.OBJECT_TAGGING"),
-    ("DeleteObjectTagging", "REST.DELETE.OBJECT_TAGGING"),
-    ("GetBucketTagging", "REST.GET.TAGGING"),
-    ("PutBucketTagging", "REST.PUT.TAGGING"),
-    ("DeleteBucketTagging", "REST.DELETE.TAGGING"),
-    ("GetObjectRetention", "REST.GET.OBJECT_LOCK_RETENTION"),
-    ("PutObjectRetention", "REST.PUT.OBJECT_LOCK_RETENTION"),
-    ("GetObjectLegalHold", "REST.GET.OBJECT_LOCK_LEGALHOLD"),
-    ("PutObjectLegalHold", "REST.PUT.OBJECT_LOCK_LEGALHOLD"),
-    ("GetObjectLockConfiguration", "REST.GET.OBJECT_LOCK_CONFIGURATION"),
-    ("PutObjectLockConfiguration", "REST.PUT.OBJECT_LOCK_CONFIGURATION"),
-    ("GetBucketLocation", "REST.GET.LOCATION"),
-    ("GetBucketVersioning", "REST.GET.VERSIONING"),
-    ("PutBucketVersioning", "REST.PUT.VERSIONING"),
-    ("GetBucketLogging", "REST.GET.LOGGING_STATUS"),
-    ("PutBucketLogging", "REST.PUT.LOGGING_STATUS"),
-    ("GetBucketPolicy", "REST.GET.BUCKETPOLICY"),
-    ("PutBucketPolicy", "REST.PUT.BUCKETPOLICY"),
-    ("DeleteBucketPolicy", "REST.DELETE.BUCKETPOLICY"),
-    ("GetBucketPolicyStatus", "REST.GET.POLICY_STATUS"),
-    ("GetBucketEncryption", "REST.GET.ENCRYPTION"),
-    ("PutBucketEncryption", "REST.PUT.ENCRYPTION"),
-    ("DeleteBucketEncryption", "REST.DELETE.ENCRYPTION"),
-    ("UpdateObjectEncryption", "REST.PUT.ENCRYPTION"),
-    ("GetPublicAccessBlock", "REST.GET.PUBLIC_ACCESS_BLOCK"),
-    ("PutPublicAccessBlock", "REST.PUT.PUBLIC_ACCESS_BLOCK"),
-    ("DeletePublicAccessBlock", "REST.DELETE.PUBLIC_ACCESS_BLOCK"),
-    ("GetBucketOwnershipControls", "REST.GET.OWNERSHIP_CONTROLS"),
-    ("PutBucketOwnershipControls", "REST.PUT.OWNERSHIP_CONTROLS"),
-    ("DeleteBucketOwnershipControls", "REST.DELETE.OWNERSHIP_CONTROLS"),
-    ("GetBucketRequestPayment", "REST.GET.REQUEST_PAYMENT"),
-    ("PutBucketRequestPayment", "REST.PUT.REQUEST_PAYMENT"),
-    ("GetBucketCors", "REST.GET.CORS"),
-    ("PutBucketCors", "REST.PUT.CORS"),
-    ("DeleteBucketCors", "REST.DELETE.CORS"),
-    ("OptionsBucket", "REST.OPTIONS.PREFLIGHT"),
-    ("OptionsObject", "REST.OPTIONS.PREFLIGHT"),
-    ("GetBucketLifecycleConfiguration", "REST.GET.LIFECYCLE"),
-    ("PutBucketLifecycleConfiguration", "REST.PUT.LIFECYCLE"),
-    ("DeleteBucketLifecycle", "REST.DELETE.LIFECYCLE"),
-    ("GetBucketWebsite", "REST.GET.WEBSITE"),
-    ("PutBucketWebsite", "REST.PUT.WEBSITE"),
-    ("DeleteBucketWebsite", "REST.DELETE.WEBSITE"),
-    ("GetBucketNotificationConfiguration", "REST.GET.NOTIFICATION"),
-    ("PutBucketNotificationConfiguration", "REST.PUT.NOTIFICATION"),
-    ("GetBucketReplication", "REST.GET.REPLICATION"),
-    ("PutBucketReplication", "REST.PUT.REPLICATION"),
-    ("DeleteBucketReplication", "REST.DELETE.REPLICATION"),
-    ("RestoreObject", "REST.POST.RESTORE"),
-    ("SelectObjectContent", "REST.POST.SELECT"),
-    ("GetObjectTorrent", "REST.GET.TORRENT"),
-    ("GetBucketAnalyticsConfiguration", "REST.GET.ANALYTICS"),
-    ("PutBucketAnalyticsConfiguration", "REST.PUT.ANALYTICS"),
-    ("DeleteBucketAnalyticsConfiguration", "REST.DELETE.ANALYTICS"),
-    ("ListBucketAnalyticsConfigurations", "REST.GET.ANALYTICS"),
-    ("GetBucketMetricsConfiguration", "REST.GET.METRICS"),
-    ("PutBucketMetricsConfiguration", "REST.PUT.METRICS"),
-    ("DeleteBucketMetricsConfiguration", "REST.DELETE.METRICS"),
-    ("ListBucketMetricsConfigurations", "REST.GET.METRICS"),
-    ("GetBucketIntelligentTieringConfiguration", "REST.GET.INTELLIGENT_TIERING"),
-    ("PutBucketIntelligentTieringConfiguration", "REST.PUT.INTELLIGENT_TIERING"),
-    ("DeleteBucketIntelligentTieringConfiguration", "REST.DELETE.INTELLIGENT_TIERING"),
-    ("ListBucketIntelligentTieringConfigurations", "REST.GET.INTELLIGENT_TIERING"),
-    ("GetBucketInventoryConfiguration", "REST.GET.INVENTORY"),
-    ("PutBucketInventoryConfiguration", "REST.PUT.INVENTORY"),
-    ("DeleteBucketInventoryConfiguration", "REST.DELETE.INVENTORY"),
-    ("ListBucketInventoryConfigurations", "REST.GET.INVENTORY"),
-    ("GetBucketAccelerateConfiguration", "REST.GET.ACCELERATE"),
-    ("PutBucketAccelerateConfiguration", "REST.PUT.ACCELERATE"),
-    ("GetBucketAbac", "REST.GET.ABAC"),
-    ("PutBucketAbac", "REST.PUT.ABAC"),
-];
-
 #[cfg(test)]
 mod tests {
+    use super::names::NAMES;
     use super::*;
     use crate::s3::table::Row;
 
@@ -424,20 +387,5 @@ mod tests {
         assert_eq!(operation("PUT", About { operation: Some("RenameObject"), ..About::default() }), "REST.PUT.OBJECT");
         assert_eq!(operation("PATCH", About::default()), "REST.PATCH.UNKNOWN");
         assert_eq!(operation("GET", About { website: true, ..About::default() }), "WEBSITE.GET.OBJECT");
-    }
-
-    #[test]
-    fn sizes_are_of_the_whole_object() {
-        let of = |pairs: &[(http::HeaderName, &'static str)]| {
-            pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect::<HeaderMap>()
-        };
-        assert_eq!(read_bytes(&of(&[(CONTENT_LENGTH, "5")])), Some(5));
-        assert_eq!(read_bytes(&of(&[(CONTENT_LENGTH, "5"), (CONTENT_RANGE, "bytes 0-4/100")])), Some(100));
-        assert_eq!(read_bytes(&of(&[(CONTENT_RANGE, "bytes */x")])), None);
-        let chunked = of(&[(CONTENT_LENGTH, "500"), (http::HeaderName::from_static(DECODED_LENGTH), "7")]);
-        assert_eq!(written_bytes(Some("PutObject"), &chunked), Some(7));
-        assert_eq!(written_bytes(Some("UploadPart"), &of(&[(CONTENT_LENGTH, "500")])), Some(500));
-        assert_eq!(written_bytes(Some("PutBucketPolicy"), &of(&[(CONTENT_LENGTH, "500")])), None);
-        assert_eq!(written_bytes(None, &chunked), None);
     }
 }

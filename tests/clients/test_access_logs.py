@@ -7,7 +7,7 @@ import time
 import pytest
 
 import sdk
-from browser import make_public, send
+from browser import make_public, multipart, send
 from gateway import ALICE, MAIN, OTHER, Strongroom
 from modes import MODES
 from sdk import assert_refused, body_of, refusal
@@ -169,7 +169,7 @@ def test_requests_of_every_kind_are_lines(logs):
         ("REST.GET.OBJECT", "200", "-", "10"),
         ("REST.GET.OBJECT", "200", "-", "10"),
         ("REST.GET.OBJECT", "403", "SignatureDoesNotMatch", "-"),
-        ("REST.DELETE.OBJECT", "204", "-", "-"),
+        ("REST.DELETE.OBJECT", "204", "-", "10"),
     ]
     # Lines are in no particular order, as with AWS.
     assert sorted(told) == sorted(expected)
@@ -211,6 +211,90 @@ def test_sizes_are_of_what_clients_see_in_every_mode(logs):
     for line in wait_for(s3, 2 * len(MODES)):
         sent = "1000" if line["operation"] == "REST.GET.OBJECT" else "-"
         assert (line["objectsize"], line["bytessent"]) == ("1000", sent), line
+
+
+def wait_for_warning(server, text):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while text not in server.log():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_target_under_sse_kms_gets_logs_if_its_key_lets_the_service_in(logs):
+    """AWS's key policy for the service; the key that S3 has by itself lets no service in."""
+    s3, kms = sdk.client(logs), sdk.client(logs, "kms")
+    switch_on(s3)
+
+    def encrypt(**key):
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", **key}, "BucketKeyEnabled": True}
+        s3.put_bucket_encryption(Bucket="logs", ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    for key in ({}, {"KMSMasterKeyID": (made := kms.create_key()["KeyMetadata"])["Arn"]}):
+        encrypt(**key)
+        s3.head_bucket(Bucket="shelf")
+        wait_for_warning(logs, "a server access log cannot be delivered")
+        assert names(s3) == []
+        logs.log_file.write_text("")
+    text = json.loads(kms.get_key_policy(KeyId=made["KeyId"], PolicyName="default")["Policy"])
+    text["Statement"].append(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "kms:GenerateDataKey",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}},
+        }
+    )
+    kms.put_key_policy(KeyId=made["KeyId"], PolicyName="default", Policy=json.dumps(text))
+    s3.head_bucket(Bucket="shelf")
+    (line,) = wait_for(s3, 1)
+    assert line["operation"] == "REST.HEAD.BUCKET"
+    head = s3.head_object(Bucket="logs", Key=names(s3)[0])
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", made["Arn"])
+
+
+def test_a_default_retention_of_the_target_is_on_the_log_objects(logs):
+    s3 = sdk.client(logs)
+    s3.put_bucket_versioning(Bucket="logs", VersioningConfiguration={"Status": "Enabled"})
+    default = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    s3.put_object_lock_configuration(Bucket="logs", ObjectLockConfiguration=default)
+    switch_on(s3)
+    s3.head_bucket(Bucket="shelf")
+    wait_for(s3, 1)
+    assert s3.head_object(Bucket="logs", Key=names(s3)[0])["ObjectLockMode"] == "GOVERNANCE"
+
+
+def test_parts_of_requests_have_lines_of_their_own(logs):
+    """Each key of DeleteObjects, and what a copy reads; sizes of an upload form and of a completed upload."""
+    s3 = sdk.client(logs)
+    switch_on(s3)
+    form = sdk.client(logs, signature_version="s3v4").generate_presigned_post("shelf", "form")
+    kind, body = multipart(form["fields"].items(), b"12345")
+    assert send(logs, "POST", "/shelf", body, {"Content-Type": kind}).status == 204
+    s3.copy_object(Bucket="shelf", Key="copy", CopySource="shelf/form")
+    upload = s3.create_multipart_upload(Bucket="shelf", Key="parts")["UploadId"]
+    where = {"Bucket": "shelf", "Key": "parts", "UploadId": upload}
+    copied = s3.upload_part_copy(**where, PartNumber=1, CopySource="shelf/form", CopySourceRange="bytes=1-3")
+    parts = [{"PartNumber": 1, "ETag": copied["CopyPartResult"]["ETag"]}]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+    keys = [{"Key": key} for key in ("form", "copy", "parts", "none")]
+    assert len(s3.delete_objects(Bucket="shelf", Delete={"Objects": keys})["Deleted"]) == 4
+    told = [tuple(line[name] for name in ("operation", "key", "httpstatus", "objectsize")) for line in wait_for(s3, 12)]
+    expected = [
+        ("REST.POST.OBJECT", "form", "204", "5"),
+        ("REST.COPY.OBJECT_GET", "form", "200", "5"),
+        ("REST.COPY.OBJECT", "copy", "200", "5"),
+        ("REST.POST.UPLOADS", "parts", "200", "-"),
+        ("REST.COPY.PART_GET", "form", "206", "5"),
+        ("REST.COPY.PART", "parts", "200", "3"),
+        ("REST.POST.UPLOAD", "parts", "200", "3"),
+        ("BATCH.DELETE.OBJECT", "form", "204", "5"),
+        ("BATCH.DELETE.OBJECT", "copy", "204", "5"),
+        ("BATCH.DELETE.OBJECT", "parts", "204", "3"),
+        ("BATCH.DELETE.OBJECT", "none", "204", "-"),
+        ("REST.POST.MULTI_OBJECT_DELETE", "-", "200", "-"),
+    ]
+    assert sorted(told) == sorted(expected)
 
 
 def test_tls_is_told(certificate, tmp_path):

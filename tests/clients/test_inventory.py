@@ -1,5 +1,6 @@
 """boto3: inventories, from the configuration to the files."""
 
+import concurrent.futures
 import csv
 import gzip
 import hashlib
@@ -173,6 +174,52 @@ def test_nothing_without_the_destinations_leave_and_once_a_day_with_it(lists):
     lists.environment["STRONGROOM_LIFECYCLE_DAYS_AHEAD"] = "1"
     lists.start()
     wait_for(lambda: len(manifests(s3, "i")) == 2)
+
+
+def test_a_list_is_made_when_the_operator_asks_for_it(own_server):
+    s3 = sdk.client(own_server)
+    for bucket in ("shelf", "lists"):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket="shelf", Key="k", Body=b"x")
+    off = configuration("i") | {"IsEnabled": False}
+    s3.put_bucket_inventory_configuration(Bucket="shelf", Id="i", InventoryConfiguration=off)
+
+    def fails(*args):
+        done = own_server.command("inventory", "run", *args, check=False)
+        assert done.returncode == 1, done
+        return done.stderr
+
+    assert "does not let the service of S3 write there" in fails("shelf", "i")
+    s3.put_bucket_policy(Bucket="lists", Policy=policy("shelf", "lists"))
+    place, rest = own_server.command("inventory", "run", "shelf", "i").stdout.strip().split(" ", 1)
+    assert rest == "(1 objects in 1 files)"
+    assert [row["Key"] for row in rows(s3, place.removeprefix("s3://lists/"))] == ["k"]
+    s3.put_object(Bucket="shelf", Key="l", Body=b"x")
+    made = json.loads(own_server.command("inventory", "run", "shelf", "i", "--json").stdout)
+    assert (made["Bucket"], made["Files"], made["Objects"]) == ("lists", 1, 2)
+    assert [row["Key"] for row in rows(s3, made["Manifest"])] == ["k", "l"]
+    assert "has no inventory" in fails("shelf", "none")
+    assert "there is no bucket" in fails("none", "i")
+    own_server.stop()
+    assert "no server runs on this data" in fails("shelf", "i")
+
+
+def test_a_kill_in_the_middle_leaves_no_half_list(lists):
+    s3 = sdk.client(lists)
+    s3.put_bucket_policy(Bucket="lists", Policy=policy("shelf", "lists"))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: s3.put_object(Bucket="shelf", Key=f"{number:05}", Body=b"x"), range(1500)))
+    for attempt in range(6):
+        name = f"i{attempt}"
+        s3.put_bucket_inventory_configuration(Bucket="shelf", Id=name, InventoryConfiguration=configuration(name))
+        time.sleep(0.05 * attempt)
+        lists.kill()
+        lists.start()
+    for attempt in range(6):
+        (found,) = wait_for(lambda attempt=attempt: manifests(s3, f"i{attempt}"))
+        assert [row["Key"] for row in rows(s3, found)] == [f"{number:05}" for number in range(1500)]
+        data = keys(s3, f"to/shelf/i{attempt}/data/")
+        assert data == [file["key"] for file in json.loads(body_of(s3, "lists", found))["files"]]
 
 
 def test_lists_are_sealed_with_the_key_that_lets_s3_in(lists):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -216,9 +217,55 @@ def test_what_can_not_be_validated_is_refused_unless_that_is_skipped(gateway, ho
             Bucket="events", NotificationConfiguration=queues, SkipDestinationValidation=True
         )
 
-    unvalidated(GONE)
-    assert s3.get_bucket_notification_configuration(Bucket="events")["QueueConfigurations"][0]["QueueArn"] == GONE
-    assert refusal(unvalidated, unknown)["ArgumentName"] == unknown
+    for arn in (GONE, unknown):
+        unvalidated(arn)
+        assert s3.get_bucket_notification_configuration(Bucket="events")["QueueConfigurations"][0]["QueueArn"] == arn
+
+
+def test_events_for_a_target_that_there_never_was_are_dropped_until_there_is_one(gateway, hook):
+    s3 = sdk.client(gateway)
+    s3.create_bucket(Bucket="events")
+    unknown = "arn:aws:sqs:us-east-1:111122223333:unknown"
+    s3.put_bucket_notification_configuration(
+        Bucket="events",
+        NotificationConfiguration={"QueueConfigurations": [to(unknown)]},
+        SkipDestinationValidation=True,
+    )
+    s3.put_object(Bucket="events", Key="lost", Body=b"x")
+    assert gateway.stop() == 0
+    gateway.settings.write_text(gateway.settings.read_text() + target(unknown, hook.url))
+    gateway.start()
+    s3.put_object(Bucket="events", Key="told", Body=b"x")
+    (record,) = hook.wait_for(1)
+    assert record["s3"]["object"]["key"] == "told"
+
+
+def test_metrics_tell_how_many_events_wait(tmp_path, hook):
+    port = free_port()
+    extra = f'metrics_listen = "127.0.0.1:{port}"\n' + target(QUEUE, hook.url)
+    server = Strongroom(tmp_path / "own", extra=extra).start()
+
+    def shows(*wanted):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as got:
+            lines = got.read().decode().splitlines()
+        return all(line in lines for line in wanted)
+
+    def wait(*wanted):
+        deadline = time.monotonic() + 30
+        while not shows(*wanted):
+            assert time.monotonic() < deadline, wanted
+            time.sleep(0.2)
+
+    try:
+        s3 = sdk.client(server)
+        bucket = bucket_of(s3, to())
+        hook.status = 500
+        s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+        wait("notifications_waiting 1", "notifications_delivered_total 0")
+        hook.status = 200
+        wait("notifications_waiting 0", "notifications_delivered_total 1", "notifications_dropped_total 0")
+    finally:
+        server.kill()
 
 
 def test_nothing_is_lost_when_the_gateway_is_killed_and_the_target_is_down(gateway, hook):

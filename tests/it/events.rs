@@ -29,7 +29,7 @@ fn destination(arn: &str, prefix: &str) -> Destination {
 /// A bucket of which everything is told to `destinations`.
 async fn told(stack: &Stack, versioning: Versioning, destinations: Vec<Destination>) -> Bucket {
     let bucket = stack.create_bucket("bucket", versioning).await;
-    let configuration = NotificationConfiguration { destinations, event_bridge: false };
+    let configuration = NotificationConfiguration { destinations, ..NotificationConfiguration::default() };
     let grant = stack.grant("s3:PutBucketNotification", bucket_arn(&bucket.name));
     let event = stack.event("PutBucketNotification", Value::Null);
     let set = stack.objects.set_configuration(&grant, &bucket.name, Some(configuration), |_| Ok(()), &event);

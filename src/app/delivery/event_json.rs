@@ -40,10 +40,10 @@ fn record(happening: &Happening, configuration: &str, id: &[u8; 16]) -> Value {
     let mut object = Map::new();
     object.insert("key".to_owned(), json!(key));
     object.extend(happening.plain_len.map(|size| ("size".to_owned(), json!(size))));
-    object.extend(happening.etag.as_ref().map(|etag| ("eTag".to_owned(), json!(etag))));
+    object.extend(etag(happening).map(|etag| ("eTag".to_owned(), json!(etag))));
     object.extend(happening.version.as_ref().map(|version| ("versionId".to_owned(), json!(version))));
     object.extend(happening.sequence.map(|sequence| ("sequencer".to_owned(), json!(sequencer(sequence)))));
-    json!({
+    let mut record = json!({
         "eventVersion": version(happening.event),
         "eventSource": "aws:s3",
         "awsRegion": happening.region,
@@ -65,7 +65,22 @@ fn record(happening: &Happening, configuration: &str, id: &[u8; 16]) -> Value {
             },
             "object": object,
         },
-    })
+    });
+    if let (Some(class), Some(record)) = (&happening.class, record.as_object_mut()) {
+        let class = json!({ "transitionEventData": { "destinationStorageClass": class } });
+        record.insert("lifecycleEventData".to_owned(), class);
+    }
+    record
+}
+
+/// Of a delete marker, which has none, it is that of nothing.
+fn etag(happening: &Happening) -> Option<&str> {
+    const OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
+    if is_marker(happening.event) { Some(OF_NOTHING) } else { happening.etag.as_deref() }
+}
+
+fn is_marker(event: EventName) -> bool {
+    event == EventName::REMOVED_MARKER || event == EventName::EXPIRATION_MARKER
 }
 
 /// 2.2 has replication, 2.3 what came with lifecycle, tiering, ACLs and tags; the others stay as they were.
@@ -94,7 +109,7 @@ fn bus_event(happening: &Happening, id: &[u8; 16]) -> Value {
     let mut object = Map::new();
     object.insert("key".to_owned(), json!(happening.key));
     object.extend(happening.plain_len.map(|size| ("size".to_owned(), json!(size))));
-    object.extend(happening.etag.as_ref().map(|etag| ("etag".to_owned(), json!(etag))));
+    object.extend(etag(happening).map(|etag| ("etag".to_owned(), json!(etag))));
     object.extend(happening.version.as_ref().map(|version| ("version-id".to_owned(), json!(version))));
     object.extend(happening.sequence.map(|sequence| ("sequencer".to_owned(), json!(sequencer(sequence)))));
     let mut more = Map::new();
@@ -103,9 +118,13 @@ fn bus_event(happening: &Happening, id: &[u8; 16]) -> Value {
     more.insert("object".to_owned(), Value::Object(object));
     more.insert("request-id".to_owned(), json!(request_id(happening, id)));
     more.insert("requester".to_owned(), json!(happening.requester.as_deref().unwrap_or(&happening.principal)));
-    more.insert("source-ip-address".to_owned(), json!(happening.source_ip));
+    // What no request has caused came from nowhere.
+    if !happening.request_id.is_empty() {
+        more.insert("source-ip-address".to_owned(), json!(happening.source_ip));
+    }
     more.extend(reason.map(|reason| ("reason".to_owned(), json!(reason))));
-    if happening.event == EventName::REMOVED_MARKER || happening.event == EventName::EXPIRATION_MARKER {
+    more.extend(happening.class.as_ref().map(|class| ("destination-storage-class".to_owned(), json!(class))));
+    if is_marker(happening.event) {
         more.insert("deletion-type".to_owned(), json!("Delete Marker Created"));
     } else if EventName::REMOVED.covers(happening.event) || EventName::EXPIRATION.covers(happening.event) {
         more.insert("deletion-type".to_owned(), json!("Permanently Deleted"));
@@ -196,9 +215,10 @@ mod tests {
             version: text("version"),
             sequence: said.get("sequence").and_then(Value::as_u64),
             principal: or("principal", "AWS:AIDAJDPLRKLG7UEXAMPLE"),
-            requester: Some("111122223333".to_owned()),
+            requester: text("principal").is_none().then(|| "111122223333".to_owned()),
             source_ip: or("source_ip", "127.0.0.1"),
             request_id: or("request_id", "C3D13FE58DE4C810"),
+            class: text("class"),
         };
         (happening, said.get("bus").is_some())
     }

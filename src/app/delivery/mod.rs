@@ -43,6 +43,11 @@ const LEASE: Duration = Duration::from_secs(6);
 /// Time between two looks while another gateway works on a queue, or this one does.
 const LEASE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Time between two counts of what waits.
+const COUNT_INTERVAL: Duration = Duration::from_secs(60);
+/// Entries that are counted at most: a count must cost little, also where a destination has been away for days.
+pub(super) const COUNTED_MAX: usize = 10_000;
+
 /// What is done with the entries of a queue.
 pub(super) trait Work: Send + Sync + 'static {
     /// What an entry says.
@@ -52,6 +57,9 @@ pub(super) trait Work: Send + Sync + 'static {
     /// The name of its lease.
     const JOB: &'static str;
 
+    /// Hears how many entries wait; of more than [`COUNTED_MAX`] so many.
+    fn waiting(&self, _entries: usize) {}
+
     /// Does what an entry says; the error is for the operator, and it is tried again.
     fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<Self::Task>) -> BoxFuture<'a, Result<(), String>>;
 }
@@ -59,7 +67,7 @@ pub(super) trait Work: Send + Sync + 'static {
 /// Works a queue off as long as the gateway lives.
 pub(super) async fn run<W: Work>(app: Weak<App>, work: Arc<W>) {
     let Some(bell) = app.upgrade().map(|app| app.objects.bell(W::QUEUE)) else { return };
-    let mut office = Office { work, lanes: HashMap::new(), running: JoinSet::new(), lease: None };
+    let mut office = Office { work, lanes: HashMap::new(), running: JoinSet::new(), lease: None, counted: None };
     loop {
         let Some(running) = app.upgrade() else { return };
         let pause = office.round(&running).await.unwrap_or_else(|error| {
@@ -102,6 +110,8 @@ struct Office<W> {
     lanes: HashMap<Lane, Standing>,
     running: JoinSet<Ended>,
     lease: Option<Lease>,
+    /// When entries were counted last, on the monotonic clock in nanoseconds.
+    counted: Option<u64>,
 }
 
 impl<W: Work> Office<W> {
@@ -109,6 +119,7 @@ impl<W: Work> Office<W> {
     async fn round(&mut self, app: &Arc<App>) -> Result<Duration, ObjectsError> {
         let lanes = app.objects.lanes(W::QUEUE).await?;
         self.lanes.retain(|lane, standing| standing.running.is_some() || lanes.iter().any(|(other, _)| other == lane));
+        self.count(app, lanes.is_empty()).await?;
         if lanes.is_empty() {
             if let Some(lease) = self.lease.take().filter(|_| self.running.is_empty()) {
                 app.objects.give_up_lease(lease).await?;
@@ -134,6 +145,22 @@ impl<W: Work> Office<W> {
             }
         }
         Ok(if self.running.is_empty() { pause } else { pause.min(LEASE_LOOK_INTERVAL) })
+    }
+
+    /// Tells now and then how many entries wait, and at once that none does.
+    async fn count(&mut self, app: &App, empty: bool) -> Result<(), ObjectsError> {
+        if empty {
+            self.counted = None;
+            self.work.waiting(0);
+            return Ok(());
+        }
+        let ticks = app.sources.monotonic_ns();
+        let interval = u64::try_from(COUNT_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
+        if self.counted.is_none_or(|counted| ticks.saturating_sub(counted) >= interval) {
+            self.counted = Some(ticks);
+            self.work.waiting(app.objects.waiting(W::QUEUE, COUNTED_MAX).await?);
+        }
+        Ok(())
     }
 
     async fn hold_lease(&mut self, app: &App) -> Result<bool, ObjectsError> {

@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 
 use super::target::{DELIVERY_TIMEOUT, Target};
-use super::{Work, event_json};
+use super::{COUNTED_MAX, Work, event_json};
 use crate::app::{App, StartError};
 use crate::config::NotificationTarget;
 use crate::names::{AccountId, hex};
 use crate::objects::{Bucket, NotificationTask, Queue, Queued};
 use crate::sources::Timestamp;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an event is kept for a target that the settings do not have, so that the operator can put it back.
-const KEPT_WITHOUT_TARGET: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const KEPT_WITHOUT_TARGET: Duration = DAY.saturating_mul(7);
+/// How long an event is kept for a target that does not take it: as long as a queue of SQS keeps a message at most. What
+/// waits for a target that never comes back is bound by it.
+const KEPT_FOR_TARGET: Duration = DAY.saturating_mul(14);
 
 /// Sends events. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +34,7 @@ struct Inner {
     delivered: Counter,
     failed: Counter,
     dropped: Counter,
+    waiting: Gauge,
 }
 
 /// Why a target can't be named by a configuration.
@@ -48,8 +54,8 @@ impl Notifier {
             Err(error) => Err(StartError(format!("notification_targets {:?}: {error}", target.arn))),
         };
         let targets = targets.iter().map(open).collect::<Result<_, _>>()?;
-        let (delivered, failed, dropped) = Default::default();
-        Ok(Self(Arc::new(Inner { targets, delivered, failed, dropped })))
+        let (delivered, failed, dropped, waiting) = Default::default();
+        Ok(Self(Arc::new(Inner { targets, delivered, failed, dropped, waiting })))
     }
 
     /// Whether the settings have a target of this ARN that buckets of this account may name.
@@ -79,32 +85,51 @@ impl Notifier {
         registry.register("notifications_delivered", text, self.0.delivered.clone());
         let text = "Attempts to send an event that failed";
         registry.register("notifications_failed", text, self.0.failed.clone());
-        let text = "Events that were given up, since the settings had no such target for days";
+        let text = "Events that were given up: there was no such target, or it did not take them for days";
         registry.register("notifications_dropped", text, self.0.dropped.clone());
+        let text = "Events that wait for their targets, counted every minute and to 10000 at most";
+        registry.register("notifications_waiting", text, self.0.waiting.clone());
+    }
+
+    /// Whether an event is for a target of the settings. One that is for none is lost, which is counted: as AWS takes a
+    /// configuration whose validation was skipped, and tells nobody anything of it.
+    pub(crate) fn has(&self, arn: &str, bucket: &Bucket) -> bool {
+        let has = self.knows(arn, &bucket.owner);
+        if !has {
+            self.0.dropped.inc();
+            tracing::debug!(arn, bucket = bucket.name.as_str(), "an event is for a target that there has never been");
+        }
+        has
     }
 
     async fn deliver(&self, entry: &Queued<NotificationTask>, now: Timestamp) -> Result<(), String> {
         let (task, id) = (&entry.task, entry.id());
         let happening = &task.happening;
-        let sent = match self.target(&task.target, &happening.owner) {
-            None if now.since(Timestamp(happening.time_ms)) > KEPT_WITHOUT_TARGET => {
-                let (arn, bucket, key) = (&task.target, &happening.bucket, &happening.key);
-                tracing::warn!(
-                    arn,
-                    bucket,
-                    key,
-                    "an event is dropped: the settings have no such target for the bucket"
-                );
-                self.0.dropped.inc();
-                return Ok(());
-            }
+        let age = now.since(Timestamp(happening.time_ms));
+        let (kept, sent) = match self.target(&task.target, &happening.owner) {
             // It stays in its lane: the target may come back to the settings.
-            None => Err("the settings have no such target".to_owned()),
-            Some(target) => target.send(&hex(&id), event_json::render(task, &id), DELIVERY_TIMEOUT).await,
+            None => (KEPT_WITHOUT_TARGET, Err("the settings have no such target for the bucket".to_owned())),
+            Some(target) => {
+                let message = event_json::render(task, &id);
+                (KEPT_FOR_TARGET, target.send(&hex(&id), message, DELIVERY_TIMEOUT).await)
+            }
         };
-        let counter = if sent.is_ok() { &self.0.delivered } else { &self.0.failed };
-        counter.inc();
-        sent.map_err(|error| format!("an event for {} was not taken: {error}", task.target))
+        match sent {
+            Ok(()) => {
+                self.0.delivered.inc();
+                Ok(())
+            }
+            Err(reason) if age > kept => {
+                let (arn, bucket, key) = (&task.target, &happening.bucket, &happening.key);
+                tracing::warn!(arn, bucket, key, reason, "an event is dropped: it could not be delivered for days");
+                self.0.dropped.inc();
+                Ok(())
+            }
+            Err(reason) => {
+                self.0.failed.inc();
+                Err(format!("an event for {} was not taken: {reason}", task.target))
+            }
+        }
     }
 }
 
@@ -112,6 +137,13 @@ impl Work for Notifier {
     type Task = NotificationTask;
     const QUEUE: Queue = Queue::Notifications;
     const JOB: &'static str = "notifications";
+
+    fn waiting(&self, entries: usize) {
+        self.0.waiting.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        if entries >= COUNTED_MAX {
+            tracing::warn!(entries, "so many events or more wait for their targets");
+        }
+    }
 
     fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<NotificationTask>) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(self.deliver(entry, app.sources.now()))

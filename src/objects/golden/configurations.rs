@@ -58,6 +58,13 @@ pub(super) fn configured(plain: &BucketRecord) -> Vec<Golden> {
         &at(ConfigurationKind::Notification),
         &Configured { id: HOLDER, value: notifications() },
     ));
+    let unvalidated = Some(vec!["arn:aws:sqs:us-east-1:111122223333:none".to_owned()]);
+    let unvalidated = NotificationConfiguration { unvalidated, ..notifications() };
+    goldens.push(golden_row(
+        "notifications that were not validated",
+        &at(ConfigurationKind::Notification),
+        &Configured { id: HOLDER, value: unvalidated },
+    ));
     goldens.push(golden_row(
         "replication of a bucket",
         &at(ConfigurationKind::Replication),
@@ -251,7 +258,7 @@ fn notifications() -> NotificationConfiguration {
         destination(DestinationKind::Queue, "arn:aws:sqs:us-east-1:111122223333:q", text("a")),
         destination(DestinationKind::Function, "arn:aws:lambda:us-east-1:111122223333:function:f", text("")),
     ];
-    NotificationConfiguration { destinations, event_bridge: true }
+    NotificationConfiguration { destinations, event_bridge: true, unvalidated: None }
 }
 
 fn replication() -> ReplicationConfiguration {

@@ -19,8 +19,21 @@ use crate::rules::ConfigurationKind;
 use crate::rules::lifecycle::{Step, StorageClass};
 use crate::rules::notification::EventName;
 
-/// Hears of what rules do: in which bucket, which operation, on which key. It must not wait for anything.
-pub type Told = Arc<dyn Fn(&Bucket, &'static str, &ObjectKey) + Send + Sync>;
+/// Hears of what rules do in a bucket. It must not wait for anything.
+pub type Told = Arc<dyn Fn(&Bucket, &RuleDone<'_>) + Send + Sync>;
+
+/// What a rule has done.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleDone<'a> {
+    /// As logs name it.
+    pub operation: &'static str,
+    /// To which key.
+    pub key: &'a ObjectKey,
+    /// To which version, where it was not simply the current one.
+    pub version: Option<VersionId>,
+    /// Bytes of the object, where it was about one.
+    pub plain_len: Option<u64>,
+}
 
 /// Something that is due, and the row that it was judged by.
 #[derive(Debug)]
@@ -63,6 +76,12 @@ impl Act {
     }
 }
 
+impl<'a> RuleDone<'a> {
+    fn of(operation: &'static str, judged: &'a Judged) -> Self {
+        Self { operation, key: &judged.key, version: None, plain_len: None }
+    }
+}
+
 impl Judged {
     /// All that must be as it was.
     fn unchanged(&self, lease: &Lease) -> Unchanged {
@@ -89,7 +108,7 @@ impl Objects {
         let condition = DeleteCondition { unchanged: judged.unchanged(lease), ..DeleteCondition::default() };
         let deleted = self.delete(&grant, bucket, &judged.key, None, &condition).await?;
         let operation = if deleted.delete_marker { "S3.CREATE.DELETEMARKER" } else { "S3.EXPIRE.OBJECT" };
-        self.tell_of_rule(operation, bucket, judged);
+        self.tell_of_rule(bucket, RuleDone { plain_len: deleted.plain_len, ..RuleDone::of(operation, judged) });
         Ok(())
     }
 
@@ -103,8 +122,9 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         let grant = self.lifecycle_grant("s3:DeleteObjectVersion", bucket, &judged.key);
         let condition = DeleteCondition { unchanged: judged.unchanged(lease), ..DeleteCondition::default() };
-        self.delete(&grant, bucket, &judged.key, Some(version), &condition).await?;
-        self.tell_of_rule("S3.EXPIRE.OBJECT", bucket, judged);
+        let deleted = self.delete(&grant, bucket, &judged.key, Some(version), &condition).await?;
+        let done = RuleDone::of("S3.EXPIRE.OBJECT", judged);
+        self.tell_of_rule(bucket, RuleDone { version: Some(version), plain_len: deleted.plain_len, ..done });
         Ok(())
     }
 
@@ -121,15 +141,15 @@ impl Objects {
             body.meta.storage_class = Some(class.name().to_owned());
         }
         let mut batch = self.judged_batch(bucket, lease, judged);
+        let following = self.following(bucket).await?;
+        let change = Change { event: EventName::TRANSITION, record: &changed };
+        let access = system("lifecycle", bucket.region.clone(), self.sources.now());
+        self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         if judged.table == Table::Object {
             batch.put(judged.row.clone(), &Current(changed));
         } else {
             batch.put(judged.row.clone(), &Noncurrent(changed));
         }
-        let following = self.following(bucket).await?;
-        let change = Change { event: EventName::TRANSITION, record };
-        let access = system("lifecycle", bucket.region.clone(), self.sources.now());
-        self.tell(&mut batch, &following, (bucket, &judged.key), &access, &change);
         self.rows.commit(batch).await?;
         let operation = match class {
             StorageClass::StandardIa => "S3.TRANSITION_SIA.OBJECT",
@@ -137,7 +157,14 @@ impl Objects {
             StorageClass::OneZoneIa => "S3.TRANSITION_ZIA.OBJECT",
             StorageClass::GlacierIr => "S3.TRANSITION_GIR.OBJECT",
         };
-        self.tell_of_rule(operation, bucket, judged);
+        self.tell_of_rule(
+            bucket,
+            RuleDone {
+                version: (judged.table == Table::Version).then(|| record.version()),
+                plain_len: record.body.as_ref().map(|body| body.plain_len),
+                ..RuleDone::of(operation, judged)
+            },
+        );
         self.followed(&following);
         Ok(())
     }
@@ -153,7 +180,7 @@ impl Objects {
         let mut batch = self.judged_batch(bucket, lease, judged);
         self.drop_upload(&mut batch, judged.row.clone(), &upload.0);
         self.rows.commit(batch).await?;
-        self.tell_of_rule("S3.DELETE.UPLOAD", bucket, judged);
+        self.tell_of_rule(bucket, RuleDone::of("S3.DELETE.UPLOAD", judged));
         Ok(())
     }
 
@@ -178,10 +205,11 @@ impl Objects {
         let _first_counts = self.told.set(told);
     }
 
-    fn tell_of_rule(&self, operation: &'static str, bucket: &Bucket, judged: &Judged) {
-        tracing::debug!(operation, bucket = bucket.name.as_str(), key = judged.key.as_str(), "by a lifecycle rule");
+    fn tell_of_rule(&self, bucket: &Bucket, done: RuleDone<'_>) {
+        let (operation, key) = (done.operation, done.key.as_str());
+        tracing::debug!(operation, bucket = bucket.name.as_str(), key, "by a lifecycle rule");
         if let Some(told) = self.told.get().filter(|_| bucket.has(ConfigurationKind::Logging)) {
-            told(bucket, operation, &judged.key);
+            told(bucket, &done);
         }
     }
 }

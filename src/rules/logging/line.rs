@@ -106,7 +106,12 @@ impl Entry {
         number(w, self.total_ms);
         number(w, self.turn_around_ms);
         for text in [&self.referer, &self.user_agent] {
-            quoted(w, format_args!("{}", if text.is_empty() { "-" } else { text }));
+            match (text.as_str(), self.target.as_str()) {
+                // No header, since no request.
+                ("", "") => field(w, ""),
+                ("", _) => quoted(w, format_args!("-")),
+                (text, _) => quoted(w, format_args!("{text}")),
+            }
         }
         for text in [
             self.version_id.as_str(),
@@ -365,7 +370,7 @@ mod tests {
             key: "a b".to_owned(),
             ..Entry::default()
         };
-        let expected = "o b [06/Feb/2019:00:00:38 +0000] - AmazonS3 R S3.EXPIRE.OBJECT a%20b - - - - - - - \"-\" \"-\" \
+        let expected = "o b [06/Feb/2019:00:00:38 +0000] - AmazonS3 R S3.EXPIRE.OBJECT a%20b - - - - - - - - - \
                         - - - - - - - - - -\n";
         assert_eq!(entry.line(), expected);
         assert_eq!(fields(expected).len(), 27);

@@ -25,6 +25,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         Err(error) if error.code() == Code::NoSuchUpload => completed_before(&cx, customer.as_ref(), error).await?,
         other => other?,
     };
+    cx.note_object_size(info.plain_len);
     let mut answer = head(&info.envelope, customer.as_ref());
     answer.set_made_version(info.version);
     lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;

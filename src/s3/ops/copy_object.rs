@@ -106,6 +106,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
             copy(&cx, &source, (input, attributes), false).await?.ok_or(ObjectsError::Contention)?
         }
     };
+    cx.note_object_size(info.plain_len);
     let mut answer = head(&cx, &source, &info.envelope.shown(), customer_md5.as_deref());
     answer.set_made_version(info.version);
     lifecycle_headers::write_expiration(&cx, &mut answer, &info).await;

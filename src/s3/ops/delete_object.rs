@@ -27,6 +27,9 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
         }
         other => other?,
     };
+    if let Some(plain_len) = deleted.plain_len {
+        cx.note_object_size(plain_len);
+    }
     Ok(render(&deleted))
 }
 
@@ -120,10 +123,10 @@ mod tests {
     fn answers() {
         let header =
             |deleted: Deleted, name| render(&deleted).headers().get(name).map(|v| v.to_str().unwrap().to_owned());
-        let nothing = Deleted { version: None, delete_marker: false };
+        let nothing = Deleted::default();
         assert_eq!(render(&nothing).status(), 204);
         assert!(render(&nothing).headers().is_empty());
-        let marker = Deleted { version: Some(VersionId::Null), delete_marker: true };
+        let marker = Deleted { version: Some(VersionId::Null), delete_marker: true, plain_len: None };
         assert_eq!(header(marker, "x-amz-delete-marker").as_deref(), Some("true"));
         assert_eq!(header(marker, "x-amz-version-id").as_deref(), Some("null"));
     }

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use http::StatusCode;
 
 use super::delete_object::parse_time;
 use crate::objects::{DeleteCondition, Deleted, ObjectsError, VersionId};
@@ -15,6 +16,7 @@ use crate::s3::listing::page_writer;
 use crate::s3::object_answer::Answer;
 use crate::s3::object_lock;
 use crate::s3::serve::parse_key;
+use crate::s3::server_log::BatchDelete;
 use crate::s3::trail;
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
@@ -43,7 +45,8 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let bypass = object_lock::asks_bypass(cx.bucket(), &cx.head.headers)?;
     let input = parse(cx.whole())?;
     let deletes = stream::iter(0..input.objects.len()).map(|i| delete(&cx, &input.objects[i], bypass));
-    let outcomes: Vec<_> = deletes.buffered(CONCURRENT_DELETES).collect().await;
+    let (outcomes, by_acl): (Vec<_>, Vec<_>) = deletes.buffered(CONCURRENT_DELETES).unzip().await;
+    log_each(&cx, &input, &outcomes, &by_acl);
     for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
         if let Some(detail) = error.detail() {
             tracing::error!(request_id = cx.request_id.as_str(), code = error.code().name(), detail, "DeleteObjects");
@@ -102,8 +105,32 @@ fn parse_item(object: &Element) -> Result<Item, Error> {
     })
 }
 
+/// Each key has a line of its own in the bucket's server access log.
+fn log_each(cx: &Cx, input: &Input, outcomes: &[Result<Deleted, Error>], by_acl: &[bool]) {
+    let Some(line) = cx.asked.line() else { return };
+    for ((item, outcome), by_acl) in input.objects.iter().zip(outcomes).zip(by_acl) {
+        line.add_delete(&BatchDelete {
+            key: &item.key,
+            version: item.version.as_deref(),
+            outcome: match outcome {
+                Ok(_) => (StatusCode::NO_CONTENT.as_u16(), None),
+                Err(error) => (error.status().as_u16(), Some(error.code().name())),
+            },
+            plain_len: outcome.as_ref().ok().and_then(|deleted| deleted.plain_len),
+            acl_required: *by_acl,
+        });
+    }
+}
+
+/// The outcome, and whether the caller was let in by an ACL, which is found out for the log alone.
+async fn delete(cx: &Cx, item: &Item, bypass: bool) -> (Result<Deleted, Error>, bool) {
+    let mut by_acl = false;
+    let outcome = delete_item(cx, item, bypass, &mut by_acl).await;
+    (outcome, by_acl)
+}
+
 /// AWS asks for the permission on each object and for none on the bucket: what is denied is an error of that key.
-async fn delete(cx: &Cx, item: &Item, bypass: bool) -> Result<Deleted, Error> {
+async fn delete_item(cx: &Cx, item: &Item, bypass: bool, by_acl: &mut bool) -> Result<Deleted, Error> {
     let key = parse_key(&item.key)?;
     let version = match &item.version {
         Some(text) => Some(VersionId::parse(text).ok_or_else(|| Error::new(Code::NoSuchVersion))?),
@@ -115,6 +142,7 @@ async fn delete(cx: &Cx, item: &Item, bypass: bool) -> Result<Deleted, Error> {
         ..OtherKeys::default()
     };
     let grant = cx.grant_item(cx.action.of(version.is_some()), &key, &keys).await?;
+    *by_acl = cx.asked.line().is_some() && cx.item_needs_acl(&grant, &key, &keys).await?;
     cx.check_comparable(&key, item.condition.if_match.as_deref()).await?;
     let (objects, bucket) = (&cx.app.objects, cx.bucket());
     match objects.delete(&grant, bucket, &key, version, &item.condition).await {

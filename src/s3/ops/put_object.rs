@@ -61,6 +61,7 @@ pub(crate) async fn store(cx: &mut Cx, creation: Creation) -> Result<(ObjectInfo
     let condition = WriteCondition { over_own_of: cx.over_own_of(), ..condition };
     let put = PutObject { bucket, key, meta, plan, condition, attributes };
     let info = objects.put(cx.grant(), put, payload).await?;
+    cx.note_object_size(info.plain_len);
     let mut answer = answer(&info, customer_md5.as_deref());
     lifecycle_headers::write_expiration(cx, &mut answer, &info).await;
     Ok((info, answer))

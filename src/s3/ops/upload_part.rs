@@ -25,6 +25,7 @@ pub(crate) async fn run(mut cx: Cx) -> Result<Response, Error> {
     object_lock::check_digest(&cx, payload.is_digest_named(), upload.attributes.lock, "Part").await?;
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
     let part = cx.app.objects.put_part(cx.grant(), &upload, keys, part_number, payload).await?;
+    cx.note_object_size(part.plain_len);
     let mut answer = Answer::new();
     answer.set_etag(&part.etag);
     checksum_headers::write_part(&mut answer, part.checksum.as_ref());

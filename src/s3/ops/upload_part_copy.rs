@@ -16,6 +16,8 @@ use crate::sse::CustomerKey;
 use crate::wire::xml::Writer;
 use crate::wire::{RequestId, Response, iso8601_ms};
 
+const RANGE: &str = "x-amz-copy-source-range";
+
 pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let part_number = uploads::part_number(cx.query.value("partNumber").unwrap_or_default())?;
     let headers = &cx.head.headers;
@@ -23,7 +25,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let upload = uploads::named(&cx).await?;
     let source = Source::locate(&cx).await?;
     // An empty one is no range (seen of AWS: minio 14246).
-    let wanted = wanted(single(headers, "x-amz-copy-source-range")?, source.info.plain_len)?;
+    let wanted = wanted(single(headers, RANGE)?, source.info.plain_len)?;
     let copied_len = wanted.end - wanted.start;
     check_copied_len(copied_len)?;
     let mut answer = Answer::new();
@@ -33,10 +35,14 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let keys = uploads::part_keys(&cx, &upload, customer.as_ref()).await?;
     let objects = &cx.app.objects;
     let source_keys = source.open(&cx).await?;
+    if headers.contains_key(RANGE) {
+        source.is_read_in_part();
+    }
     let bytes = objects.read(source.grant(), &source.info, wanted, source_keys).await?;
     let payload = Payload::internal(chunks(bytes, cx.request_id.clone()), copied_len);
     let part = objects.put_part(cx.grant(), &upload, keys, part_number, payload).await;
     let part = part.map_err(unreadable_source)?;
+    cx.note_object_size(part.plain_len);
     Ok(answer.xml(document(&part)))
 }
 

@@ -16,7 +16,7 @@ use crate::audit::{Event, EventKind};
 use crate::auth::{Access, Grant, Resource, system};
 use crate::identity::{NewRole, RoleRecord};
 use crate::names::{AccountId, BucketName, Region, bucket_arn, iam_arn};
-use crate::objects::Queue;
+use crate::objects::{NotificationTask, Queue};
 use crate::policy::{NoContext, Target};
 use crate::rules::BucketConfiguration;
 use crate::rules::notification::{Destination, DestinationKind, EventName, NotificationConfiguration};
@@ -215,6 +215,15 @@ impl Gateway {
         let grant = self.leave(C::ACTIONS[0], bucket_arn(&name), owner);
         let (objects, event) = (&self.app.objects, self.event());
         objects.set_configuration(&grant, &name, Some(configuration), |_| Ok(()), &event).await.unwrap();
+    }
+
+    /// Empties the queue of events.
+    async fn drop_events(&self) {
+        let objects = &self.app.objects;
+        for (lane, _) in objects.lanes(Queue::Notifications).await.unwrap() {
+            let entries = objects.due::<NotificationTask>(Queue::Notifications, &lane, 100).await.unwrap();
+            assert!(objects.done(&entries, |_| ()).await.unwrap());
+        }
     }
 
     /// How the replication of an object stands once all tries are over.
@@ -446,7 +455,7 @@ async fn targets_of_events_are_those_of_the_settings_and_of_the_account() {
     };
     let bus = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>".to_owned();
     let skip = [("x-amz-skip-destination-validation", "true")];
-    for (who, bucket, body, taken) in [
+    for (who, bucket, body, known) in [
         ("ROOT", "here", queue("own"), true),
         ("ROOT", "here", queue("shared"), true),
         ("ROOT", "here", queue("unknown"), false),
@@ -455,17 +464,81 @@ async fn targets_of_events_are_those_of_the_settings_and_of_the_account() {
         ("OTHER", "theirs", queue("shared"), true),
         ("OTHER", "theirs", bus, false),
     ] {
-        let (status, answer, _) = gateway.by(who, ("PUT", &format!("/{bucket}?notification")), &skip, &body).await;
-        assert_eq!(status, if taken { 200 } else { 400 }, "{who} {body}: {answer}");
-        assert_eq!(answer.contains("<Code>InvalidArgument</Code>"), !taken, "{answer}");
         // Nobody takes the test event.
-        let (status, ..) = gateway.by(who, ("PUT", &format!("/{bucket}?notification")), &[], &body).await;
-        assert_eq!(status, if taken && body.contains("EventBridge") { 200 } else { 400 }, "{who} {body}");
+        let uri = format!("/{bucket}?notification");
+        let (status, answer, _) = gateway.by(who, ("PUT", &uri), &[], &body).await;
+        let taken = known && body.contains("EventBridge");
+        assert_eq!(status, if taken { 200 } else { 400 }, "{who} {body}");
+        assert_eq!(answer.contains("<Code>InvalidArgument</Code>"), !taken, "{answer}");
+        // What is not validated is taken, as AWS takes it; what waits then is for targets that are there.
+        gateway.good(who, ("PUT", &uri), &skip, &body).await;
+        gateway.good(who, ("PUT", &format!("/{bucket}/k")), &[], "x").await;
+        let waiting = gateway.app.objects.waiting(Queue::Notifications, 100).await.unwrap();
+        assert_eq!(waiting, usize::from(known), "{who} {body}");
+        gateway.drop_events().await;
     }
 }
 
 #[tokio::test]
-async fn events_for_a_target_that_is_gone_are_kept_for_a_week() {
+async fn a_configuration_that_was_not_validated_is_shown_and_its_known_targets_are_told() {
+    let (gateway, _far) = Gateway::with_far(TARGETS).await;
+    gateway.versioned("ROOT", "here", &[]).await;
+    let queue = |name: &str, prefix: &str| {
+        format!(
+            "<QueueConfiguration><Id>{name}</Id><Queue>arn:aws:sqs:us-east-1:{ROOT}:{name}</Queue><Event>s3:ObjectCreated:*\
+             </Event><Filter><S3Key><FilterRule><Name>Prefix</Name><Value>{prefix}</Value></FilterRule></S3Key></Filter>\
+             </QueueConfiguration>"
+        )
+    };
+    let inner = queue("own", "a") + &queue("unknown", "b");
+    let body = format!("<NotificationConfiguration>{inner}</NotificationConfiguration>");
+    let skip = [("x-amz-skip-destination-validation", "true")];
+    gateway.good("ROOT", ("PUT", "/here?notification"), &skip, &body).await;
+    let (_, shown, _) = gateway.by("ROOT", ("GET", "/here?notification"), &[], "").await;
+    assert!(shown.contains(&inner), "{shown}");
+    for key in ["a", "b", "b2", "a2"] {
+        gateway.good("ROOT", ("PUT", &format!("/here/{key}")), &[], "x").await;
+    }
+    assert_eq!(gateway.app.objects.waiting(Queue::Notifications, 100).await.unwrap(), 2);
+    assert_eq!(gateway.app.objects.waiting(Queue::Notifications, 1).await.unwrap(), 1, "as many as are asked for");
+    let region = "The notification destination service region is not valid for the bucket location constraint";
+    let (status, answer, _) =
+        gateway.by("ROOT", ("PUT", "/here?notification"), &skip, &body.replace("us-east-1", "eu-west-1")).await;
+    assert!(status == 400 && answer.contains(region), "{answer}");
+    gateway.good("ROOT", ("PUT", "/here?notification"), &skip, &body.replace("us-east-1", "")).await;
+    // Malformed ARNs are refused all the same.
+    let body = body.replace(":sqs:", ":sns:");
+    let (status, answer, _) = gateway.by("ROOT", ("PUT", "/here?notification"), &skip, &body).await;
+    assert_eq!(status, 400, "{answer}");
+}
+
+#[tokio::test]
+async fn an_event_of_a_change_of_the_class_says_which() {
+    let (gateway, _far) = Gateway::with_far(TARGETS).await;
+    gateway.good("ROOT", ("PUT", "/here"), &[], "").await;
+    let events = format!(
+        "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:{ROOT}:own</Queue>\
+         <Event>s3:LifecycleTransition</Event></QueueConfiguration></NotificationConfiguration>"
+    );
+    let skip = [("x-amz-skip-destination-validation", "true")];
+    gateway.good("ROOT", ("PUT", "/here?notification"), &skip, &events).await;
+    gateway.good("ROOT", ("PUT", "/here/k"), &[], &"x".repeat(200_000)).await;
+    let rules = "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Transition><Days>30</Days>\
+                 <StorageClass>STANDARD_IA</StorageClass></Transition></Rule></LifecycleConfiguration>";
+    gateway.good("ROOT", ("PUT", "/here?lifecycle"), &[], rules).await;
+    gateway.sources.advance(HOUR * 24 * 40);
+    let objects = &gateway.app.objects;
+    objects.apply_lifecycles(gateway.sources.now()).await.unwrap().unwrap();
+    let lane = objects.lanes(Queue::Notifications).await.unwrap()[0].0;
+    let told = objects.due::<NotificationTask>(Queue::Notifications, &lane, 10).await.unwrap();
+    let told: Vec<_> = told.iter().map(|entry| &entry.task.happening).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].event, told[0].plain_len), (EventName::TRANSITION, Some(200_000)));
+    assert_eq!((told[0].class.as_deref(), told[0].sequence), (Some("STANDARD_IA"), None));
+}
+
+#[tokio::test]
+async fn events_are_kept_for_a_target_that_is_gone_for_a_week_and_for_one_that_is_down_for_two() {
     let (gateway, _far) = Gateway::with_far(TARGETS).await;
     gateway.versioned("OTHER", "theirs", &[]).await;
     let to = |name: &str| Destination {
@@ -478,7 +551,9 @@ async fn events_for_a_target_that_is_gone_are_kept_for_a_week() {
     };
     // One that is gone, one that was never for this account, and one that is only down.
     let destinations = vec![to("gone"), to("own"), to("shared")];
-    gateway.configured("theirs", OTHER, NotificationConfiguration { destinations, event_bridge: false }).await;
+    gateway
+        .configured("theirs", OTHER, NotificationConfiguration { destinations, ..NotificationConfiguration::default() })
+        .await;
     gateway.good("OTHER", ("PUT", "/theirs/k"), &[], "x").await;
     let lanes = async || gateway.app.objects.lanes(Queue::Notifications).await.unwrap().len();
     delivery::pass(&gateway.app).await;
@@ -488,4 +563,10 @@ async fn events_for_a_target_that_is_gone_are_kept_for_a_week() {
     gateway.sources.advance(HOUR);
     delivery::pass(&gateway.app).await;
     assert_eq!(lanes().await, 1);
+    gateway.sources.advance(HOUR * 24 * 7 - HOUR);
+    delivery::pass(&gateway.app).await;
+    assert_eq!(lanes().await, 1);
+    gateway.sources.advance(HOUR);
+    delivery::pass(&gateway.app).await;
+    assert_eq!(lanes().await, 0);
 }

@@ -1,5 +1,6 @@
 //! Inventories from the request that asks for one to the files.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::SETTINGS;
 use crate::app::inventory;
 use crate::app::tests::Gateway;
 use crate::crypto::md5;
+use crate::index::Faults;
 use crate::names::hex;
 use crate::rules::inventory::Field;
 use crate::s3::serve;
@@ -60,6 +62,18 @@ impl Gateway {
         let listed = self.done("GET", &format!("/lists?prefix={prefix}"), &[], "").await.body;
         let keys = listed.split("<Key>").skip(1);
         keys.map(|rest| rest.split_once("</Key>").unwrap().0.to_owned()).collect()
+    }
+
+    /// Files and lines of the only list, if it is complete: its checksum is there. None of it is missing then.
+    async fn complete_list(&self) -> Option<(usize, usize)> {
+        let keys = self.keys("to/shelf/i/2").await;
+        let folders: Vec<&str> = keys.iter().filter_map(|key| key.strip_suffix("/manifest.checksum")).collect();
+        let [folder] = folders.as_slice() else {
+            assert!(folders.is_empty(), "{keys:?}");
+            return None;
+        };
+        let (manifest, lines) = self.list(folder).await;
+        Some((manifest["files"].as_array().unwrap().len(), lines.len()))
     }
 
     /// The manifest in a folder of an inventory, and the lines of its files.
@@ -151,7 +165,7 @@ async fn a_list_is_made_once_a_day_and_begun_again_after_a_crash() {
     gateway.done("PUT", "/lists?policy", &[], POLICY).await;
     gateway.done("PUT", "/shelf/k", &[], "x").await;
     gateway.done("PUT", "/shelf?inventory&id=i", &[], &configuration("i", "Current", "")).await;
-    gateway.index.set_faults(crate::index::Faults { lose_answer_in: Some(5), ..Default::default() });
+    gateway.index.set_faults(Faults { lose_answer_in: Some(5), ..Faults::default() });
     assert!(inventory::pass(&gateway.app, gateway.sources.now()).await.is_err());
     let gateway = gateway.crash().await;
     gateway.sources.advance(Duration::from_secs(61));
@@ -169,6 +183,90 @@ async fn a_list_is_made_once_a_day_and_begun_again_after_a_crash() {
     assert_eq!(gateway.made().await, 1);
     gateway.done("PUT", "/shelf?inventory&id=i", &[], &configuration("i", "Current", "")).await;
     assert_eq!(gateway.made().await, 1);
+}
+
+#[tokio::test]
+async fn a_long_list_is_in_several_files() {
+    let gateway = Gateway::with_lists().await;
+    gateway.done("PUT", "/lists?policy", &[], POLICY).await;
+    gateway.done("PUT", "/shelf?inventory&id=i", &[], &configuration("i", "Current", "")).await;
+    for number in 0..5 {
+        gateway.done("PUT", &format!("/shelf/{number}"), &[], "x").await;
+    }
+    // A file is closed as soon as it has a byte.
+    let made = inventory::pass_of(&gateway.app, gateway.sources.now(), 1).await.unwrap();
+    assert_eq!(made, Some(1));
+    let (manifest, lines) = gateway.list("to/shelf/i/2026-11-25T12-00Z").await;
+    let files: Vec<&str> =
+        manifest["files"].as_array().unwrap().iter().map(|file| file["key"].as_str().unwrap()).collect();
+    assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), 5, "{files:?}");
+    assert!(files.iter().all(|key| key.starts_with("to/shelf/i/data/") && key.ends_with(".csv.gz")));
+    assert_eq!(lines.iter().map(|line| line[1].as_str()).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
+    let links = gateway.bytes("/lists/to/shelf/i/hive/dt=2026-11-25-12-00/symlink.txt").await;
+    let expected: String = files.iter().map(|key| format!("s3://lists/{key}\n")).collect();
+    assert_eq!(String::from_utf8(links).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_crash_at_any_moment_leaves_no_half_list_and_the_next_pass_ends_it() {
+    let mut cuts = 0;
+    for commit in 1.. {
+        let gateway = Gateway::with_lists().await;
+        gateway.done("PUT", "/lists?policy", &[], POLICY).await;
+        gateway.done("PUT", "/shelf?inventory&id=i", &[], &configuration("i", "Current", "")).await;
+        for number in 0..3 {
+            gateway.done("PUT", &format!("/shelf/{number}"), &[], "x").await;
+        }
+        // What is committed stays, and nobody hears of it: the process dies.
+        gateway.index.set_faults(Faults { lose_answer_in: Some(commit), ..Faults::default() });
+        let cut = inventory::pass_of(&gateway.app, gateway.sources.now(), 1).await;
+        let gateway = gateway.crash().await;
+        let complete = gateway.complete_list().await;
+        let ended = cut == Ok(Some(1));
+        assert!(complete.is_some() || !ended, "commit {commit}");
+        cuts += u32::from(complete.is_none());
+        gateway.sources.advance(Duration::from_secs(61));
+        inventory::pass_of(&gateway.app, gateway.sources.now(), 1).await.unwrap().expect("the lease is over");
+        let (files, lines) = gateway.complete_list().await.expect("the next pass makes it");
+        assert_eq!(lines, 3, "commit {commit}");
+        assert_eq!(gateway.keys("to/shelf/i/data").await.len(), files, "what was cut off is written over: {commit}");
+        if ended {
+            break;
+        }
+    }
+    assert!(cuts > 6, "{cuts}");
+}
+
+#[tokio::test]
+async fn a_list_can_be_asked_for() {
+    let gateway = Gateway::with_lists().await;
+    let now = async |id: &str| inventory::make_now(&gateway.app, "shelf", id).await;
+    gateway.done("PUT", "/shelf/k", &[], "x").await;
+    let off = configuration("off", "Current", "").replace("<IsEnabled>true", "<IsEnabled>false");
+    gateway.done("PUT", "/shelf?inventory&id=off", &[], &off).await;
+    assert!(now("off").await.unwrap_err().contains("does not let the service of S3 write there"));
+    gateway.done("PUT", "/lists?policy", &[], POLICY).await;
+    let made = now("off").await.unwrap();
+    assert_eq!((made.bucket.as_str(), made.files, made.objects), ("lists", 1, 1));
+    assert_eq!(made.manifest, "to/shelf/off/2026-11-25T12-00Z/manifest.json");
+    assert_eq!(gateway.list("to/shelf/off/2026-11-25T12-00Z").await.1[0][1], "k");
+    assert_eq!(gateway.made().await, 0, "by itself that one is not made");
+    gateway.done("PUT", "/shelf?inventory&id=on", &[], &configuration("on", "Current", "")).await;
+    now("on").await.unwrap();
+    assert_eq!(gateway.made().await, 0, "it is the list of the day");
+    gateway.sources.advance(Duration::from_secs(60));
+    gateway.done("PUT", "/shelf/l", &[], "x").await;
+    assert_eq!(now("on").await.unwrap().objects, 2, "as often as it is asked for");
+    assert_eq!(gateway.list("to/shelf/on/2026-11-25T12-01Z").await.1.len(), 2);
+    gateway.sources.advance(DAY);
+    assert_eq!(gateway.made().await, 1, "the next day has one of its own");
+    for (bucket, id, text) in [
+        ("shelf", "none", "the bucket shelf has no inventory \"none\""),
+        ("none", "on", "there is no bucket \"none\""),
+        ("N_", "on", "there is no bucket \"N_\""),
+    ] {
+        assert_eq!(inventory::make_now(&gateway.app, bucket, id).await.unwrap_err(), text);
+    }
 }
 
 #[tokio::test]

@@ -309,6 +309,47 @@ async fn a_pass_goes_on_where_it_was_cut_off() {
 }
 
 #[tokio::test]
+async fn what_failed_is_tried_again_by_the_next_pass_from_there_on() {
+    let gateway = Gateway::with_shelf(false).await;
+    let tag = "<Tag><Key>end</Key><Value>soon</Value></Tag>";
+    gateway.put_rules(&rule(tag, "<Expiration><Days>1</Days></Expiration>")).await;
+    // More than are judged before something is done: what is behind them is due.
+    for number in 0..600 {
+        gateway.done("PUT", &format!("/shelf/{number:05}"), &[], "").await;
+    }
+    for key in ["a", "b"] {
+        gateway.done("PUT", &format!("/shelf/{key}"), &[("x-amz-tagging", "end=soon")], "").await;
+    }
+    gateway.later(2).await;
+    // The lease, the place after the first page, and the first deletion.
+    gateway.index.set_faults(Faults { fail_commit_in: Some(3), ..Faults::default() });
+    let pass = gateway.pass().await;
+    assert_eq!((pass.rows, pass.expired, pass.failed, pass.buckets), (602, 1, 1, 1), "{pass:?}");
+    let gateway = gateway.crash().await;
+    gateway.sources.advance(Duration::from_secs(61));
+    let pass = gateway.pass().await;
+    assert_eq!((pass.expired, pass.failed), (1, 0), "{pass:?}");
+    assert!((1..=90).contains(&pass.rows), "what is before the failure is not looked at again: {}", pass.rows);
+    assert_eq!(gateway.pass().await.rows, 0, "then the day is done");
+    assert_eq!(gateway.ask("GET", "/shelf/a", &[], "").await.status, 404);
+    assert_eq!(gateway.ask("GET", "/shelf/b", &[], "").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_fails_again_and_again_is_tried_with_every_pass_and_waits_for_nothing() {
+    let gateway = Gateway::with_shelf(false).await;
+    gateway.put_rules(&rule("", "<Expiration><Days>1</Days></Expiration>")).await;
+    gateway.done("PUT", "/shelf/k", &[], "").await;
+    gateway.later(2).await;
+    for _ in 0..3 {
+        gateway.index.set_faults(Faults { fail_commit_in: Some(2), ..Faults::default() });
+        let pass = gateway.pass().await;
+        assert_eq!((pass.rows, pass.expired, pass.failed), (1, 0, 1), "{pass:?}");
+    }
+    assert_eq!(gateway.pass().await.expired, 1);
+}
+
+#[tokio::test]
 async fn one_gateway_at_a_time_and_none_with_a_lost_lease() {
     let gateway = Gateway::with_shelf(false).await;
     let objects = &gateway.app.objects;

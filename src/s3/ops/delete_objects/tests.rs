@@ -78,10 +78,10 @@ fn answers_in_the_order_of_the_request() {
         item("denied", None),
     ];
     let outcomes = [
-        Ok(Deleted { version: None, delete_marker: false }),
-        Ok(Deleted { version, delete_marker: true }),
-        Ok(Deleted { version, delete_marker: true }),
-        Ok(Deleted { version, delete_marker: false }),
+        Ok(Deleted::default()),
+        Ok(Deleted { version, delete_marker: true, plain_len: None }),
+        Ok(Deleted { version, delete_marker: true, plain_len: None }),
+        Ok(Deleted { version, delete_marker: false, plain_len: Some(5) }),
         Err(Error::new(Code::AccessDenied)),
     ];
     let error = "<Error><Key>denied</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
