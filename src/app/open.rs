@@ -173,6 +173,7 @@ impl App {
             objects,
             notifier,
             replicator,
+            queue_lengths: super::QueueLengths::default(),
             access_logs,
             rows,
             _lock: lock,

@@ -11,7 +11,8 @@ use super::record::{Current, Id, NullPointer, ObjectRecord, PartRecord, Place, i
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, PartSpan, VersionId};
 use crate::auth::Grant;
 use crate::crypto::{
-    HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener, sealed_len, segment_count, span,
+    Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener,
+    sealed_len, segment_count, span,
 };
 use crate::index::Table;
 use crate::names::{ObjectKey, object_arn};
@@ -111,6 +112,10 @@ impl Objects {
                 part_number: part.number,
                 range,
                 checksum: part.checksum.as_ref().and_then(super::record::ChecksumRecord::checksum),
+                whole_crc: Checksum {
+                    algorithm: ChecksumAlgorithm::Crc64Nvme,
+                    value: part.plain_crc.to_be_bytes().to_vec(),
+                },
             }
         });
         Ok(parts.collect())
