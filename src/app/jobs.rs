@@ -18,6 +18,7 @@ impl App {
         tokio::spawn(wipe(Arc::downgrade(self)));
         tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.notifier.clone())));
         tokio::spawn(delivery::run(Arc::downgrade(self), Arc::new(self.replicator.clone())));
+        tokio::spawn(delivery::lengths::run(Arc::downgrade(self)));
         tokio::spawn(access_logs::run(Arc::downgrade(self)));
         tokio::spawn(daily(Arc::downgrade(self)));
     }

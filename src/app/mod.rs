@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use access_logs::AccessLogs;
+pub use delivery::lengths::QueueLengths;
 pub use delivery::{Notifier, Refused, Replicator};
 pub use door::Door;
 pub use open::{Prepared, StoreUse, unattended};
@@ -61,6 +62,8 @@ pub struct App {
     pub notifier: Notifier,
     /// Replicates.
     pub replicator: Replicator,
+    /// How much waits for those two.
+    pub queue_lengths: QueueLengths,
     /// Lines of server access logs.
     pub access_logs: Arc<AccessLogs>,
     /// One at a time makes inventories: those that are due, or one that was asked for.

@@ -175,6 +175,7 @@ impl App {
             objects,
             notifier,
             replicator,
+            queue_lengths: super::QueueLengths::default(),
             access_logs,
             inventories: tokio::sync::Semaphore::new(1),
             rows,

@@ -111,6 +111,8 @@ fn tell(door: &Door, listening: &Listening, metrics: &Metrics) -> bool {
         Some(app) => {
             app.start_jobs();
             metrics.register(|registry| app.notifier.register(registry));
+            metrics.register(|registry| app.replicator.register(registry));
+            metrics.register(|registry| app.queue_lengths.register(registry));
             (greeting(app, listening, door.take_new_credentials()), true)
         }
         None => (sealed_greeting(listening), false),

@@ -6,7 +6,9 @@
 
 use minicbor::{Decode, Encode};
 
+use super::change::Follows;
 use super::record::OwnershipRecord;
+use super::replicate::Aspect;
 use super::{Bucket, ObjectInfo, ObjectOwnership, Objects, ObjectsError, VersionId};
 use crate::audit::{Event, Recorded};
 use crate::auth::Grant;
@@ -188,7 +190,8 @@ impl Objects {
     ) -> Result<(), ObjectsError> {
         assert_eq!(grant.resource().arn, object_arn(&bucket.name, &info.key), "the grant is for another object");
         let told = Some((grant.access(), EventName::ACL_PUT));
-        self.change_version_telling(bucket, &info.key, Some(info.version), told, |record| {
+        let follows = Follows { told, aspect: Some(Aspect::Acl) };
+        self.change_version(bucket, &info.key, Some(info.version), follows, |record| {
             if record.holder_id == info.holder_id {
                 let owner = record.access.take().and_then(|access| access.owner);
                 record.access = ObjectAccess { owner, acl: acl.clone() }.kept();

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt as _;
 
+use super::change::Follows;
 use super::record::{BodyRecord, ChecksumRecord, Content, Id};
 use super::versions::{Besides, NewVersion};
 use super::{
@@ -159,7 +160,7 @@ impl Objects {
         grant.assert_covers("s3:UpdateObjectEncryption", &object_arn(&bucket.name, &info.key));
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
         let envelope: Envelope = self.sse.seal_keys(grant.access(), plan, object, keys).await?;
-        self.change_version(bucket, &info.key, Some(info.version), |record| {
+        self.change_version(bucket, &info.key, Some(info.version), Follows::default(), |record| {
             if let Some(body) = record.body.as_mut().filter(|_| record.holder_id == info.holder_id) {
                 body.envelope = envelope.clone();
             }

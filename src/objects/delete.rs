@@ -9,7 +9,6 @@ use super::{Bucket, DeleteCondition, Objects, ObjectsError, VersionId, Versionin
 use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch, Table};
 use crate::names::{ObjectKey, object_arn};
-use crate::rules::notification::EventName;
 
 /// What a delete did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -233,126 +232,6 @@ impl Objects {
             batch.delete(Table::NullVersion, row);
         }
         Ok(())
-    }
-
-    /// Replaces the tags of a version; returns its id. `grant`: `s3:PutObjectTagging` or `s3:DeleteObjectTagging`
-    /// (or their `Version` forms).
-    pub async fn set_tags(
-        &self,
-        grant: &Grant,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        tags: Vec<(String, String)>,
-    ) -> Result<VersionId, ObjectsError> {
-        assert_eq!(grant.resource().arn, object_arn(&bucket.name, key), "the grant is for another object");
-        let removes = grant.action().starts_with("s3:Delete");
-        let event = if removes { EventName::TAGGING_DELETE } else { EventName::TAGGING_PUT };
-        self.change_version_telling(bucket, key, version, Some((grant.access(), event)), |record| {
-            if let Some(body) = &mut record.body {
-                body.meta.tags.clone_from(&tags);
-            }
-        })
-        .await
-    }
-
-    /// Changes a version's record in place, wherever it lies; returns its id.
-    pub(super) async fn change_version(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        change: impl Fn(&mut ObjectRecord),
-    ) -> Result<VersionId, ObjectsError> {
-        self.change_version_telling(bucket, key, version, None, change).await
-    }
-
-    /// As [`Self::change_version`], of a change that events tell.
-    pub(super) async fn change_version_telling(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        told: Option<(&Access, EventName)>,
-        change: impl Fn(&mut ObjectRecord),
-    ) -> Result<VersionId, ObjectsError> {
-        self.try_change_version(bucket, key, version, told, |record| {
-            change(record);
-            Ok(())
-        })
-        .await
-    }
-
-    /// As [`Self::change_version_telling`]. What `change` refuses of the record as it is then is left as it is.
-    pub(super) async fn try_change_version(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-        told: Option<(&Access, EventName)>,
-        change: impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
-    ) -> Result<VersionId, ObjectsError> {
-        let following = match told {
-            Some(_) => self.following(bucket).await?,
-            None => Following::default(),
-        };
-        for _ in 0..COMMIT_TRIES {
-            let record = self.version_record(bucket, key, version).await?;
-            if record.body.is_none() {
-                let modified = crate::sources::Timestamp(record.modified_ms);
-                return Err(match version {
-                    None => ObjectsError::NoSuchKey { delete_marker: Some(record.version()) },
-                    Some(_) => ObjectsError::IsDeleteMarker { modified },
-                });
-            }
-            let tell = |batch: &mut RowBatch<'_>, record: &ObjectRecord| {
-                if let Some((access, event)) = told {
-                    self.tell(batch, &following, (bucket, key), access, &Change { event, record });
-                }
-            };
-            match self.rewrite(bucket, key, &record, &change, &tell).await {
-                Ok(()) => {
-                    self.followed(&following);
-                    return Ok(record.version());
-                }
-                Err(CommitOrError::Commit(CommitError::Conflict)) => {}
-                Err(CommitOrError::Commit(error)) => return Err(error.into()),
-                Err(CommitOrError::Error(error)) => return Err(error),
-            }
-        }
-        Err(ObjectsError::Contention)
-    }
-
-    /// One try of [`Self::try_change_version`]: the row is found again under its own stamp.
-    async fn rewrite(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        record: &ObjectRecord,
-        change: &impl Fn(&mut ObjectRecord) -> Result<(), ObjectsError>,
-        tell: &impl Fn(&mut RowBatch<'_>, &ObjectRecord),
-    ) -> Result<(), CommitOrError> {
-        let row = object_row(&bucket.id, key);
-        let mut batch = self.rows.batch();
-        if let Some(current) = self.rows.load::<Current>(&row).await?.filter(|c| c.value.0.position == record.position)
-        {
-            let mut changed = current.value;
-            change(&mut changed.0)?;
-            tell(&mut batch, &changed.0);
-            batch.expect_unchanged(Table::Object, row.clone(), &current.stamp);
-            batch.put(row, &changed);
-            return Ok(self.rows.commit(batch).await?);
-        }
-        let row = version_row(&bucket.id, key, &record.position);
-        let Some(stored) = self.rows.load::<Noncurrent>(&row).await? else {
-            return Err(CommitOrError::Commit(CommitError::Conflict));
-        };
-        let mut changed = stored.value;
-        change(&mut changed.0)?;
-        tell(&mut batch, &changed.0);
-        batch.expect_unchanged(Table::Version, row.clone(), &stored.stamp);
-        batch.put(row, &changed);
-        Ok(self.rows.commit(batch).await?)
     }
 }
 

@@ -9,7 +9,7 @@ use super::lease::{LeaseRecord, lease_row};
 use super::lifecycle::{LifecycleProgress, Place as LifecyclePlace, lifecycle_progress_row};
 use super::queue::{Queue, QueueRecord, lane_of, queue_row};
 use super::record::*;
-use super::replicate::{ReplicationState, ReplicationStatus, ReplicationTask};
+use super::replicate::{Aspect, ReplicaPlace, ReplicationState, ReplicationStatus, ReplicationTask};
 use super::types::{ChecksumKind, ObjectMeta, ObjectOwnership, PolicyReference, Versioning};
 use crate::crypto::{Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, SecretKey, StreamOpener, StreamSealer};
 use crate::golden::{Golden, check};
@@ -252,8 +252,27 @@ fn replications() -> Vec<(&'static str, ReplicationState)> {
         status,
         waiting: waiting.iter().map(|arn| (*arn).to_owned()).collect(),
         failed,
+        changes: None,
+        places: None,
+        replica: None,
     };
+    let mut changed = state(ReplicationStatus::Pending, &["arn:aws:s3:::there"], true);
+    [(Aspect::Tags, 1), (Aspect::Acl, 2), (Aspect::Retention, 3), (Aspect::LegalHold, 4)]
+        .iter()
+        .for_each(|(aspect, number)| changed.note_change(*aspect, *number));
+    let place = ReplicaPlace {
+        destination: "arn:aws:s3:::there".to_owned(),
+        taken: true,
+        failed: false,
+        version: text("v"),
+        sent: Some(3),
+    };
+    let given_up = ReplicaPlace { taken: false, failed: true, version: None, sent: None, ..place.clone() };
+    changed.places = Some(vec![place, given_up]);
+    let modified = ReplicationState { replica: Some(true), ..state(ReplicationStatus::Failed, &[], true) };
     vec![
+        ("replication of changes", changed),
+        ("replica that was changed", modified),
         ("replication pending", state(ReplicationStatus::Pending, &["arn:aws:s3:::there"], false)),
         ("replication completed", state(ReplicationStatus::Completed, &[], false)),
         ("replication failed", state(ReplicationStatus::Failed, &[], true)),

@@ -4,7 +4,9 @@
 //! [`Objects::check_deletable`] about the record that its commit is conditional on: a retention that is set while a
 //! delete runs makes that commit fail, and the delete is decided anew.
 
+use super::change::Follows;
 use super::record::ObjectRecord;
+use super::replicate::Aspect;
 use super::{Bucket, Objects, ObjectsError, VersionId};
 use crate::auth::Grant;
 use crate::names::{ObjectKey, object_arn};
@@ -70,7 +72,8 @@ impl Objects {
         assert_bypass(bypass, bucket, key);
         let now = self.lock_time().await?;
         let told = Some((grant.access(), EventName::RETENTION_PUT));
-        self.try_change_version(bucket, key, version, told, |record| {
+        let follows = Follows { told, aspect: Some(Aspect::Retention) };
+        self.try_change_version(bucket, key, version, follows, |record| {
             record.lock = Some(record.lock.unwrap_or_default().with_retention(retention, now, bypass.is_some())?);
             Ok(())
         })
@@ -86,7 +89,8 @@ impl Objects {
         on: bool,
     ) -> Result<VersionId, ObjectsError> {
         grant.assert_covers("s3:PutObjectLegalHold", &object_arn(&bucket.name, key));
-        self.change_version(bucket, key, version, |record| {
+        let follows = Follows { told: None, aspect: Some(Aspect::LegalHold) };
+        self.change_version(bucket, key, version, follows, |record| {
             record.lock = Some(ObjectLock { legal_hold: Some(on), ..record.lock.unwrap_or_default() });
         })
         .await

@@ -5,6 +5,7 @@
 mod acl;
 mod bucket;
 mod bucket_policy;
+mod change;
 mod complete;
 mod configuration;
 mod copy;
@@ -48,7 +49,10 @@ pub use multipart::{
 };
 pub use queue::{Lane, Queue, Queued, lane_of, replication_lane};
 pub use read::ByteStream;
-pub use replicate::{Replica, ReplicationState, ReplicationStatus, ReplicationTask, bucket_of_arn};
+pub use replicate::{
+    Arrived, Aspect, Changes, Replica, ReplicaChange, ReplicaPlace, ReplicationState, ReplicationStatus,
+    ReplicationTask, bucket_of_arn,
+};
 pub use scrub::{Damage, ScrubProgress, ScrubReport};
 pub use sweep::Swept;
 pub use types::{

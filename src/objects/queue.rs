@@ -27,6 +27,9 @@ pub enum Queue {
     Replication = 2,
 }
 
+/// Entries that are counted at a time.
+const COUNT_PAGE: usize = 500;
+
 /// Which lane of a queue: follows from the names of what waits together.
 pub type Lane = [u8; 16];
 
@@ -110,33 +113,51 @@ impl Objects {
         batch.put(row, &QueueRecord { task, failures: 0 });
     }
 
-    /// The lanes in which anything waits, each with the time at which its first entry is due.
-    pub async fn lanes(&self, queue: Queue) -> Result<Vec<(Lane, Timestamp)>, ObjectsError> {
+    /// Puts an entry into a lane.
+    #[cfg(test)]
+    pub(crate) async fn enqueue_for_tests<T: Encode<()>>(&self, queue: Queue, lane: &Lane, task: &T) {
+        let mut batch = self.rows.batch();
+        self.enqueue(&mut batch, queue, lane, task);
+        self.rows.commit(batch).await.expect("an entry");
+    }
+
+    /// At most `limit` lanes in which anything waits, behind `after` in their order, each with the time at which its
+    /// first entry is due.
+    pub async fn lanes(
+        &self,
+        queue: Queue,
+        after: Option<&Lane>,
+        limit: usize,
+    ) -> Result<Vec<(Lane, Timestamp)>, ObjectsError> {
         let mut range = KeyRange::prefix(&Tuple::new().id(&[queue as u8]).build());
         let mut lanes = Vec::new();
-        loop {
+        let mut behind = after.copied();
+        while lanes.len() < limit {
+            if let Some(lane) = behind {
+                let Some(start) = KeyRange::prefix(&lane_prefix(queue, &lane)).end else { return Ok(lanes) };
+                range.start = start;
+            }
             let rows = self.rows.engine().scan(Table::Queue, &range, 1, Direction::Forward).await?;
             let Some((row, _)) = rows.first() else { return Ok(lanes) };
             let (lane, due, _) = read_queue_row(row).ok_or_else(malformed_row)?;
             lanes.push((lane, due));
-            let Some(behind) = KeyRange::prefix(&lane_prefix(queue, &lane)).end else { return Ok(lanes) };
-            range.start = behind;
+            behind = Some(lane);
         }
+        Ok(lanes)
     }
 
-    /// How many entries are in a queue; of more than `most` so many.
-    pub async fn waiting(&self, queue: Queue, most: usize) -> Result<usize, ObjectsError> {
-        const PAGE: usize = 1_000;
+    /// How many entries a queue has, counted up to `max`.
+    pub async fn queue_length(&self, queue: Queue, max: usize) -> Result<usize, ObjectsError> {
         let mut range = KeyRange::prefix(&Tuple::new().id(&[queue as u8]).build());
-        let mut waiting = 0;
-        while waiting < most {
-            let page = PAGE.min(most - waiting);
+        let mut count = 0;
+        while count < max {
+            let page = COUNT_PAGE.min(max - count);
             let rows = self.rows.engine().scan(Table::Queue, &range, page, Direction::Forward).await?;
-            waiting += rows.len();
+            count += rows.len();
             let Some((last, _)) = rows.last().filter(|_| rows.len() == page) else { break };
-            range.start = [last, &[0][..]].concat();
+            range.start = [&last[..], &[0]].concat();
         }
-        Ok(waiting)
+        Ok(count)
     }
 
     /// At most `limit` entries of a lane that are due, the oldest first.

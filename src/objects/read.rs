@@ -12,7 +12,8 @@ use super::versions::COMMIT_TRIES;
 use super::{Bucket, ObjectInfo, Objects, ObjectsError, PartSpan, VersionId};
 use crate::auth::Grant;
 use crate::crypto::{
-    HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener, sealed_len, segment_count, span,
+    Checksum, ChecksumAlgorithm, HEADER_BYTES, ObjectKeys, PlainRange, SealedRange, SealingId, Span, StreamOpener,
+    sealed_len, segment_count, span,
 };
 use crate::index::{Stamp, Table};
 use crate::names::{ObjectKey, object_arn};
@@ -145,6 +146,10 @@ impl Objects {
                 part_number: part.number,
                 range,
                 checksum: part.checksum.as_ref().and_then(super::record::ChecksumRecord::checksum),
+                whole_crc: Checksum {
+                    algorithm: ChecksumAlgorithm::Crc64Nvme,
+                    value: part.plain_crc.to_be_bytes().to_vec(),
+                },
             }
         });
         Ok(parts.collect())

@@ -3,10 +3,19 @@
 //! A replica in a bucket of this gateway shares the sealed bytes of its source, so that parts, checksums and ETag are the
 //! same and nothing is encrypted twice; only its keys are wrapped anew. It keeps the source's version id, which is the
 //! time at which the source was written: replicas take their place among a key's versions by it, in whatever order they
-//! come and however often.
+//! come and however often. What is changed of it later: `change.rs`.
+
+mod change;
+mod state;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use minicbor::{Decode, Encode};
 
+pub use change::ReplicaChange;
+pub use state::{Arrived, Aspect, Changes, ReplicaPlace, ReplicationState, ReplicationStatus};
+
+use super::change::Follows;
 use super::follow::Change;
 use super::queue::{Queue, replication_lane};
 use super::record::{BodyRecord, Current, Noncurrent, ObjectRecord, bucket_row, object_row, version_row};
@@ -16,69 +25,7 @@ use crate::auth::{Access, Grant};
 use crate::index::{CommitError, RowBatch, Table};
 use crate::names::{BucketName, ObjectKey, object_arn};
 use crate::rules::notification::EventName;
-use crate::rules::replication::Candidate;
-use crate::sse::{Envelope, Mode};
-
-/// `x-amz-replication-status`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub enum ReplicationStatus {
-    /// Not everywhere yet.
-    #[n(0)]
-    Pending,
-    /// At every destination.
-    #[n(1)]
-    Completed,
-    /// Given up for a destination.
-    #[n(2)]
-    Failed,
-    /// It is itself a replica.
-    #[n(3)]
-    Replica,
-}
-
-impl ReplicationStatus {
-    /// As S3 names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Completed => "COMPLETED",
-            Self::Failed => "FAILED",
-            Self::Replica => "REPLICA",
-        }
-    }
-}
-
-/// How the replication of a version stands.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct ReplicationState {
-    /// For all destinations together.
-    #[n(0)]
-    pub status: ReplicationStatus,
-    /// The destination buckets, by ARN, that have not got it yet.
-    #[n(1)]
-    pub waiting: Vec<String>,
-    /// It was given up for another one.
-    #[n(2)]
-    pub failed: bool,
-}
-
-impl ReplicationState {
-    /// Of a replica.
-    fn replica() -> Self {
-        Self { status: ReplicationStatus::Replica, waiting: Vec::new(), failed: false }
-    }
-
-    /// One destination has it, or never will.
-    fn concluded(&mut self, destination: &str, done: bool) {
-        self.waiting.retain(|waiting| waiting != destination);
-        self.failed |= !done;
-        self.status = match (self.waiting.is_empty(), self.failed) {
-            (false, false) => ReplicationStatus::Pending,
-            (_, true) => ReplicationStatus::Failed,
-            (true, false) => ReplicationStatus::Completed,
-        };
-    }
-}
+use crate::sse::Envelope;
 
 /// A version to be replicated to one bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -144,13 +91,8 @@ impl Objects {
         if record.null || bucket.versioning != Versioning::Enabled {
             return;
         }
-        let body = record.body.as_ref();
-        let candidate = Candidate {
-            key: key.as_str(),
-            tags: body.map(|body| &body.meta.tags[..]).unwrap_or_default(),
-            marker: body.is_none(),
-            kms: body.is_some_and(|body| matches!(body.envelope.mode, Mode::SseKms | Mode::DsseKms)),
-        };
+        let candidate = change::candidate(key, record);
+        let marker = candidate.marker;
         let rules = configuration.chosen(&candidate);
         if rules.is_empty() {
             return;
@@ -163,38 +105,41 @@ impl Objects {
                 bucket_id: bucket.id,
                 key: key.as_str().to_owned(),
                 position: record.position,
-                marker: candidate.marker,
+                marker,
                 rule: rule.id.clone(),
                 since_ms: record.modified_ms,
                 upload: None,
             };
             self.enqueue(batch, Queue::Replication, &lane, &task);
         }
-        if !candidate.marker {
+        if !marker {
             let waiting = rules.iter().map(|rule| rule.target.bucket.clone()).collect();
-            record.replication = Some(ReplicationState { status: ReplicationStatus::Pending, waiting, failed: false });
+            record.replication = Some(ReplicationState::pending(waiting));
         }
     }
 
-    /// Notes at the source that a destination has it, or that it was given up; the latter is told. A version that is gone
-    /// needs no note.
+    /// Notes at the source that a destination has it as it was when it `arrived`, or (`None`) that it was given up; the
+    /// latter is told. `false`: it has changed since, and the destination goes on waiting. A version that is gone needs
+    /// no note.
     pub async fn conclude_replication(
         &self,
         access: &Access,
         bucket: &Bucket,
         task: &ReplicationTask,
-        done: bool,
-    ) -> Result<(), ObjectsError> {
-        let Ok(key) = ObjectKey::parse(task.key.as_str()) else { return Ok(()) };
+        arrived: Option<&Arrived>,
+    ) -> Result<bool, ObjectsError> {
+        let Ok(key) = ObjectKey::parse(task.key.as_str()) else { return Ok(true) };
         let version = Some(VersionId::Named(task.position));
-        let told = (!done).then_some((access, EventName::REPLICATION_FAILED));
-        let noted = self.change_version_telling(bucket, &key, version, told, |record| {
+        let told = arrived.is_none().then_some((access, EventName::REPLICATION_FAILED));
+        let concluded = AtomicBool::new(true);
+        let noted = self.change_version(bucket, &key, version, Follows { told, aspect: None }, |record| {
             if let Some(state) = &mut record.replication {
-                state.concluded(&task.destination, done);
+                concluded.store(state.conclude(&task.destination, arrived), Ordering::Relaxed);
             }
         });
         match noted.await {
-            Ok(_) | Err(ObjectsError::NoSuchVersion | ObjectsError::IsDeleteMarker { .. }) => Ok(()),
+            Ok(_) => Ok(concluded.load(Ordering::Relaxed)),
+            Err(ObjectsError::NoSuchVersion | ObjectsError::IsDeleteMarker { .. }) => Ok(true),
             Err(error) => Err(error),
         }
     }
@@ -225,7 +170,7 @@ impl Objects {
             body: Some(BodyRecord { meta, envelope, upload: None, ..body }),
             access: replica_access(source_bucket, bucket, stored.access.as_ref(), owner_override),
             lock: stored.lock,
-            replication: Some(ReplicationState::replica()),
+            replication: Some(ReplicationState::of_replica(stored.replication.and_then(|state| state.changes))),
         };
         self.put_in_place(write, bucket, &source.key, record, Some((source_bucket, source))).await
     }
@@ -247,7 +192,7 @@ impl Objects {
             body: None,
             access: None,
             lock: None,
-            replication: Some(ReplicationState::replica()),
+            replication: Some(ReplicationState::of_replica(None)),
         };
         self.put_in_place(grant, bucket, key, record, None).await
     }

@@ -269,6 +269,8 @@ pub struct PartSpan {
     pub range: PlainRange,
     /// Its checksum, if the object has checksums.
     pub checksum: Option<Checksum>,
+    /// CRC-64/NVME of its bytes, which is kept of every part.
+    pub whole_crc: Checksum,
 }
 
 /// What a write says of the version to be besides its bytes and metadata.

@@ -158,6 +158,23 @@ impl ObjectLock {
         });
         Ok(Self { retention, ..self })
     }
+
+    /// The lock of a replica whose source has been given this retention, or none. What is refused of the replica is as
+    /// in [`Self::with_retention`].
+    pub fn with_copied_retention(
+        self,
+        of_source: Option<Retention>,
+        now: LockTime,
+        bypass: bool,
+    ) -> Result<Self, Locked> {
+        let new = of_source.map(|retention| (retention.mode, retention.until()));
+        let mut lock = self.with_retention(new, now, bypass)?;
+        // It is no shorter by the trusted clock than at the source, however late it comes.
+        if let (Some(retention), Some(of_source)) = (&mut lock.retention, of_source) {
+            retention.until_trusted_ms = retention.until_trusted_ms.max(of_source.until_trusted_ms);
+        }
+        Ok(lock)
+    }
 }
 
 /// For how long new versions are kept.

@@ -115,7 +115,15 @@ pub struct Candidate<'a> {
 
 impl Rule {
     fn takes(&self, candidate: &Candidate<'_>) -> bool {
-        let Candidate { key, tags, marker, kms } = *candidate;
+        self.takes_but_for_tags(candidate) && (candidate.marker || self.has_tags_of(candidate))
+    }
+
+    fn has_tags_of(&self, candidate: &Candidate<'_>) -> bool {
+        self.filter.tags.iter().all(|tag| candidate.tags.contains(tag))
+    }
+
+    fn takes_but_for_tags(&self, candidate: &Candidate<'_>) -> bool {
+        let Candidate { key, tags: _, marker, kms } = *candidate;
         let fits = self.enabled && self.filter.prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix.as_str()));
         if marker {
             // In the first form delete markers are replicated; a rule with tags never replicates them.
@@ -123,8 +131,7 @@ impl Rule {
                 && self.filter.tags.is_empty()
                 && (self.filter.first_form || self.delete_markers == Some(true));
         }
-        fits && self.filter.tags.iter().all(|tag| tags.contains(tag))
-            && (!kms || (self.kms_objects == Some(true) && self.target.kms_key.is_some()))
+        fits && (!kms || (self.kms_objects == Some(true) && self.target.kms_key.is_some()))
     }
 }
 
@@ -141,6 +148,14 @@ impl ReplicationConfiguration {
             }
         }
         chosen
+    }
+
+    /// The rule by which what is on its way to `destination`, or there already, goes on: of those of the highest
+    /// priority one that has its tags now, if there is one.
+    pub fn follows(&self, candidate: &Candidate<'_>, destination: &str) -> Option<&Rule> {
+        let rules = self.rules.iter().filter(|rule| rule.target.bucket == destination);
+        let rules = rules.filter(|rule| rule.takes_but_for_tags(candidate));
+        rules.max_by_key(|rule| (rule.has_tags_of(candidate), rule.priority))
     }
 }
 
@@ -195,6 +210,25 @@ mod tests {
         assert_eq!(chosen(std::slice::from_ref(&tagged), Candidate { tags: &both, ..PLAIN }), ["t"]);
         assert!(chosen(std::slice::from_ref(&tagged), Candidate { tags: &both[..1], ..PLAIN }).is_empty());
         assert!(chosen(&[tagged], PLAIN).is_empty());
+    }
+
+    #[test]
+    fn what_is_there_already_follows_a_rule_whose_tags_it_has_lost() {
+        let tag = |k: &str| vec![(k.to_owned(), String::new())];
+        let tagged = |id, priority, tags| {
+            let mut rule = rule(id, priority, "a/", "x");
+            rule.filter.tags = tags;
+            rule
+        };
+        let rules = [tagged("one", 1, tag("k")), tagged("two", 2, tag("l")), rule("other", 9, "", "y")];
+        let configuration = ReplicationConfiguration { role: String::new(), rules: rules.to_vec() };
+        let follows = |candidate, to| configuration.follows(&candidate, to).map(|rule| rule.id.clone());
+        let with = tag("k");
+        assert_eq!(follows(Candidate { tags: &with, ..PLAIN }, "x").as_deref(), Some("one"));
+        assert_eq!(follows(PLAIN, "x").as_deref(), Some("two"));
+        assert_eq!(follows(Candidate { key: "b", ..PLAIN }, "x"), None);
+        assert_eq!(follows(PLAIN, "z"), None);
+        assert_eq!(follows(Candidate { kms: true, ..PLAIN }, "y"), None);
     }
 
     #[test]

@@ -278,7 +278,12 @@ mod tests {
 
     fn span(part_number: u32, start: u64, end: u64) -> PartSpan {
         let checksum = Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0, 0, 0, start as u8] };
-        PartSpan { part_number, range: PlainRange { start, end }, checksum: Some(checksum) }
+        PartSpan {
+            part_number,
+            range: PlainRange { start, end },
+            checksum: Some(checksum.clone()),
+            whole_crc: checksum,
+        }
     }
 
     #[test]

@@ -100,6 +100,9 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         return Err(malformed());
     }
     let (kms_objects, replica_modifications) = criteria(element.at_most_one("SourceSelectionCriteria")?)?;
+    if filter.first_form && replica_modifications.is_some() {
+        return Err(invalid("ReplicaModifications can only be specified in rules with Filter"));
+    }
     let target = target(required(element, "Destination")?)?;
     match (kms_objects, &target.kms_key) {
         (Some(true), None) => {

@@ -128,7 +128,7 @@ fn v2_signed(request: &[u8]) -> Option<(String, Vec<String>)> {
     let header =
         |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap_or_default().trim()).to_owned();
     let mut meaning = vec![method.to_owned(), header("content-md5"), header("content-type"), date.to_owned()];
-    let names: BTreeSet<_> = headers.keys().filter(|name| name.as_str().starts_with("x-amz-")).collect();
+    let names: BTreeSet<_> = headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-")).collect();
     for name in names.into_iter().map(HeaderName::as_str) {
         // A list of values is the same in one line and in several.
         let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default().trim());

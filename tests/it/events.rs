@@ -107,7 +107,7 @@ async fn what_nobody_asked_for_is_not_told() {
     assert_eq!(keys(waiting(&stack, other).await), ["b/1"]);
     let silent = stack.create_bucket("silent", Versioning::Never).await;
     stack.put(&silent, &key("a/2"), b"x", Way::Owned.requested()).await.unwrap();
-    assert_eq!(stack.objects.lanes(Queue::Notifications).await.unwrap().len(), 2);
+    assert_eq!(stack.objects.lanes(Queue::Notifications, None, 10).await.unwrap().len(), 2);
     assert_eq!(waiting(&stack, QUEUE).await.len(), 1);
 }
 

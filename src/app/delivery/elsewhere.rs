@@ -1,6 +1,9 @@
 //! A bucket at another S3 endpoint, as replication sees it: objects go there as their clients would send them, parts as
 //! parts, with the checksums that they have, so that the other side checks what arrives.
 
+mod changes;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,7 +20,7 @@ use crate::config::ReplicationTarget;
 use crate::crypto::{Checksum, ObjectKeys, PlainRange, SecretBytes};
 use crate::keyring::read_private;
 use crate::names::AccountId;
-use crate::objects::{ChecksumKind, ObjectInfo, ObjectMeta, PartSpan, Queued, ReplicationTask};
+use crate::objects::{Arrived, ChecksumKind, ObjectInfo, ObjectMeta, PartSpan, Queued, ReplicationTask};
 use crate::sigv4::{SignedParts, Signer, UNSIGNED_PAYLOAD, sign_headers};
 use crate::sources::Timestamp;
 use crate::sse::{Mode, ObjectRef};
@@ -28,6 +31,8 @@ use crate::wire::xml::{self, Writer};
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes a second that a transfer has to reach, or else it is broken off.
 const RATE_MIN: u64 = 32 * 1024;
+/// How long versioning that was seen to be on is taken to be on.
+const VERSIONED_FOR: Duration = Duration::from_secs(30);
 /// What is left of a refusal in the log, in characters.
 const REFUSAL_MAX_CHARS: usize = 300;
 
@@ -40,6 +45,8 @@ pub(super) struct Elsewhere {
     region: String,
     access_key_id: String,
     secret: SecretBytes,
+    /// When its versioning was last seen to be on, on the monotonic clock in nanoseconds; 0: not yet.
+    versioned_at: AtomicU64,
 }
 
 /// A request to it.
@@ -64,7 +71,8 @@ impl Elsewhere {
         let bucket = target.bucket.strip_prefix("arn:aws:s3:::").unwrap_or_default().to_owned();
         let endpoint = Endpoint::parse(&target.endpoint, target.ca_file.as_deref())?;
         let (region, access_key_id) = (target.region.clone(), target.access_key_id.clone());
-        Ok(Self { endpoint, bucket, accounts: target.accounts.clone(), region, access_key_id, secret })
+        let versioned_at = AtomicU64::new(0);
+        Ok(Self { endpoint, bucket, accounts: target.accounts.clone(), region, access_key_id, secret, versioned_at })
     }
 
     /// Whether the operator lets buckets of this account replicate there.
@@ -72,48 +80,71 @@ impl Elsewhere {
         self.accounts.iter().any(|account| account == owner.as_str())
     }
 
-    /// Takes a version or a delete marker there.
-    pub(super) async fn take(&self, errand: &Errand<'_>, entry: &mut Queued<ReplicationTask>) -> Result<(), Failure> {
-        let now = || errand.app.sources.now();
+    /// Takes a version, a delete marker, or what was changed of a version there.
+    pub(super) async fn take(
+        &self,
+        errand: &Errand<'_>,
+        entry: &mut Queued<ReplicationTask>,
+    ) -> Result<Arrived, Failure> {
         let key = errand.key.as_str();
         self.check(errand)?;
         if entry.task.marker {
             errand.leave_elsewhere("s3:ReplicateDelete", &entry.task.destination)?;
-            self.check_versioned(now()).await?;
+            self.check_versioned(errand.now()).await?;
             let call = Call { method: Method::DELETE, key, query: String::new(), headers: HeaderMap::new() };
-            return self.send(call, Bytes::new(), now()).await.map(drop);
+            self.send(call, Bytes::new(), errand.now()).await?;
+            return Ok(Arrived::default());
         }
-        let Some((read, info)) = errand.source(&entry.task).await? else { return Ok(()) };
+        let Some((read, info)) = errand.source(&entry.task).await? else { return Ok(Arrived::default()) };
         errand.leave_elsewhere("s3:ReplicateObject", &entry.task.destination)?;
+        let seen = errand.changes().newest();
+        if let Some(place) = errand.place(&entry.task.destination).filter(|place| place.taken) {
+            self.change(errand, &info, place).await?;
+            return Ok(Arrived { seen, version: None });
+        }
+        if !errand.is_to_be_made(&entry.task.destination) {
+            return Ok(Arrived { seen, version: None });
+        }
         if info.envelope.mode == Mode::SseC {
             let reason = "an object under a customer's key can't be read for an endpoint elsewhere";
-            return Err(Failure::Configured(reason.to_owned()));
+            return Err(Failure::Never(reason.to_owned()));
         }
+        self.check_versioned_of_late(errand).await?;
+        let version = self.make(errand, (&read, &info), entry).await?;
+        Ok(Arrived { seen, version })
+    }
+
+    /// Makes a version there; returns its id, if it is told.
+    async fn make(
+        &self,
+        errand: &Errand<'_>,
+        (read, info): (&Grant, &ObjectInfo),
+        entry: &mut Queued<ReplicationTask>,
+    ) -> Result<Option<String>, Failure> {
+        let (key, now) = (errand.key.as_str(), || errand.now());
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
-        let sse = errand.app.objects.sse();
-        let keys = || sse.open(&errand.access, object, &info.envelope, None);
+        let keys = || errand.app.objects.sse().open(&errand.access, object, &info.envelope, None);
         let mut headers = HeaderMap::new();
         describe(&mut headers, &info.meta, errand.rule.target.storage_class.as_deref());
         // As to a bucket of this gateway: without leave for the tags the object goes without them.
-        if !info.meta.tags.is_empty()
-            && errand.leave_at_source("s3:GetObjectVersionTagging", Some(&info)).await.is_ok()
-            && errand.leave_elsewhere("s3:ReplicateTags", &entry.task.destination).is_ok()
-        {
+        if !info.meta.tags.is_empty() && self.may_tag(errand, info).await {
             tag(&mut headers, &info.meta.tags);
         }
         encrypt(&mut headers, info.envelope.mode, errand.rule.target.kms_key.as_deref());
-        let parts = errand.app.objects.parts(&info).await?;
+        let locked = changes::lock(&mut headers, info, now());
+        let parts = errand.app.objects.parts(info).await?;
         if parts.is_empty() {
             if let Some(checksum) = info.checksum.as_ref().filter(|c| c.kind == ChecksumKind::FullObject) {
                 insert(&mut headers, &checksum_header(&checksum.checksum), &BASE64.encode(&checksum.checksum.value));
             }
             let whole = PlainRange { start: 0, end: info.plain_len };
-            let pieces = read_range(errand, &read, &info, whole, keys().await?).await?;
+            let pieces = read_range(errand, read, info, whole, keys().await?).await?;
             let call = Call { method: Method::PUT, key, query: String::new(), headers };
-            return self.send_pieces(call, pieces, info.plain_len, now()).await.map(drop);
+            let answer = self.send_pieces(call, pieces, info.plain_len, now()).await?;
+            return Ok(changes::version_of(&answer));
         }
         self.abort_earlier(errand, entry).await?;
-        let upload = self.begin(key, headers, &info, &parts, now()).await?;
+        let upload = self.begin(key, headers, info, &parts, now()).await?;
         entry.task.upload = Some(upload.clone());
         if !errand.app.objects.amend(entry).await? {
             self.abort(key, &upload, now()).await?;
@@ -121,9 +152,11 @@ impl Elsewhere {
         }
         let mut done = Vec::with_capacity(parts.len());
         for part in &parts {
-            let pieces = read_range(errand, &read, &info, part.range, keys().await?).await?;
+            let pieces = read_range(errand, read, info, part.range, keys().await?).await?;
             let mut headers = HeaderMap::new();
-            if let Some(checksum) = &part.checksum {
+            // Parts of what is locked have to come with one, also of uploads that have none.
+            let own = part.checksum.as_ref();
+            if let Some(checksum) = own.or(Some(&part.whole_crc).filter(|_| locked)) {
                 insert(&mut headers, &checksum_header(checksum), &BASE64.encode(&checksum.value));
             }
             let query = format!("partNumber={}&uploadId={}", part.part_number, encode_uri(&upload));
@@ -135,6 +168,16 @@ impl Elsewhere {
         self.complete(key, &upload, &done, now()).await
     }
 
+    /// The role's leave for tags, here and there.
+    async fn may_tag(&self, errand: &Errand<'_>, info: &ObjectInfo) -> bool {
+        errand.leave_at_source("s3:GetObjectVersionTagging", Some(info)).await.is_ok()
+            && errand.leave_elsewhere("s3:ReplicateTags", &self.arn()).is_ok()
+    }
+
+    fn arn(&self) -> String {
+        format!("arn:aws:s3:::{}", self.bucket)
+    }
+
     /// Whether this gateway may send it at all.
     fn check(&self, errand: &Errand<'_>) -> Result<(), Failure> {
         // Asked again for each: the settings may be others than when the rule was made.
@@ -144,12 +187,25 @@ impl Elsewhere {
         }
         // Whatever stands on the way may take such a path for another bucket's.
         if errand.key.as_str().split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err(Failure::Configured("a key with . or .. between slashes can't be sent elsewhere".to_owned()));
+            return Err(Failure::Never("a key with . or .. between slashes can't be sent elsewhere".to_owned()));
         }
         Ok(())
     }
 
-    /// A delete marker is made there by DELETE, which without versioning would take the object itself.
+    /// Without versioning there a replica would take the place of what is there. Looked at every now and then.
+    async fn check_versioned_of_late(&self, errand: &Errand<'_>) -> Result<(), Failure> {
+        let ticks = errand.app.sources.monotonic_ns();
+        let looked = self.versioned_at.load(Ordering::Relaxed);
+        if looked != 0 && Duration::from_nanos(ticks.saturating_sub(looked)) < VERSIONED_FOR {
+            return Ok(());
+        }
+        self.check_versioned(errand.now()).await?;
+        self.versioned_at.store(ticks.max(1), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A delete marker is made there by DELETE, which without versioning would take the object itself: so it is looked
+    /// at just before.
     async fn check_versioned(&self, now: Timestamp) -> Result<(), Failure> {
         let call = Call { method: Method::GET, key: "", query: "versioning=".to_owned(), headers: HeaderMap::new() };
         let answer = self.send(call, Bytes::new(), now).await?;
@@ -158,7 +214,7 @@ impl Elsewhere {
         if root.child_text("Status") == Some("Enabled") {
             return Ok(());
         }
-        Err(Failure::Configured("no delete marker goes to a bucket elsewhere whose versioning is not on".to_owned()))
+        Err(Failure::Configured(format!("the versioning of bucket {} elsewhere is not on", self.bucket)))
     }
 
     /// What an attempt that was cut off has left there goes before the next one.
@@ -207,7 +263,7 @@ impl Elsewhere {
         upload: &str,
         parts: &[(&PartSpan, String)],
         now: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<String>, Failure> {
         let mut w = Writer::document();
         w.root("CompleteMultipartUpload", |w| {
             for (part, etag) in parts {
@@ -225,7 +281,7 @@ impl Elsewhere {
         let answer = self.send(call, Bytes::from(w.finish()), now).await?;
         // It may begin with 200 before its outcome is known.
         match xml::parse(answer.body.expose()) {
-            Ok(root) if root.name == "CompleteMultipartUploadResult" => Ok(()),
+            Ok(root) if root.name == "CompleteMultipartUploadResult" => Ok(changes::version_of(&answer)),
             _ => Err(refused("CompleteMultipartUpload", &answer)),
         }
     }

@@ -4,14 +4,19 @@
 //! A lane is worked off by one task until it is empty or something fails. After a failure the lane rests, longer each
 //! time until something succeeds, and the entry that failed waits longer than that, so that those behind it pass: one
 //! message that nobody takes does not stop the others.
+//!
+//! So many lanes are worked off at the same time; where more have something due, they take turns: those that had one wait
+//! until the others have had theirs.
 
 mod elsewhere;
 pub(super) mod event_json;
+pub(super) mod lengths;
 mod notify;
 mod replicate;
 pub(super) mod target;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,12 +29,20 @@ pub use replicate::Replicator;
 
 use super::App;
 use crate::objects::{Lane, Lease, ObjectsError, Queue, Queued};
-use crate::sources::Sources;
+use crate::sources::{Sources, Timestamp};
 
 /// Entries of a lane that are read at a time; those that were done go in one commit.
 const BATCH: usize = 32;
 /// Lanes that are worked off at the same time.
 const LANES_MAX: usize = 64;
+/// Lanes that are looked at in a round: what a round costs, in time and memory, is bound by it.
+const LANES_LOOKED_AT: usize = 1024;
+/// Time between two rounds where a queue has more lanes than are looked at in one.
+const NEXT_LANES_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a lane is worked off before it lets others pass that wait; what it has begun then, it ends.
+const TURN: Duration = Duration::from_secs(1);
+/// How long it is kept in mind that a lane has failed, behind its rest.
+const FAILURES_KEPT: Duration = Duration::from_secs(2 * 60);
 /// The shortest rest after a failure.
 const REST_MIN: Duration = Duration::from_secs(1);
 /// The longest rest of a lane: so long at most it takes to see that a destination is back.
@@ -43,11 +56,6 @@ const LEASE: Duration = Duration::from_secs(6);
 /// Time between two looks while another gateway works on a queue, or this one does.
 const LEASE_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Time between two counts of what waits.
-const COUNT_INTERVAL: Duration = Duration::from_secs(60);
-/// Entries that are counted at most: a count must cost little, also where a destination has been away for days.
-pub(super) const COUNTED_MAX: usize = 10_000;
-
 /// What is done with the entries of a queue.
 pub(super) trait Work: Send + Sync + 'static {
     /// What an entry says.
@@ -57,9 +65,6 @@ pub(super) trait Work: Send + Sync + 'static {
     /// The name of its lease.
     const JOB: &'static str;
 
-    /// Hears how many entries wait; of more than [`COUNTED_MAX`] so many.
-    fn waiting(&self, _entries: usize) {}
-
     /// Does what an entry says; the error is for the operator, and it is tried again.
     fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<Self::Task>) -> BoxFuture<'a, Result<(), String>>;
 }
@@ -67,7 +72,7 @@ pub(super) trait Work: Send + Sync + 'static {
 /// Works a queue off as long as the gateway lives.
 pub(super) async fn run<W: Work>(app: Weak<App>, work: Arc<W>) {
     let Some(bell) = app.upgrade().map(|app| app.objects.bell(W::QUEUE)) else { return };
-    let mut office = Office { work, lanes: HashMap::new(), running: JoinSet::new(), lease: None, counted: None };
+    let mut office = Office::new(work);
     loop {
         let Some(running) = app.upgrade() else { return };
         let pause = office.round(&running).await.unwrap_or_else(|error| {
@@ -110,16 +115,43 @@ struct Office<W> {
     lanes: HashMap<Lane, Standing>,
     running: JoinSet<Ended>,
     lease: Option<Lease>,
-    /// When entries were counted last, on the monotonic clock in nanoseconds.
-    counted: Option<u64>,
+    /// The lane that was looked at last: the next one is first in the next round.
+    last: Option<Lane>,
+    /// There are lanes in which something is due and for which there was no room.
+    crowded: Arc<AtomicBool>,
+}
+
+/// When a lane has to let others pass.
+struct Turn {
+    crowded: Arc<AtomicBool>,
+    /// On the monotonic clock, in nanoseconds.
+    until: u64,
+}
+
+impl Turn {
+    fn is_over(&self, sources: &Sources) -> bool {
+        self.crowded.load(Ordering::Relaxed) && sources.monotonic_ns() >= self.until
+    }
 }
 
 impl<W: Work> Office<W> {
+    fn new(work: Arc<W>) -> Self {
+        Self {
+            work,
+            lanes: HashMap::new(),
+            running: JoinSet::new(),
+            lease: None,
+            last: None,
+            crowded: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
     /// Begins to work on the lanes in which something is due; tells when to look again.
     async fn round(&mut self, app: &Arc<App>) -> Result<Duration, ObjectsError> {
-        let lanes = app.objects.lanes(W::QUEUE).await?;
-        self.lanes.retain(|lane, standing| standing.running.is_some() || lanes.iter().any(|(other, _)| other == lane));
-        self.count(app, lanes.is_empty()).await?;
+        let (now, ticks) = (app.sources.now(), app.sources.monotonic_ns());
+        let kept = u64::try_from(FAILURES_KEPT.as_nanos()).unwrap_or(u64::MAX / 2);
+        self.lanes.retain(|_, standing| standing.running.is_some() || ticks < standing.rests_until + kept);
+        let (lanes, all) = self.look(app).await?;
         if lanes.is_empty() {
             if let Some(lease) = self.lease.take().filter(|_| self.running.is_empty()) {
                 app.objects.give_up_lease(lease).await?;
@@ -129,38 +161,45 @@ impl<W: Work> Office<W> {
         if !self.hold_lease(app).await? {
             return Ok(LEASE_LOOK_INTERVAL);
         }
-        let (now, ticks) = (app.sources.now(), app.sources.monotonic_ns());
-        let mut pause = LOOK_INTERVAL;
+        let mut pause = if all { LOOK_INTERVAL } else { NEXT_LANES_INTERVAL };
+        let mut crowded = false;
         for (lane, due) in lanes {
-            let standing = self.lanes.entry(lane).or_default();
-            if standing.running.is_some() {
-                continue;
-            }
-            let rest = Duration::from_nanos(standing.rests_until.saturating_sub(ticks)).max(due.since(now));
-            if rest.is_zero() && self.running.len() < LANES_MAX {
-                let task = self.running.spawn(work_off(Arc::clone(app), Arc::clone(&self.work), lane));
-                standing.running = Some(task.id());
-            } else {
+            let standing = self.lanes.get(&lane);
+            let rest = Duration::from_nanos(standing.map_or(0, |standing| standing.rests_until).saturating_sub(ticks));
+            let rest = rest.max(due.since(now));
+            if standing.is_some_and(|standing| standing.running.is_some()) {
+                // Whoever works on it sees what comes.
+            } else if !rest.is_zero() {
                 pause = pause.min(rest.max(Duration::from_millis(10)));
+            } else if self.running.len() < LANES_MAX {
+                self.begin(app, lane, ticks);
+            } else {
+                // It is the first of the next round, which begins when one of those that run has ended.
+                crowded = true;
+                break;
             }
+            self.last = Some(lane);
         }
+        self.crowded.store(crowded, Ordering::Relaxed);
         Ok(if self.running.is_empty() { pause } else { pause.min(LEASE_LOOK_INTERVAL) })
     }
 
-    /// Tells now and then how many entries wait, and at once that none does.
-    async fn count(&mut self, app: &App, empty: bool) -> Result<(), ObjectsError> {
-        if empty {
-            self.counted = None;
-            self.work.waiting(0);
-            return Ok(());
+    /// The lanes in which anything waits, those behind the last one first, and whether these are all.
+    async fn look(&self, app: &App) -> Result<(Vec<(Lane, Timestamp)>, bool), ObjectsError> {
+        let mut lanes = app.objects.lanes(W::QUEUE, self.last.as_ref(), LANES_LOOKED_AT).await?;
+        if let Some(last) = self.last.filter(|_| lanes.len() < LANES_LOOKED_AT) {
+            let first = app.objects.lanes(W::QUEUE, None, LANES_LOOKED_AT - lanes.len()).await?;
+            lanes.extend(first.into_iter().take_while(|(lane, _)| *lane <= last));
         }
-        let ticks = app.sources.monotonic_ns();
-        let interval = u64::try_from(COUNT_INTERVAL.as_nanos()).unwrap_or(u64::MAX);
-        if self.counted.is_none_or(|counted| ticks.saturating_sub(counted) >= interval) {
-            self.counted = Some(ticks);
-            self.work.waiting(app.objects.waiting(W::QUEUE, COUNTED_MAX).await?);
-        }
-        Ok(())
+        let all = lanes.len() < LANES_LOOKED_AT;
+        Ok((lanes, all))
+    }
+
+    fn begin(&mut self, app: &Arc<App>, lane: Lane, ticks: u64) {
+        let until = ticks.saturating_add(u64::try_from(TURN.as_nanos()).unwrap_or(u64::MAX / 2));
+        let turn = Turn { crowded: Arc::clone(&self.crowded), until };
+        let task = self.running.spawn(work_off(Arc::clone(app), Arc::clone(&self.work), lane, turn));
+        self.lanes.entry(lane).or_default().running = Some(task.id());
     }
 
     async fn hold_lease(&mut self, app: &App) -> Result<bool, ObjectsError> {
@@ -196,11 +235,11 @@ impl<W: Work> Office<W> {
     }
 }
 
-/// Works on a lane until nothing in it is due or something fails.
-async fn work_off<W: Work>(app: Arc<App>, work: Arc<W>, lane: Lane) -> Ended {
+/// Works on a lane until nothing in it is due, something fails, or its turn is over.
+async fn work_off<W: Work>(app: Arc<App>, work: Arc<W>, lane: Lane, turn: Turn) -> Ended {
     let mut ended = Ended { lane, failed: false, progressed: false };
     loop {
-        match work_off_some(&app, &*work, &lane).await {
+        match work_off_some(&app, &*work, &lane, &turn).await {
             Ok(Done { more, failed, progressed }) => {
                 ended.progressed |= progressed;
                 ended.failed = failed;
@@ -222,12 +261,16 @@ struct Done {
     progressed: bool,
 }
 
-async fn work_off_some<W: Work>(app: &App, work: &W, lane: &Lane) -> Result<Done, ObjectsError> {
+async fn work_off_some<W: Work>(app: &App, work: &W, lane: &Lane, turn: &Turn) -> Result<Done, ObjectsError> {
     let mut entries = app.objects.due::<W::Task>(W::QUEUE, lane, BATCH).await?;
-    let more = entries.len() == BATCH;
+    let mut more = entries.len() == BATCH;
     let mut done = 0;
     let mut failure = None;
     for entry in &mut entries {
+        if done > 0 && turn.is_over(&app.sources) {
+            more = false;
+            break;
+        }
         if let Err(reason) = work.work(app, entry).await {
             failure = Some(reason);
             break;
@@ -252,8 +295,9 @@ async fn work_off_some<W: Work>(app: &App, work: &W, lane: &Lane) -> Result<Done
 #[cfg(test)]
 pub(crate) async fn pass(app: &Arc<App>) {
     async fn of<W: Work>(app: &App, work: &W) {
-        for (lane, _) in app.objects.lanes(W::QUEUE).await.expect("lanes") {
-            work_off_some(app, work, &lane).await.expect("a lane");
+        let turn = Turn { crowded: Arc::default(), until: u64::MAX };
+        for (lane, _) in app.objects.lanes(W::QUEUE, None, usize::MAX).await.expect("lanes") {
+            work_off_some(app, work, &lane, &turn).await.expect("a lane");
         }
     }
     of(app, &app.replicator).await;
@@ -268,16 +312,4 @@ fn rest_after(failures: u32, max: Duration, sources: &Sources) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sources::Timestamp;
-
-    #[test]
-    fn rests_grow_up_to_their_bound() {
-        let sources = Sources::seeded(1, Timestamp(0));
-        for (failures, longest) in [(0, 1), (1, 2), (5, 32), (6, 60), (40, 60), (u32::MAX, 60)] {
-            let rest = rest_after(failures, LANE_REST_MAX, &sources);
-            assert!(rest <= Duration::from_secs(longest) && rest >= Duration::from_secs(longest) * 3 / 4, "{rest:?}");
-        }
-    }
-}
+mod tests;

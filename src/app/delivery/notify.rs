@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
 
 use super::target::{DELIVERY_TIMEOUT, Target};
-use super::{COUNTED_MAX, Work, event_json};
+use super::{Work, event_json};
 use crate::app::{App, StartError};
 use crate::config::NotificationTarget;
 use crate::names::{AccountId, hex};
@@ -34,7 +33,6 @@ struct Inner {
     delivered: Counter,
     failed: Counter,
     dropped: Counter,
-    waiting: Gauge,
 }
 
 /// Why a target can't be named by a configuration.
@@ -54,8 +52,8 @@ impl Notifier {
             Err(error) => Err(StartError(format!("notification_targets {:?}: {error}", target.arn))),
         };
         let targets = targets.iter().map(open).collect::<Result<_, _>>()?;
-        let (delivered, failed, dropped, waiting) = Default::default();
-        Ok(Self(Arc::new(Inner { targets, delivered, failed, dropped, waiting })))
+        let (delivered, failed, dropped) = Default::default();
+        Ok(Self(Arc::new(Inner { targets, delivered, failed, dropped })))
     }
 
     /// Whether the settings have a target of this ARN that buckets of this account may name.
@@ -87,8 +85,6 @@ impl Notifier {
         registry.register("notifications_failed", text, self.0.failed.clone());
         let text = "Events that were given up: there was no such target, or it did not take them for days";
         registry.register("notifications_dropped", text, self.0.dropped.clone());
-        let text = "Events that wait for their targets, counted every minute and to 10000 at most";
-        registry.register("notifications_waiting", text, self.0.waiting.clone());
     }
 
     /// Whether an event is for a target of the settings. One that is for none is lost, which is counted: as AWS takes a
@@ -137,13 +133,6 @@ impl Work for Notifier {
     type Task = NotificationTask;
     const QUEUE: Queue = Queue::Notifications;
     const JOB: &'static str = "notifications";
-
-    fn waiting(&self, entries: usize) {
-        self.0.waiting.set(i64::try_from(entries).unwrap_or(i64::MAX));
-        if entries >= COUNTED_MAX {
-            tracing::warn!(entries, "so many events or more wait for their targets");
-        }
-    }
 
     fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<NotificationTask>) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(self.deliver(entry, app.sources.now()))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
 
 use super::Work;
 use super::elsewhere::Elsewhere;
@@ -15,10 +16,12 @@ use crate::identity::IdentityError;
 use crate::keyring::KeyringError;
 use crate::names::{AccountId, ObjectKey, bucket_arn, object_arn};
 use crate::objects::{
-    Bucket, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicationTask, Standing, VersionId, bucket_of_arn,
+    Arrived, Aspect, Bucket, Changes, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicaChange, ReplicaPlace,
+    ReplicationState, ReplicationTask, Standing, VersionId, bucket_of_arn,
 };
 use crate::policy::{NoContext, Target};
-use crate::rules::replication::{ReplicationConfiguration, Rule};
+use crate::rules::replication::{Candidate, ReplicationConfiguration, Rule};
+use crate::sources::Timestamp;
 use crate::sse::{Mode, ObjectRef, Requested, SseError};
 
 /// How often a version is tried again that could not be replicated for a reason that lies in what is configured; then
@@ -30,10 +33,25 @@ const SESSION: &str = "s3-replication";
 /// Replicates. Cheap to clone.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "holds secrets")]
-pub struct Replicator(Arc<HashMap<String, Elsewhere>>);
+pub struct Replicator(Arc<Inner>);
+
+struct Inner {
+    /// By ARN.
+    elsewhere: HashMap<String, Elsewhere>,
+    replicated: Counter,
+    failed: Counter,
+    given_up: Counter,
+}
+
+/// How often a version that changes while it is taken is taken again at once.
+const ROUNDS_MAX: usize = 16;
+/// Leave to bypass governance mode.
+pub(super) const BYPASS: &str = "s3:BypassGovernanceRetention";
 
 /// Why a version is not where it is to be.
 pub(super) enum Failure {
+    /// It can't be done whatever anybody does: it is given up at once.
+    Never(String),
     /// What is configured does not let it: after some tries it is given up.
     Configured(String),
     /// Something is not there or does not answer: it is tried until it does.
@@ -44,9 +62,10 @@ impl From<ObjectsError> for Failure {
     fn from(error: ObjectsError) -> Self {
         let text = format!("{error:?}");
         match error {
-            ObjectsError::NoSuchBucket | ObjectsError::ReplicaNotVersioned | ObjectsError::ReplicaNotLockable => {
-                Self::Configured(text)
-            }
+            ObjectsError::NoSuchBucket
+            | ObjectsError::ReplicaNotVersioned
+            | ObjectsError::ReplicaNotLockable
+            | ObjectsError::Locked { .. } => Self::Configured(text),
             ObjectsError::Sse(error) => error.into(),
             _ => Self::Passing(text),
         }
@@ -92,6 +111,9 @@ pub(super) struct Errand<'a> {
     pub(super) bucket: &'a Bucket,
     pub(super) key: ObjectKey,
     pub(super) rule: &'a Rule,
+    /// How it stands; none of a delete marker. Read before the version is: what has changed in between is noticed when
+    /// it is noted that the version is there.
+    pub(super) state: Option<ReplicationState>,
 }
 
 impl Replicator {
@@ -101,13 +123,25 @@ impl Replicator {
             Ok(open) => Ok((target.bucket.clone(), open)),
             Err(error) => Err(StartError(format!("replication_targets {:?}: {error}", target.bucket))),
         };
-        Ok(Self(Arc::new(targets.iter().map(open).collect::<Result<_, _>>()?)))
+        let elsewhere = targets.iter().map(open).collect::<Result<_, _>>()?;
+        let (replicated, failed, given_up) = Default::default();
+        Ok(Self(Arc::new(Inner { elsewhere, replicated, failed, given_up })))
+    }
+
+    /// What metrics show of it.
+    pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        let text = "Versions and changes of versions that were taken to a destination";
+        registry.register("replication_done", text, self.0.replicated.clone());
+        let text = "Attempts to replicate that failed and are tried again";
+        registry.register("replication_failed", text, self.0.failed.clone());
+        let text = "Versions and changes of versions that were given up: their status is FAILED";
+        registry.register("replication_given_up", text, self.0.given_up.clone());
     }
 
     /// Whether the settings have a bucket of this ARN elsewhere, and then whether buckets of `owner` may replicate
     /// there.
     pub fn elsewhere(&self, arn: &str, owner: &AccountId) -> Option<bool> {
-        self.0.get(arn).map(|elsewhere| elsewhere.is_open_to(owner))
+        self.0.elsewhere.get(arn).map(|elsewhere| elsewhere.is_open_to(owner))
     }
 
     async fn replicate(&self, app: &App, entry: &mut Queued<ReplicationTask>) -> Result<(), String> {
@@ -120,37 +154,61 @@ impl Replicator {
             Err(error) => return Err(format!("{error:?}")),
         };
         let what = || format!("{}/{} to {}", task.bucket, task.key, task.destination);
-        let done = match self.try_to(app, &bucket, entry).await {
-            Ok(()) => true,
-            Err(Failure::Passing(reason)) => return Err(format!("{}: {reason}", what())),
-            Err(Failure::Configured(reason)) if entry.failures < TRIES => return Err(format!("{}: {reason}", what())),
-            Err(Failure::Configured(reason)) => {
-                tracing::error!(reason, "{} is not replicated: given up", what());
-                false
-            }
-        };
+        let Ok(key) = ObjectKey::parse(task.key.as_str()) else { return Ok(()) };
         let access = system("replication", bucket.region.clone(), app.sources.now());
-        let noted = app.objects.conclude_replication(&access, &bucket, &task, done).await;
-        noted.map_err(|error| format!("{}: its status could not be noted: {error:?}", what()))
+        for _ in 0..ROUNDS_MAX {
+            let state = app.objects.replication_state(&bucket, &key, &task.position).await;
+            let state = state.map_err(|error| format!("{}: {error:?}", what()))?;
+            // It is gone, or another entry has brought it all.
+            if !task.marker && !state.as_ref().is_some_and(|state| state.waits_for(&task.destination)) {
+                return Ok(());
+            }
+            let arrived = match self.try_to(app, &bucket, (&key, state), entry).await {
+                Ok(arrived) => Some(arrived),
+                Err(Failure::Passing(reason)) => return Err(format!("{}: {reason}", what())),
+                Err(Failure::Configured(reason)) if entry.failures < TRIES => {
+                    return Err(format!("{}: {reason}", what()));
+                }
+                Err(Failure::Configured(reason) | Failure::Never(reason)) => {
+                    tracing::error!(reason, "{} is not replicated: given up", what());
+                    None
+                }
+            };
+            let noted = app.objects.conclude_replication(&access, &bucket, &task, arrived.as_ref()).await;
+            if noted.map_err(|error| format!("{}: its status could not be noted: {error:?}", what()))? {
+                if arrived.is_some() { &self.0.replicated } else { &self.0.given_up }.inc();
+                return Ok(());
+            }
+        }
+        Err(format!("{}: it changes all the time", what()))
     }
 
-    async fn try_to(&self, app: &App, bucket: &Bucket, entry: &mut Queued<ReplicationTask>) -> Result<(), Failure> {
+    async fn try_to(
+        &self,
+        app: &App,
+        bucket: &Bucket,
+        (key, state): (&ObjectKey, Option<ReplicationState>),
+        entry: &mut Queued<ReplicationTask>,
+    ) -> Result<Arrived, Failure> {
         let configuration = app.objects.configuration::<ReplicationConfiguration>(bucket).await?;
-        let gone = || Failure::Configured("its rule is gone".to_owned());
+        let gone = || Failure::Never("its rule is gone".to_owned());
         let configuration = configuration.ok_or_else(gone)?;
-        let rule = configuration
-            .rules
-            .iter()
-            .find(|rule| rule.enabled && rule.id == entry.task.rule && rule.target.bucket == entry.task.destination);
-        let key = ObjectKey::parse(entry.task.key.as_str())
-            .map_err(|_| Failure::Configured("its key is malformed".to_owned()))?;
+        let rule = rule_of(&configuration, &entry.task).ok_or_else(gone)?;
         let access = assume(app, bucket, &configuration.role).await?;
-        let errand = Errand { app, access, bucket, key, rule: rule.ok_or_else(gone)? };
-        match self.0.get(&entry.task.destination) {
+        let errand = Errand { app, access, bucket, key: key.clone(), rule, state };
+        match self.0.elsewhere.get(&entry.task.destination) {
             Some(elsewhere) => elsewhere.take(&errand, entry).await,
             None => errand.take_here(&entry.task).await,
         }
     }
+}
+
+/// The rule that asked for it, or if that is gone, as when a configuration is put again whose rules bring no names, the
+/// one that would now.
+fn rule_of<'a>(configuration: &'a ReplicationConfiguration, task: &ReplicationTask) -> Option<&'a Rule> {
+    let own = |rule: &&Rule| rule.enabled && rule.id == task.rule && rule.target.bucket == task.destination;
+    let candidate = Candidate { key: &task.key, tags: &[], marker: task.marker, kms: false };
+    configuration.rules.iter().find(own).or_else(|| configuration.follows(&candidate, &task.destination))
 }
 
 impl Work for Replicator {
@@ -159,7 +217,13 @@ impl Work for Replicator {
     const JOB: &'static str = "replication";
 
     fn work<'a>(&'a self, app: &'a App, entry: &'a mut Queued<ReplicationTask>) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(self.replicate(app, entry))
+        Box::pin(async move {
+            let done = self.replicate(app, entry).await;
+            if done.is_err() {
+                self.0.failed.inc();
+            }
+            done
+        })
     }
 }
 
@@ -227,11 +291,34 @@ impl Errand<'_> {
             Err(error) => return Err(error.into()),
         };
         let read = self.leave_at_source("s3:GetObjectVersionForReplication", Some(&info)).await?;
+        // The rule may be another one than when it was written.
+        if matches!(info.envelope.mode, Mode::SseKms | Mode::DsseKms) && self.rule.kms_objects != Some(true) {
+            return Err(Failure::Configured("its rule takes nothing that is under SSE-KMS".to_owned()));
+        }
         Ok(Some((read, info)))
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.app.sources.now()
+    }
+
+    /// The numbers of its changes.
+    pub(super) fn changes(&self) -> Changes {
+        self.state.as_ref().map(ReplicationState::changes).unwrap_or_default()
+    }
+
+    /// What is known of it at a destination.
+    pub(super) fn place(&self, destination: &str) -> Option<&ReplicaPlace> {
+        self.state.as_ref().and_then(|state| state.place(destination))
+    }
+
+    /// Whether it is to be made if it is not there.
+    pub(super) fn is_to_be_made(&self, destination: &str) -> bool {
+        self.state.as_ref().is_some_and(|state| state.is_to_be_made(destination))
+    }
+
     /// To a bucket of this gateway.
-    async fn take_here(&self, task: &ReplicationTask) -> Result<(), Failure> {
+    async fn take_here(&self, task: &ReplicationTask) -> Result<Arrived, Failure> {
         let name = bucket_of_arn(&task.destination);
         let name = name.ok_or_else(|| Failure::Configured("its destination is no bucket's ARN".to_owned()))?;
         let to = self.app.objects.bucket(&name).await?;
@@ -242,9 +329,10 @@ impl Errand<'_> {
         let leave_there = |action| leave(self.app, &self.access, action, (&to, &self.key), None);
         if task.marker {
             let grant = leave_there("s3:ReplicateDelete").await?;
-            return Ok(self.app.objects.replicate_marker(&grant, &to, &self.key, task).await?);
+            self.app.objects.replicate_marker(&grant, &to, &self.key, task).await?;
+            return Ok(Arrived::default());
         }
-        let Some((read, info)) = self.source(task).await? else { return Ok(()) };
+        let Some((read, info)) = self.source(task).await? else { return Ok(Arrived::default()) };
         let write = leave_there("s3:ReplicateObject").await?;
         if target.owner_override {
             leave_there("s3:ObjectOwnerOverrideToBucketOwner").await?;
@@ -253,19 +341,40 @@ impl Errand<'_> {
         let tags = info.meta.tags.is_empty()
             || (self.leave_at_source("s3:GetObjectVersionTagging", Some(&info)).await.is_ok()
                 && leave_there("s3:ReplicateTags").await.is_ok());
-        let replica = Replica {
+        if self.is_to_be_made(&task.destination) {
+            let replica = Replica {
+                source_bucket: self.bucket,
+                source: &info,
+                bucket: &to,
+                envelope: self.wrapped(&info, &to).await?,
+                storage_class: target.storage_class.clone(),
+                owner_override: target.owner_override,
+                tags,
+            };
+            match self.app.objects.replicate(&read, &write, replica).await {
+                // It was deleted meanwhile.
+                Err(ObjectsError::NoSuchVersion | ObjectsError::NoSuchKey { .. }) => return Ok(Arrived::default()),
+                made => made?,
+            }
+        }
+        // What was changed since it was made, also before it was made here by an entry that comes again.
+        let bypass = match self.changes().of(Aspect::Retention) {
+            0 => None,
+            _ => leave_there(BYPASS).await.ok(),
+        };
+        let change = ReplicaChange {
             source_bucket: self.bucket,
-            source: &info,
             bucket: &to,
-            envelope: self.wrapped(&info, &to).await?,
-            storage_class: target.storage_class.clone(),
+            key: &self.key,
+            position: task.position,
             owner_override: target.owner_override,
             tags,
+            bypass: bypass.as_ref(),
         };
-        match self.app.objects.replicate(&read, &write, replica).await {
-            // It was deleted meanwhile.
-            Err(ObjectsError::NoSuchVersion | ObjectsError::NoSuchKey { .. }) => Ok(()),
-            other => Ok(other?),
+        match self.app.objects.replicate_changes(&read, &write, &change).await {
+            Err(ObjectsError::NoSuchVersion) => Ok(Arrived::default()),
+            Ok(seen) => Ok(Arrived { seen, version: None }),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{LEASE, LifecyclePass, Pass, Place, Walk};
 use crate::names::{BucketName, ObjectKey};
+use crate::objects::change::Follows;
 use crate::objects::replicate::ReplicationState;
 use crate::objects::{Objects, ReplicationStatus};
 use crate::rules::BucketConfiguration as _;
@@ -28,7 +29,10 @@ impl Objects {
             });
             let lock = ObjectLock { retention, legal_hold: retention.is_none().then_some(true) };
             let version = versions[*at].1.value.0.version();
-            self.change_version(&bucket, &key, Some(version), |record| record.lock = Some(lock)).await.unwrap();
+            let changed = self.change_version(&bucket, &key, Some(version), Follows::default(), |record| {
+                record.lock = Some(lock);
+            });
+            changed.await.unwrap();
         }
     }
 
@@ -46,8 +50,10 @@ impl Objects {
             true => None,
             false => Some(self.versions_of(&bucket, &key, 1).await.unwrap()[0].1.value.0.version()),
         };
-        let state = ReplicationState { status, waiting: Vec::new(), failed: false };
-        self.change_version(&bucket, &key, version, |record| record.replication = Some(state.clone())).await.unwrap();
+        let changed = self.change_version(&bucket, &key, version, Follows::default(), |record| {
+            record.replication = Some(ReplicationState::in_status(status));
+        });
+        changed.await.unwrap();
     }
 
     /// A pass over a bucket in the middle of which something else happens: behind the judgement, before the deed.

@@ -280,10 +280,10 @@ fn is_locked(record: &ObjectRecord, now: Timestamp) -> bool {
 }
 
 /// What waits for its replication, or has missed it, stays as it is (S3 User Guide, "How S3 Lifecycle interacts with other
-/// bucket configurations"): it may be the only one there is.
+/// bucket configurations"): it may be the only one there is. A replica is not, whatever becomes of its changes.
 fn is_unreplicated(record: &ObjectRecord) -> bool {
-    let status = record.replication.as_ref().map(|state| state.status);
-    matches!(status, Some(ReplicationStatus::Pending | ReplicationStatus::Failed))
+    let state = record.replication.as_ref().filter(|state| !state.is_replica());
+    matches!(state.map(|state| state.status), Some(ReplicationStatus::Pending | ReplicationStatus::Failed))
 }
 
 fn subject<'r>(key: &'r ObjectKey, record: &'r ObjectRecord) -> Subject<'r> {

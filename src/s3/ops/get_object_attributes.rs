@@ -166,7 +166,12 @@ mod tests {
         let checksum = checksums.then(|| Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] });
         let part = |part_number: u32| {
             let start = u64::from(part_number) * 5;
-            PartSpan { part_number, range: PlainRange { start, end: start + 5 }, checksum: checksum.clone() }
+            PartSpan {
+                part_number,
+                range: PlainRange { start, end: start + 5 },
+                checksum: checksum.clone(),
+                whole_crc: Checksum { algorithm: ChecksumAlgorithm::Crc64Nvme, value: vec![0; 8] },
+            }
         };
         let mut w = Writer::default();
         object_parts(&mut w, &Input { max_parts, after, ..Input::default() }, &[part(1), part(3), part(4)]);

@@ -62,12 +62,19 @@ impl Context for Passing<'_> {
     }
 }
 
+/// AWS has no such case.
+fn no_modifications_elsewhere() -> Error {
+    Error::invalid_request("ReplicaModifications can only be enabled for a destination bucket of this server.")
+}
+
 /// Those of this gateway have to be there, to have versioning on, and object lock if this one has it, and to be another
 /// bucket than this one. Those elsewhere have to be open to its owner.
 async fn check_destinations(cx: &Cx, configuration: &ReplicationConfiguration) -> Result<(), Error> {
-    for Rule { target, .. } in &configuration.rules {
+    for Rule { target, replica_modifications, .. } in &configuration.rules {
         let missing = || Error::invalid_request("Destination bucket must exist.");
         match cx.app.replicator.elsewhere(&target.bucket, &cx.bucket().owner) {
+            // What this gateway sends elsewhere is no replica there by its version id: nothing could come back.
+            Some(true) if *replica_modifications == Some(true) => return Err(no_modifications_elsewhere()),
             Some(true) => continue,
             // Of what others replicate to nobody learns.
             Some(false) => return Err(missing()),

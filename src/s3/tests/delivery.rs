@@ -1,5 +1,7 @@
 //! Replication and notifications between accounts: who may send what where, and what one can do to another.
 
+mod changes;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,12 +37,16 @@ const VERSIONED: &str = "<VersioningConfiguration><Status>Enabled</Status></Vers
 #[derive(Clone, Default)]
 struct Far {
     asked: Arc<Mutex<Vec<String>>>,
+    /// What was sent to change a version.
+    bodies: Arc<Mutex<Vec<String>>>,
     versioned: Arc<AtomicBool>,
+    /// Takes no legal hold.
+    unlockable: Arc<AtomicBool>,
 }
 
 impl Far {
     async fn listen() -> (Self, u16) {
-        let far = Self::default();
+        let far = Self { versioned: Arc::new(AtomicBool::new(true)), ..Self::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let answering = far.clone();
@@ -74,11 +80,25 @@ impl Far {
             read.extend_from_slice(&piece[..len]);
         }
         let line = String::from_utf8_lossy(&read).lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
-        let tags = if text.contains("\r\nx-amz-tagging: ") { " tagged" } else { "" };
-        self.asked.lock().unwrap().push(format!("{line}{tags}"));
+        let has = |name: &str| text.contains(&format!("\r\n{name}: "));
+        let tags = if has("x-amz-tagging") { " tagged" } else { "" };
+        let lock = if has("x-amz-object-lock-mode") { " locked" } else { "" };
+        let hold = if has("x-amz-object-lock-legal-hold") { " held" } else { "" };
+        let bypass = if has("x-amz-bypass-governance-retention") { " bypass" } else { "" };
+        self.asked.lock().unwrap().push(format!("{line}{tags}{lock}{hold}{bypass}"));
+        if line.starts_with("PUT") && line.contains('?') {
+            assert!(has("content-md5"), "{line}");
+            let body = String::from_utf8(read[head..].to_vec()).unwrap();
+            self.bodies.lock().unwrap().push(body.split_once("2006-03-01/\">").unwrap().1.to_owned());
+        }
         let status = if self.versioned.load(Ordering::SeqCst) { "<Status>Enabled</Status>" } else { "" };
         let body = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let refused = line.contains("legal-hold") && self.unlockable.load(Ordering::SeqCst);
+        let status = if refused { "400 Bad Request" } else { "200 OK" };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nx-amz-version-id: v/1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
 
@@ -220,7 +240,7 @@ impl Gateway {
     /// Empties the queue of events.
     async fn drop_events(&self) {
         let objects = &self.app.objects;
-        for (lane, _) in objects.lanes(Queue::Notifications).await.unwrap() {
+        for (lane, _) in objects.lanes(Queue::Notifications, None, 100).await.unwrap() {
             let entries = objects.due::<NotificationTask>(Queue::Notifications, &lane, 100).await.unwrap();
             assert!(objects.done(&entries, |_| ()).await.unwrap());
         }
@@ -254,7 +274,7 @@ async fn a_bucket_elsewhere_is_only_for_accounts_that_the_settings_list() {
     gateway.good("ROOT", ("PUT", "/here?replication"), &[], &rules(&role, "far")).await;
     gateway.good("ROOT", ("PUT", "/here/k"), &[], "x").await;
     assert_eq!(gateway.settled("ROOT", "/here/k").await, "COMPLETED");
-    assert_eq!(far.asked(), ["PUT /far/k"]);
+    assert_eq!(far.asked(), ["GET /far?versioning=", "PUT /far/k"]);
 }
 
 #[tokio::test]
@@ -263,6 +283,7 @@ async fn delete_markers_go_elsewhere_only_where_versions_are_kept() {
     gateway.versioned("ROOT", "here", &[]).await;
     let role = gateway.role(ROOT, REPLICATE).await;
     gateway.good("ROOT", ("PUT", "/here?replication"), &[], &rules(&role, "far")).await;
+    far.versioned.store(false, Ordering::SeqCst);
     gateway.good("ROOT", ("DELETE", "/here/k"), &[], "").await;
     gateway.settled("ROOT", "/here/k").await;
     let asked = far.asked();
@@ -288,7 +309,7 @@ async fn no_key_leads_out_of_the_bucket_elsewhere() {
         let uri = format!("/here/{key}");
         gateway.good("ROOT", ("PUT", &uri), &[], "x").await;
         assert_eq!(gateway.settled("ROOT", &uri).await, expected, "{key}");
-        assert_eq!(!far.asked().is_empty(), sent, "{key}");
+        assert_eq!(far.asked().iter().any(|line| line.starts_with("PUT ")), sent, "{key}");
     }
 }
 
@@ -305,7 +326,7 @@ async fn tags_go_elsewhere_only_with_leave_for_them() {
         gateway.good("ROOT", ("PUT", "/here?replication"), &[], &rules(&role, "far")).await;
         gateway.good("ROOT", ("PUT", "/here/k"), &[("x-amz-tagging", "a=b")], "x").await;
         assert_eq!(gateway.settled("ROOT", "/here/k").await, "COMPLETED", "{actions}");
-        assert_eq!(far.asked(), [expected], "{actions}");
+        assert_eq!(far.asked(), ["GET /far?versioning=", expected], "{actions}");
     }
 }
 
@@ -473,7 +494,7 @@ async fn targets_of_events_are_those_of_the_settings_and_of_the_account() {
         // What is not validated is taken, as AWS takes it; what waits then is for targets that are there.
         gateway.good(who, ("PUT", &uri), &skip, &body).await;
         gateway.good(who, ("PUT", &format!("/{bucket}/k")), &[], "x").await;
-        let waiting = gateway.app.objects.waiting(Queue::Notifications, 100).await.unwrap();
+        let waiting = gateway.app.objects.queue_length(Queue::Notifications, 100).await.unwrap();
         assert_eq!(waiting, usize::from(known), "{who} {body}");
         gateway.drop_events().await;
     }
@@ -499,8 +520,8 @@ async fn a_configuration_that_was_not_validated_is_shown_and_its_known_targets_a
     for key in ["a", "b", "b2", "a2"] {
         gateway.good("ROOT", ("PUT", &format!("/here/{key}")), &[], "x").await;
     }
-    assert_eq!(gateway.app.objects.waiting(Queue::Notifications, 100).await.unwrap(), 2);
-    assert_eq!(gateway.app.objects.waiting(Queue::Notifications, 1).await.unwrap(), 1, "as many as are asked for");
+    assert_eq!(gateway.app.objects.queue_length(Queue::Notifications, 100).await.unwrap(), 2);
+    assert_eq!(gateway.app.objects.queue_length(Queue::Notifications, 1).await.unwrap(), 1, "as many as are asked for");
     let region = "The notification destination service region is not valid for the bucket location constraint";
     let (status, answer, _) =
         gateway.by("ROOT", ("PUT", "/here?notification"), &skip, &body.replace("us-east-1", "eu-west-1")).await;
@@ -529,7 +550,7 @@ async fn an_event_of_a_change_of_the_class_says_which() {
     gateway.sources.advance(HOUR * 24 * 40);
     let objects = &gateway.app.objects;
     objects.apply_lifecycles(gateway.sources.now()).await.unwrap().unwrap();
-    let lane = objects.lanes(Queue::Notifications).await.unwrap()[0].0;
+    let lane = objects.lanes(Queue::Notifications, None, 100).await.unwrap()[0].0;
     let told = objects.due::<NotificationTask>(Queue::Notifications, &lane, 10).await.unwrap();
     let told: Vec<_> = told.iter().map(|entry| &entry.task.happening).collect();
     assert_eq!(told.len(), 1);
@@ -555,7 +576,7 @@ async fn events_are_kept_for_a_target_that_is_gone_for_a_week_and_for_one_that_i
         .configured("theirs", OTHER, NotificationConfiguration { destinations, ..NotificationConfiguration::default() })
         .await;
     gateway.good("OTHER", ("PUT", "/theirs/k"), &[], "x").await;
-    let lanes = async || gateway.app.objects.lanes(Queue::Notifications).await.unwrap().len();
+    let lanes = async || gateway.app.objects.lanes(Queue::Notifications, None, 10).await.unwrap().len();
     delivery::pass(&gateway.app).await;
     gateway.sources.advance(HOUR * 24 * 7);
     delivery::pass(&gateway.app).await;

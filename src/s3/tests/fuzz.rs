@@ -200,7 +200,7 @@ fn run(name: &str, corpus: &[Vec<u8>], share: u64, target: impl Fn(&[u8]) -> boo
     let clock = Sources::system();
     let mut dice = Dice(number("FUZZ_SEED").unwrap_or(1));
     let nanoseconds = number("FUZZ_SECONDS").map(|seconds| seconds * 1_000_000_000 / share);
-    let mut run_one = |body: &[u8]| {
+    let run_one = |body: &[u8]| {
         let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target(body)));
         held.unwrap_or_else(|_| panic!("{name} does not hold for b\"{}\"", body.escape_ascii()))
     };

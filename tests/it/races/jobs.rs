@@ -405,7 +405,8 @@ async fn a_configuration_against_the_deletion_of_its_bucket() {
             prefix: None,
             suffix: None,
         };
-        let told = NotificationConfiguration { destinations: vec![destination], event_bridge: false };
+        let told =
+            NotificationConfiguration { destinations: vec![destination], event_bridge: false, unvalidated: None };
         let event = stack.event("DeleteBucket", serde_json::Value::Null);
         let grant = stack.grant("s3:DeleteBucket", bucket_arn(&made.name));
         let delete = stack.objects.delete_bucket(&grant, &made.name, &event);

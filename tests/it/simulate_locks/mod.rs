@@ -16,8 +16,9 @@ use futures_util::future::join_all;
 use strongroom::index::{Faults, Index as _};
 use strongroom::names::bucket_arn;
 use strongroom::objects::{
-    Attributes, DeleteCondition, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectInfo, ObjectsError,
-    Queue, Queued, ReplicationStatus, ReplicationTask, VersionId, Versioning, lane_of, replication_lane,
+    Arrived, Attributes, Bucket, DeleteCondition, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectInfo,
+    ObjectsError, Queue, Queued, ReplicaChange, ReplicationStatus, ReplicationTask, VersionId, Versioning, lane_of,
+    replication_lane,
 };
 use strongroom::rules::lifecycle::{Expiration, Lifecycle, NoncurrentExpiration, Rule};
 use strongroom::rules::lock::{DefaultRetention, LockConfiguration, ObjectLock, Period, Retention, RetentionMode};
@@ -193,7 +194,7 @@ async fn furnished(seed: u64) -> Stack {
         prefix: None,
         suffix: None,
     };
-    let told = NotificationConfiguration { destinations: vec![destination], event_bridge: false };
+    let told = NotificationConfiguration { destinations: vec![destination], event_bridge: false, unvalidated: None };
     stack.configure(HERE, Some(told)).await.unwrap();
     stack.configure(HERE, Some(replication_to(THERE))).await.unwrap();
     stack.keyring.destroy_due_keys().await.unwrap();
@@ -389,25 +390,76 @@ async fn replicate_some(stack: &Stack) -> Result<(), ObjectsError> {
     let lane = replication_lane(&from.id, &format!("arn:aws:s3:::{THERE}"));
     let entries: Vec<Queued<ReplicationTask>> = stack.objects.due(Queue::Replication, &lane, SOME).await?;
     for entry in entries {
-        let (task, name) = (&entry.task, key(&entry.task.key));
-        if task.marker {
-            let grant = stack.object_grant("s3:ReplicateDelete", &to, &name);
-            stack.objects.replicate_marker(&grant, &to, &name, task).await?;
-        } else {
-            let look = stack.object_grant("s3:GetObject", &from, &name);
-            match stack.objects.head(&look, &from, &name, Some(VersionId::Named(task.position))).await {
-                Ok(info) => match replicate(stack, &from, &info, &to).await {
-                    Ok(()) | Err(ObjectsError::NoSuchVersion) => {}
-                    Err(error) => return Err(error),
-                },
-                Err(ObjectsError::NoSuchVersion) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        stack.objects.conclude_replication(&stack.access(), &from, task, true).await?;
+        while !replicate_once(stack, &from, &to, &entry.task).await? {}
         stack.objects.done(&[entry], |_| ()).await?;
     }
     Ok(())
+}
+
+/// `false`: it has changed meanwhile.
+async fn replicate_once(
+    stack: &Stack,
+    from: &Bucket,
+    to: &Bucket,
+    task: &ReplicationTask,
+) -> Result<bool, ObjectsError> {
+    let (objects, name) = (&stack.objects, key(&task.key));
+    let state = objects.replication_state(from, &name, &task.position).await?;
+    let mut arrived = Arrived::default();
+    if task.marker {
+        let grant = stack.object_grant("s3:ReplicateDelete", to, &name);
+        objects.replicate_marker(&grant, to, &name, task).await?;
+    } else {
+        let Some(state) = state.filter(|state| state.waits_for(&task.destination)) else { return Ok(true) };
+        let followed = match state.is_to_be_made(&task.destination) {
+            true => replicate_version(stack, from, to, task).await,
+            false => Ok(()),
+        };
+        let followed = match followed {
+            Ok(()) => replicate_changes(stack, from, to, task).await,
+            Err(error) => Err(error),
+        };
+        match followed {
+            Ok(seen) => arrived.seen = seen,
+            Err(ObjectsError::NoSuchVersion) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    objects.conclude_replication(&stack.access(), from, task, Some(&arrived)).await
+}
+
+async fn replicate_version(
+    stack: &Stack,
+    from: &Bucket,
+    to: &Bucket,
+    task: &ReplicationTask,
+) -> Result<(), ObjectsError> {
+    let name = key(&task.key);
+    let look = stack.object_grant("s3:GetObject", from, &name);
+    let info = stack.objects.head(&look, from, &name, Some(VersionId::Named(task.position))).await?;
+    replicate(stack, from, &info, to).await
+}
+
+async fn replicate_changes(
+    stack: &Stack,
+    from: &Bucket,
+    to: &Bucket,
+    task: &ReplicationTask,
+) -> Result<u64, ObjectsError> {
+    let name = key(&task.key);
+    let read = stack.object_grant("s3:GetObjectVersionForReplication", from, &name);
+    let write = stack.object_grant("s3:ReplicateObject", to, &name);
+    let bypass = stack.object_grant("s3:BypassGovernanceRetention", to, &name);
+    let change = ReplicaChange {
+        source_bucket: from,
+        bucket: to,
+        key: &name,
+        position: task.position,
+        owner_override: false,
+        tags: true,
+        bypass: Some(&bypass),
+    };
+    stack.objects.replicate_changes(&read, &write, &change).await
 }
 
 async fn look(stack: &Stack) -> Found {
@@ -526,7 +578,7 @@ async fn check_default(stack: &Stack, model: &mut Model, what: &str) {
 /// Without faults all that is to follow follows, and rules delete all that is not on hold.
 async fn finish(stack: Stack, model: &mut Model, told: &Told, seed: u64) {
     let stack = restart(&stack).await;
-    while !stack.objects.lanes(Queue::Replication).await.unwrap().is_empty() {
+    while !stack.objects.lanes(Queue::Replication, None, 1).await.unwrap().is_empty() {
         replicate_some(&stack).await.unwrap();
     }
     check_contents(&stack, model, seed).await;

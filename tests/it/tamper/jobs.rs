@@ -62,7 +62,7 @@ fn notifications(arns: &[&str]) -> NotificationConfiguration {
         prefix: None,
         suffix: None,
     };
-    NotificationConfiguration { destinations: arns.iter().map(of).collect(), event_bridge: false }
+    NotificationConfiguration { destinations: arns.iter().map(of).collect(), event_bridge: false, unvalidated: None }
 }
 
 fn tags(value: &str) -> BucketTags {
@@ -308,7 +308,7 @@ async fn an_entry_that_is_put_back_is_the_same_entry() {
 async fn a_damaged_entry_is_an_error_in_its_lane_alone() {
     let stack = Stack::new(27).await;
     let bucket = busy(&stack, BUCKET).await;
-    let lanes = stack.objects.lanes(Queue::Notifications).await.unwrap();
+    let lanes = stack.objects.lanes(Queue::Notifications, None, 100).await.unwrap();
     assert_eq!(lanes.len(), 2);
     for row in rows_of(&stack, Table::Queue).await {
         let mut value = row.value.to_vec();
