@@ -40,11 +40,12 @@ def test_copies_outlast_the_read_timeout_of_a_client(slow):
     copy = {"Bucket": "own", "CopySource": "own/source"}
     answer, seconds = timed(lambda: s3.copy_object(**copy, Key="copy", ServerSideEncryption="AES256"))
     assert seconds > READ_TIMEOUT and answer["CopyObjectResult"]["ETag"]
+    assert answer["ServerSideEncryption"] == "AES256"
 
     upload_id = s3.create_multipart_upload(Bucket="own", Key="parts")["UploadId"]
     part = {"Bucket": "own", "Key": "parts", "UploadId": upload_id, "PartNumber": 1, "CopySource": "own/source"}
     answer, seconds = timed(lambda: s3.upload_part_copy(**part))
-    assert seconds > READ_TIMEOUT
+    assert seconds > READ_TIMEOUT and answer["ServerSideEncryption"] == "AES256"
     made = {"PartNumber": 1, "ETag": answer["CopyPartResult"]["ETag"]}
     s3.complete_multipart_upload(Bucket="own", Key="parts", UploadId=upload_id, MultipartUpload={"Parts": [made]})
     cloud.pause = 0
