@@ -105,11 +105,13 @@ def is_encrypted(aws, at, name, mode):
 def test_cp(aws, at, mode):
     needs_alias(aws)
     write, read = SSE[mode]
-    for name, size in (("small", 10), ("large", 17 * MIB)):
-        aws.file(name, blob(size))
-        aws("s3", "cp", name, f"{at}/{name}", *write)
-        aws("s3", "cp", f"{at}/{name}", f"{name}.back", *read)
-        assert aws.read(f"{name}.back") == blob(size)
+    sizes = {"small": 10, "large": 17 * MIB}
+    for name, size in sizes.items():
+        aws.file(f"tree/{name}", blob(size))
+    aws("s3", "cp", "--recursive", "tree", at, *write)
+    aws("s3", "cp", "--recursive", at, "back", *read)
+    for name, size in sizes.items():
+        assert aws.read(f"back/{name}") == blob(size)
     copy = ["--sse-c-copy-source", "AES256", "--sse-c-copy-source-key", "fileb://key.bin"] if mode == "sse-c" else []
     aws("s3", "cp", f"{at}/large", f"{at}/copy", *write, *copy)
     aws("s3", "cp", f"{at}/copy", "copy.back", *read)
