@@ -105,11 +105,13 @@ def is_encrypted(aws, at, name, mode):
 def test_cp(aws, at, mode):
     needs_alias(aws)
     write, read = SSE[mode]
-    for name, size in (("small", 10), ("large", 17 * MIB)):
-        aws.file(name, blob(size))
-        aws("s3", "cp", name, f"{at}/{name}", *write)
-        aws("s3", "cp", f"{at}/{name}", f"{name}.back", *read)
-        assert aws.read(f"{name}.back") == blob(size)
+    sizes = {"small": 10, "large": 17 * MIB}
+    for name, size in sizes.items():
+        aws.file(f"tree/{name}", blob(size))
+    aws("s3", "cp", "--recursive", "tree", at, *write)
+    aws("s3", "cp", "--recursive", at, "back", *read)
+    for name, size in sizes.items():
+        assert aws.read(f"back/{name}") == blob(size)
     copy = ["--sse-c-copy-source", "AES256", "--sse-c-copy-source-key", "fileb://key.bin"] if mode == "sse-c" else []
     aws("s3", "cp", f"{at}/large", f"{at}/copy", *write, *copy)
     aws("s3", "cp", f"{at}/copy", "copy.back", *read)
@@ -246,7 +248,6 @@ def test_s3api(aws, at):
         "s3api", "upload-part", *here, "--upload-id", made["UploadId"], "--part-number", "1", "--body", "body"
     )
     aws.file("parts.json", json.dumps({"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}).encode())
-    assert len(aws.json("s3api", "list-parts", *here, "--upload-id", made["UploadId"])["Parts"]) == 1
     done = aws.json(
         "s3api",
         "complete-multipart-upload",
@@ -263,11 +264,11 @@ def test_s3api(aws, at):
     aws("s3api", "put-bucket-encryption", "--bucket", bucket, "--server-side-encryption-configuration", rule)
     read = aws.json("s3api", "get-bucket-encryption", "--bucket", bucket)
     assert read["ServerSideEncryptionConfiguration"]["Rules"][0]["BucketKeyEnabled"] is True
-    aws("s3api", "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
+    aws.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     version = aws.json("s3api", "put-object", *here, "--body", "body")["VersionId"]
+    aws.s3.delete_object(Bucket=bucket, Key="k")
     aws.json("s3api", "get-object", *here, "--version-id", version, "back")
     assert aws.read("back") == blob(1000)
-    aws("s3api", "delete-object", *here)
     versions = aws.json("s3api", "list-object-versions", "--bucket", bucket)
     assert len(versions["Versions"]) == 2 and len(versions["DeleteMarkers"]) == 1
     refused = aws("s3api", "get-object", *here, "none", check=False)
@@ -275,45 +276,25 @@ def test_s3api(aws, at):
 
 
 def test_kms(aws):
-    needs_alias(aws)
+    """Blobs from files and in base64, which the versions write each in its way; test_kms_operations.py has the rest."""
+    key_id = aws.kms.create_key()["KeyMetadata"]["KeyId"]
     aws.file("plain", b"hello")
-    box = aws.json(
-        "kms", "encrypt", "--key-id", "alias/cli", "--plaintext", "fileb://plain", "--encryption-context", "a=b"
-    )
-    aws.file("box", base64.b64decode(box["CiphertextBlob"]))
+    encrypt = ("kms", "encrypt", "--key-id", key_id, "--plaintext", "fileb://plain", "--encryption-context", "a=b")
+    aws.file("box", base64.b64decode(aws.json(*encrypt)["CiphertextBlob"]))
     got = aws.json("kms", "decrypt", "--ciphertext-blob", "fileb://box", "--encryption-context", "a=b")
     assert base64.b64decode(got["Plaintext"]) == b"hello"
     assert aws("kms", "decrypt", "--ciphertext-blob", "fileb://box", check=False).returncode != 0
-    assert (
-        len(
-            base64.b64decode(
-                aws.json("kms", "generate-data-key", "--key-id", "alias/cli", "--key-spec", "AES_256")["Plaintext"]
-            )
-        )
-        == 32
-    )
-    key_id = aws.json("kms", "create-key")["KeyMetadata"]["KeyId"]
-    aws("kms", "disable-key", "--key-id", key_id)
-    refused = aws("kms", "encrypt", "--key-id", key_id, "--plaintext", "fileb://plain", check=False)
-    assert "DisabledException" in refused.stderr
-    aws("kms", "enable-key", "--key-id", key_id)
-    aws("kms", "rotate-key-on-demand", "--key-id", key_id)
-    assert (
-        aws.json("kms", "schedule-key-deletion", "--key-id", key_id, "--pending-window-in-days", "7")["KeyState"]
-        == "PendingDeletion"
-    )
-    aws("kms", "cancel-key-deletion", "--key-id", key_id)
-    assert aws.json("kms", "list-keys")["Keys"] and aws.json("kms", "list-aliases")["Aliases"]
+    aws.kms.disable_key(KeyId=key_id)
+    assert "DisabledException" in aws(*encrypt, check=False).stderr
 
 
 def test_kms_signing_and_rsa(aws):
     """A signature and a ciphertext go between the CLI and OpenSSL."""
 
     def made(spec, usage):
-        return aws.json("kms", "create-key", "--key-spec", spec, "--key-usage", usage)["KeyMetadata"]["KeyId"]
-
-    def blob_of(answer, member):
-        return aws.file(member, base64.b64decode(answer[member]))
+        key_id = aws.kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+        aws.file(f"{usage}.der", aws.kms.get_public_key(KeyId=key_id)["PublicKey"])
+        return key_id
 
     def openssl(*args):
         return programs.run(["openssl", *args], aws.env, cwd=aws.directory)
@@ -321,27 +302,18 @@ def test_kms_signing_and_rsa(aws):
     aws.file("message", b"hello")
     signer = made("ECC_NIST_P256", "SIGN_VERIFY")
     how = ("--key-id", signer, "--message", "fileb://message", "--signing-algorithm", "ECDSA_SHA_256")
-    signature = blob_of(aws.json("kms", "sign", *how), "Signature")
-    public = blob_of(aws.json("kms", "get-public-key", "--key-id", signer), "PublicKey")
-    openssl("dgst", "-sha256", "-verify", public, "-keyform", "DER", "-signature", signature, "message")
-    assert aws.json("kms", "verify", *how, "--signature", f"fileb://{signature}")["SignatureValid"] is True
+    aws.file("signature", base64.b64decode(aws.json("kms", "sign", *how)["Signature"]))
+    public = ("-verify", "SIGN_VERIFY.der", "-keyform", "DER")
+    openssl("dgst", "-sha256", *public, "-signature", "signature", "message")
+    assert aws.json("kms", "verify", *how, "--signature", "fileb://signature")["SignatureValid"] is True
     aws.file("message", b"hallo")
-    refused = aws("kms", "verify", *how, "--signature", f"fileb://{signature}", check=False)
+    refused = aws("kms", "verify", *how, "--signature", "fileb://signature", check=False)
     assert "KMSInvalidSignatureException" in refused.stderr
 
     crypter = made("RSA_2048", "ENCRYPT_DECRYPT")
-    public = blob_of(aws.json("kms", "get-public-key", "--key-id", crypter), "PublicKey")
+    public = ("-encrypt", "-pubin", "-inkey", "ENCRYPT_DECRYPT.der", "-keyform", "DER")
     oaep = ("-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256")
-    openssl(
-        "pkeyutl", "-encrypt", "-pubin", "-inkey", public, "-keyform", "DER", *oaep, "-in", "message", "-out", "box"
-    )
+    openssl("pkeyutl", *public, *oaep, "-in", "message", "-out", "box")
     how = ("--key-id", crypter, "--encryption-algorithm", "RSAES_OAEP_SHA_256")
     opened = aws.json("kms", "decrypt", *how, "--ciphertext-blob", "fileb://box")
     assert base64.b64decode(opened["Plaintext"]) == b"hallo"
-
-    mac_key = made("HMAC_256", "GENERATE_VERIFY_MAC")
-    how = ("--key-id", mac_key, "--message", "fileb://message", "--mac-algorithm", "HMAC_SHA_256")
-    mac = blob_of(aws.json("kms", "generate-mac", *how), "Mac")
-    assert aws.json("kms", "verify-mac", *how, "--mac", f"fileb://{mac}")["MacValid"] is True
-    refused = aws("kms", "generate-mac", *how, "--dry-run", check=False)
-    assert "DryRunOperationException" in refused.stderr
