@@ -156,7 +156,7 @@ impl Elsewhere {
             let mut headers = HeaderMap::new();
             // Parts of what is locked have to come with one, also of uploads that have none.
             let own = part.checksum.as_ref();
-            if let Some(checksum) = own.or(Some(&part.whole_crc).filter(|_| locked)) {
+            if let Some(checksum) = own.or_else(|| locked.then_some(&part.whole_crc)) {
                 insert(&mut headers, &checksum_header(checksum), &BASE64.encode(&checksum.value));
             }
             let query = format!("partNumber={}&uploadId={}", part.part_number, encode_uri(&upload));
