@@ -6,8 +6,8 @@ use super::record::{
 };
 use super::versions::NewVersion;
 use super::{
-    Bucket, ChecksumKind, CompletePart, CompleteUpload, OBJECT_MAX_BYTES, ObjectInfo, Objects, ObjectsError,
-    PART_MIN_BYTES, Upload, UploadId, WriteCondition,
+    Attributes, Bucket, ChecksumKind, CompletePart, CompleteUpload, OBJECT_MAX_BYTES, ObjectInfo, Objects,
+    ObjectsError, PART_MIN_BYTES, Upload, UploadId, WriteCondition,
 };
 use crate::auth::Grant;
 use crate::crypto::{Checksum, ChecksumAlgorithm, Digester, combine_full_object, md5};
@@ -51,7 +51,7 @@ impl Objects {
             by: grant.access().clone(),
             event: EventName::CREATED_COMPLETE,
             holder_id: upload.holder_id,
-            attributes: upload.attributes.clone(),
+            attributes: Attributes { replica: complete.replica, ..upload.attributes.clone() },
             body,
         };
         let (now, id) = (self.sources.now(), upload.id.0);

@@ -90,7 +90,7 @@ impl Objects {
         let state = self.key_state(bucket, key).await?;
         check_delete_condition(condition, state.current.as_ref().map(|c| &c.value.0))?;
         if bucket.versioning != Versioning::Never {
-            let version = self.commit_marker(access, (bucket, key), &state, &condition.unchanged).await?;
+            let version = self.commit_marker(access, (bucket, key), &state, condition).await?;
             return Ok(Deleted { version, delete_marker: true, plain_len: None });
         }
         let Some(current) = &state.current else {

@@ -95,6 +95,8 @@ pub struct CompletePart {
 /// Everything that Complete says.
 #[derive(Debug, Clone, Default)]
 pub struct CompleteUpload {
+    /// It is a replica of what another gateway has.
+    pub replica: bool,
     /// The parts in the order sent.
     pub parts: Vec<CompletePart>,
     /// Checksum of the object, if named.

@@ -282,6 +282,8 @@ pub struct Attributes {
     pub lock: Option<ObjectLock>,
     /// By which operation it is made, where that does not follow from the function called.
     pub creation: Creation,
+    /// It is a replica of what another gateway has.
+    pub replica: bool,
 }
 
 /// What makes a version: events tell it.
@@ -324,6 +326,8 @@ pub struct DeleteCondition {
     pub if_modified_at: Option<Timestamp>,
     /// `x-amz-if-match-size`.
     pub if_size: Option<u64>,
+    /// The delete marker that is made is a replica of what another gateway has.
+    pub replica: bool,
     /// What a job has judged by: the delete is done while it is so, or not at all.
     pub unchanged: Unchanged,
 }

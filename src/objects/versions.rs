@@ -11,8 +11,11 @@ use super::record::{
     BodyRecord, Content, Current, Garbage, Id, Layout, Noncurrent, NullPointer, ObjectRecord, RefCount, garbage_row,
     id_row, object_row, version_row,
 };
-use super::types::Unchanged;
-use super::{Attributes, BeganOver, Bucket, ObjectInfo, Objects, ObjectsError, VersionId, Versioning, WriteCondition};
+use super::replicate::ReplicationState;
+use super::{
+    Attributes, BeganOver, Bucket, DeleteCondition, ObjectInfo, Objects, ObjectsError, VersionId, Versioning,
+    WriteCondition,
+};
 use crate::auth::Access;
 use crate::index::{CommitError, Direction, IndexError, KeyRange, RowBatch, Stamp, Stored, Table, Tuple, TupleReader};
 use crate::names::ObjectKey;
@@ -102,7 +105,7 @@ impl Objects {
             modified_ms: self.sources.now().0,
             body: Some(new.body.clone()),
             access: bucket.in_force(new.attributes.access.as_ref()).cloned(),
-            replication: None,
+            replication: new.attributes.replica.then(|| ReplicationState::of_replica(None)),
             lock: self.lock_of_new(bucket, new.attributes.lock).await?,
         };
         let mut batch = self.rows.batch();
@@ -114,7 +117,9 @@ impl Objects {
         for old in others {
             self.release(&mut batch, &old.content).await?;
         }
-        self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        if !new.attributes.replica {
+            self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
+        }
         let change = Change { event: new.event, record: &record };
         self.tell(&mut batch, &following, (bucket, key), &new.by, &change);
         batch.put(object_row(&bucket.id, key), &Current(record.clone()));
@@ -144,7 +149,7 @@ impl Objects {
         access: &Access,
         (bucket, key): (&Bucket, &ObjectKey),
         state: &KeyState,
-        unchanged: &Unchanged,
+        condition: &DeleteCondition,
     ) -> Result<Option<VersionId>, CommitOrError> {
         let following = self.following(bucket).await?;
         let mut record = ObjectRecord {
@@ -155,12 +160,12 @@ impl Objects {
             body: None,
             access: None,
             lock: None,
-            replication: None,
+            replication: condition.replica.then(|| ReplicationState::of_replica(None)),
         };
         let mut batch = self.rows.batch();
         batch.expect_unchanged(Table::Bucket, super::record::bucket_row(&bucket.name), &bucket.stamp);
         self.expect_state(&mut batch, bucket, key, state);
-        unchanged.guard(&mut batch);
+        condition.unchanged.guard(&mut batch);
         let replaced = self.make_room(&mut batch, bucket, key, state, &record).await?;
         for old in replaced.iter().filter_map(|r| r.body.as_ref()) {
             self.release(&mut batch, &old.content).await?;
@@ -169,7 +174,7 @@ impl Objects {
             batch.delete(Table::Object, object_row(&bucket.id, key));
         }
         // Markers that lifecycle rules make stay where they are made: the destination has rules of its own.
-        if !follow::is_lifecycle(access) {
+        if !follow::is_lifecycle(access) && !condition.replica {
             self.replicate_later(&mut batch, &following, (bucket, key), &mut record);
         }
         let change = Change { event: follow::marker(access), record: &record };

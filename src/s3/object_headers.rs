@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 
 use super::code::Code;
+use super::cx::Cx;
 use super::encoded_word;
 use super::error::Error;
 use super::fields::{filled, joined, single};
@@ -14,7 +15,9 @@ use super::object_answer::Answer;
 use super::object_tags;
 use super::query::Query;
 use super::tags::Tags;
+use crate::app::before::View;
 use crate::objects::ObjectMeta;
+use crate::wire::REPLICA_HEADER;
 
 /// Bytes of names (without prefix) and values of all user metadata, in UTF-8 (S3 User Guide, "Working with object
 /// metadata").
@@ -120,6 +123,13 @@ fn user(headers: &HeaderMap) -> Result<Vec<(String, String)>, Error> {
             .and("MaxSizeAllowed", USER_META_MAX_BYTES.to_string()));
     }
     Ok(user)
+}
+
+/// Whether a gateway that replicates here says that it brings a replica. It has to have leave for that: what somebody
+/// else writes is an object of its own, whatever its headers say.
+pub(crate) fn is_replica(cx: &Cx, action: &'static str) -> bool {
+    let said = cx.head.headers.get(REPLICA_HEADER).is_some_and(|value| value == "true");
+    said && cx.may(action, (cx.key(), View::Write { free: false }))
 }
 
 /// Puts what is stored with an object among the headers of an answer.

@@ -206,6 +206,7 @@ impl Drop for Connected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{Notifier, QueueLengths, Replicator};
     use crate::iam::Service;
 
     /// With at least one sample of each metric: those without are left out of the text.
@@ -234,7 +235,13 @@ mod tests {
     fn the_manual_lists_every_metric() {
         let manual = include_str!("../../docs/configuration.md");
         let chapter = manual.split("\n## ").find(|chapter| chapter.starts_with("Metrics\n")).expect("its chapter");
-        let text = filled().render();
+        let metrics = filled();
+        metrics.register(|registry| {
+            Notifier::open(&[]).unwrap().register(registry);
+            Replicator::open(&[]).unwrap().register(registry);
+            QueueLengths::default().register(registry);
+        });
+        let text = metrics.render();
         let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let suffix = |kind: &str| match kind {
             "counter" => "_total",

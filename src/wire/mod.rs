@@ -1,5 +1,8 @@
 //! What protocols are made of: requests and answers, XML, JSON, dates, percent encoding. Pure but for the body's stream.
 
+/// Says that what is written is a replica: between gateways. Not part of S3.
+pub const REPLICA_HEADER: http::HeaderName = http::HeaderName::from_static("x-strongroom-replica");
+
 mod body;
 mod dates;
 mod form;

@@ -5,6 +5,7 @@ kills.
 import datetime
 import json
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -214,20 +215,63 @@ def test_kill_and_kill_again_every_change_arrives(own_server):
         assert s3.head_object(Bucket="there", Key=name)["ObjectLockLegalHoldStatus"] == "ON"
 
 
+def target(bucket, endpoint, secret):
+    """A bucket at another gateway, in the settings."""
+    return (
+        f'[[replication_targets]]\nbucket = "arn:aws:s3:::{bucket}"\naccounts = ["{MAIN.account}"]\n'
+        f'endpoint = "{endpoint}"\n'
+        f'region = "us-east-1"\naccess_key_id = "{MAIN.access_key}"\nsecret_access_key_file = "{secret}"\n'
+    )
+
+
 @pytest.fixture
-def far(tmp_path):
-    """Two gateways: the first replicates from `here` to `there` of the second, and shows metrics."""
-    second = Strongroom(tmp_path / "second").start()
+def secret(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text(MAIN.secret_key + "\n")
     secret.chmod(0o600)
-    target = (
-        f'[[replication_targets]]\nbucket = "arn:aws:s3:::%s"\naccounts = ["{MAIN.account}"]\n'
-        f'endpoint = "{second.endpoint}"\n'
-        f'region = "us-east-1"\naccess_key_id = "{MAIN.access_key}"\nsecret_access_key_file = "{secret}"\n'
-    )
+    return secret
+
+
+def test_two_gateways_that_replicate_to_each_other_come_to_rest(tmp_path, secret):
+    ports = [free_port(), free_port()]
+    servers = [
+        Strongroom(
+            tmp_path / name, extra=target("shared", f"http://127.0.0.1:{ports[1 - at]}", secret), port=ports[at]
+        ).start()
+        for at, name in enumerate(["first", "second"])
+    ]
+    clients = [sdk.client(server) for server in servers]
+    for server, s3 in zip(servers, clients, strict=True):
+        make_vault(s3, "own")
+        s3.create_bucket(Bucket="shared")
+        s3.put_bucket_versioning(Bucket="shared", VersioningConfiguration={"Status": "Enabled"})
+        configure(s3, make_role(server), rule("shared", markers=True), bucket="shared")
+    for at, s3 in enumerate(clients):
+        s3.put_object(Bucket="shared", Key=f"k{at}", Body=b"x")
+        upload(s3, f"parts{at}", [(1, blob(5 * MIB)), (2, b"end")], bucket="shared")
+        settled(s3, f"k{at}", bucket="shared"), settled(s3, f"parts{at}", bucket="shared")
+        s3.delete_object(Bucket="shared", Key=f"k{at}")
+
+    def listed(s3):
+        page = s3.list_object_versions(Bucket="shared")
+        return sorted(version["Key"] for kind in ("Versions", "DeleteMarkers") for version in page.get(kind, []))
+
+    expected = ["k0", "k0", "k1", "k1", "parts0", "parts1"]
+    wait(lambda: all(listed(s3) == expected for s3 in clients))
+    time.sleep(3)
+    assert [listed(s3) for s3 in clients] == [expected, expected]
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def far(tmp_path, secret):
+    """Two gateways: the first replicates from `here` to `there` of the second, and shows metrics."""
+    second = Strongroom(tmp_path / "second").start()
     metrics = free_port()
-    extra = f'metrics_listen = "127.0.0.1:{metrics}"\n' + target % "there" + target % "plain"
+    extra = f'metrics_listen = "127.0.0.1:{metrics}"\n' + "".join(
+        target(bucket, second.endpoint, secret) for bucket in ("there", "plain")
+    )
     first = Strongroom(tmp_path / "first", extra=extra).start()
     here, there = sdk.client(first), sdk.client(second)
     make_vault(here, "here"), make_vault(there, "there")
@@ -247,7 +291,7 @@ def test_locks_tags_and_their_changes_go_to_another_gateway(far):
     for name in ("k", "parts"):
         settled(here, name)
         head = there.head_object(Bucket="there", Key=name)
-        assert {field: head[field] for field in lock} == lock
+        assert {field: head[field] for field in lock} == lock and head["ReplicationStatus"] == "REPLICA"
     assert tags(there, "there", "k") == {"k": "v"}
     version = there.head_object(Bucket="there", Key="k")["VersionId"]
     assert version != here.head_object(Bucket="here", Key="k")["VersionId"]

@@ -91,7 +91,7 @@ impl Elsewhere {
         if entry.task.marker {
             errand.leave_elsewhere("s3:ReplicateDelete", &entry.task.destination)?;
             self.check_versioned(errand.now()).await?;
-            let call = Call { method: Method::DELETE, key, query: String::new(), headers: HeaderMap::new() };
+            let call = Call { method: Method::DELETE, key, query: String::new(), headers: changes::as_replica() };
             self.send(call, Bytes::new(), errand.now()).await?;
             return Ok(Arrived::default());
         }
@@ -124,7 +124,7 @@ impl Elsewhere {
         let (key, now) = (errand.key.as_str(), || errand.now());
         let object = ObjectRef { bucket: &info.bucket, key: &info.key, id: info.holder_id };
         let keys = || errand.app.objects.sse().open(&errand.access, object, &info.envelope, None);
-        let mut headers = HeaderMap::new();
+        let mut headers = changes::as_replica();
         describe(&mut headers, &info.meta, errand.rule.target.storage_class.as_deref());
         // As to a bucket of this gateway: without leave for the tags the object goes without them.
         if !info.meta.tags.is_empty() && self.may_tag(errand, info).await {
@@ -156,7 +156,7 @@ impl Elsewhere {
             let mut headers = HeaderMap::new();
             // Parts of what is locked have to come with one, also of uploads that have none.
             let own = part.checksum.as_ref();
-            if let Some(checksum) = own.or(Some(&part.whole_crc).filter(|_| locked)) {
+            if let Some(checksum) = own.or_else(|| locked.then_some(&part.whole_crc)) {
                 insert(&mut headers, &checksum_header(checksum), &BASE64.encode(&checksum.value));
             }
             let query = format!("partNumber={}&uploadId={}", part.part_number, encode_uri(&upload));
@@ -277,7 +277,7 @@ impl Elsewhere {
             }
         });
         let query = format!("uploadId={}", encode_uri(upload));
-        let call = Call { method: Method::POST, key, query, headers: HeaderMap::new() };
+        let call = Call { method: Method::POST, key, query, headers: changes::as_replica() };
         let answer = self.send(call, Bytes::from(w.finish()), now).await?;
         // It may begin with 200 before its outcome is known.
         match xml::parse(answer.body.expose()) {

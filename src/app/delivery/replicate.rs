@@ -19,7 +19,7 @@ use crate::objects::{
     Arrived, Aspect, Bucket, Changes, ObjectInfo, ObjectsError, Queue, Queued, Replica, ReplicaChange, ReplicaPlace,
     ReplicationState, ReplicationTask, Standing, VersionId, bucket_of_arn,
 };
-use crate::policy::{NoContext, Target};
+use crate::policy::{Acl, NoContext, Target};
 use crate::rules::replication::{Candidate, ReplicationConfiguration, Rule};
 use crate::sources::Timestamp;
 use crate::sse::{Mode, ObjectRef, Requested, SseError};
@@ -337,6 +337,13 @@ impl Errand<'_> {
         if target.owner_override {
             leave_there("s3:ObjectOwnerOverrideToBucketOwner").await?;
         }
+        // As a request with such an ACL would be refused there.
+        let public_acls = !Before::of(self.app, &to).await?.block.block_public_acls;
+        let acl_follows = !target.owner_override && to.acls_on();
+        let acl = info.access.as_ref().and_then(|access| access.acl.as_ref()).filter(|_| acl_follows);
+        if !public_acls && acl.is_some_and(Acl::is_public) {
+            return Err(Failure::Configured(format!("its ACL is public, which {name} blocks")));
+        }
         // As AWS does it: without leave for the tags the object comes without them.
         let tags = info.meta.tags.is_empty()
             || (self.leave_at_source("s3:GetObjectVersionTagging", Some(&info)).await.is_ok()
@@ -367,7 +374,8 @@ impl Errand<'_> {
             bucket: &to,
             key: &self.key,
             position: task.position,
-            owner_override: target.owner_override,
+            acl: acl_follows,
+            public_acls,
             tags,
             bypass: bypass.as_ref(),
         };

@@ -10,6 +10,7 @@ use crate::objects::queue::{Queue, replication_lane};
 use crate::objects::record::{Id, ObjectRecord, bucket_row};
 use crate::objects::versions::COMMIT_TRIES;
 use crate::objects::{Bucket, ObjectAccess, Objects, ObjectsError};
+use crate::policy::Acl;
 use crate::rules::lock::{LockTime, ObjectLock};
 use crate::rules::notification::EventName;
 use crate::rules::replication::Candidate;
@@ -29,8 +30,10 @@ pub struct ReplicaChange<'a> {
     pub key: &'a ObjectKey,
     /// The version.
     pub position: [u8; 16],
-    /// The destination bucket's owner owns the replica: its ACL stays as it is.
-    pub owner_override: bool,
+    /// It gets the ACL: nobody else is to own it, and the destination has ACLs on.
+    pub acl: bool,
+    /// Also a public one.
+    pub public_acls: bool,
     /// It gets the tags.
     pub tags: bool,
     /// Leave to end or shorten a retention in governance mode there.
@@ -211,10 +214,14 @@ fn is_later(
     let of = |record: &ObjectRecord| record.replication.as_ref().map_or(0, |state| state.changes().of(aspect));
     let wanted = match aspect {
         Aspect::Tags => change.tags,
-        Aspect::Acl => !change.owner_override && to.acls_on(),
+        Aspect::Acl => change.acl && to.acls_on() && (change.public_acls || !is_public(source)),
         Aspect::Retention | Aspect::LegalHold => true,
     };
     wanted && of(source) > of(replica)
+}
+
+fn is_public(record: &ObjectRecord) -> bool {
+    record.access.as_ref().and_then(|access| access.acl.as_ref()).is_some_and(Acl::is_public)
 }
 
 fn give(

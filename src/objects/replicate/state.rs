@@ -271,7 +271,7 @@ impl ReplicationState {
             Some(arrived) => {
                 (place.taken, place.failed) = (true, false);
                 place.sent = Some(arrived.seen).filter(|seen| *seen > 0);
-                place.version = arrived.version.clone().or(place.version.take());
+                place.version = arrived.version.clone().or_else(|| place.version.take());
                 if arrived.seen < newest {
                     return false;
                 }

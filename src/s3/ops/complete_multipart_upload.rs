@@ -11,7 +11,7 @@ use crate::s3::error::Error;
 use crate::s3::fields::number;
 use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
-use crate::s3::{checksum_headers, lifecycle_headers, sse_headers, uploads};
+use crate::s3::{checksum_headers, lifecycle_headers, object_headers, sse_headers, uploads};
 use crate::sse::{CustomerKey, Envelope, Mode, SseError};
 use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
@@ -50,6 +50,7 @@ async fn complete(cx: &Cx, customer: Option<&CustomerKey>) -> Result<ObjectInfo,
     if upload.checksum.is_some() && matches!(upload.envelope.mode, Mode::SseKms | Mode::DsseKms) {
         drop(cx.app.objects.upload_keys(cx.grant(), &upload, None).await?);
     }
+    let complete = CompleteUpload { replica: object_headers::is_replica(cx, "s3:ReplicateObject"), ..complete };
     Ok(cx.app.objects.complete_upload(cx.grant(), cx.bucket(), &upload, complete).await?)
 }
 
@@ -74,6 +75,7 @@ fn check_customer(cx: &Cx, envelope: &Envelope, customer: Option<&CustomerKey>) 
 
 fn parse(headers: &HeaderMap, body: &[u8], algorithm: Option<ChecksumAlgorithm>) -> Result<CompleteUpload, Error> {
     Ok(CompleteUpload {
+        replica: false,
         parts: parts(body, algorithm)?,
         checksum: checksum_headers::of_object(headers)?,
         checksum_kind: checksum_headers::kind(headers)?,

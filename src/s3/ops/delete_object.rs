@@ -8,6 +8,7 @@ use crate::s3::cx::Cx;
 use crate::s3::error::Error;
 use crate::s3::fields::single;
 use crate::s3::object_answer::Answer;
+use crate::s3::object_headers;
 use crate::s3::object_lock;
 use crate::s3::version_id;
 use crate::sources::Timestamp;
@@ -17,6 +18,7 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
     let version = version_id::of_query(&cx.query)?;
     let bypass = object_lock::asks_bypass(cx.bucket(), &cx.head.headers)?;
     let condition = parse_condition(&cx.head.headers, version)?;
+    let condition = DeleteCondition { replica: object_headers::is_replica(&cx, "s3:ReplicateDelete"), ..condition };
     cx.check_comparable(cx.key(), condition.if_match.as_deref()).await?;
     let (objects, bucket, key) = (&cx.app.objects, cx.bucket(), cx.key());
     let deleted = match objects.delete(cx.grant(), bucket, key, version, &condition).await {

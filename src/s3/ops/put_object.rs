@@ -46,7 +46,8 @@ pub(crate) async fn store(cx: &mut Cx, creation: Creation) -> Result<(ObjectInfo
     uploads::check_body_len(payload.plain_len())?;
     let access = acls::of_new_object(cx, "s3:PutObject")?;
     let lock = object_lock::of_new_object(cx).await?;
-    let attributes = Attributes { access, lock, creation };
+    let replica = object_headers::is_replica(cx, "s3:ReplicateObject");
+    let attributes = Attributes { access, lock, creation, replica };
     object_lock::check_digest(cx, payload.is_digest_named(), attributes.lock, "Object").await?;
     let Input { meta, requested, condition } = Input::parse(&cx.head.headers, cx.access.facts().confidential)?;
     if !meta.tags.is_empty() {

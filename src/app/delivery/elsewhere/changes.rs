@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::super::replicate::{BYPASS, Errand, Failure};
 use super::{Call, Elsewhere, insert, refused};
@@ -13,7 +13,7 @@ use crate::objects::{Aspect, ObjectInfo, ReplicaPlace};
 use crate::rules::lock::Retention;
 use crate::sources::Timestamp;
 use crate::wire::xml::Writer;
-use crate::wire::{encode_uri, iso8601_ms};
+use crate::wire::{REPLICA_HEADER, encode_uri, iso8601_ms};
 
 /// A change as it is sent.
 struct Change {
@@ -78,6 +78,11 @@ impl Elsewhere {
             _ => Err(refused(change.name, &answer)),
         }
     }
+}
+
+/// The headers of what is sent as a replica: a gateway like this one takes it for one, and sends it nowhere.
+pub(super) fn as_replica() -> HeaderMap {
+    HeaderMap::from_iter([(REPLICA_HEADER, HeaderValue::from_static("true"))])
 }
 
 /// Says in the headers of a new version how it is locked; whether it is.

@@ -427,3 +427,63 @@ async fn nothing_is_written_over_in_a_bucket_elsewhere_that_keeps_no_versions() 
     // It is not asked for each.
     assert_eq!(far.asked(), ["GET /far?versioning=", "PUT /far/a", "PUT /far/b"]);
 }
+
+#[tokio::test]
+async fn what_another_gateway_replicates_here_goes_no_further_if_it_may_do_that() {
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{OTHER}"}},
+        "Action":["s3:PutObject","s3:DeleteObject","s3:GetObject*"],"Resource":"arn:aws:s3:::here/*"}}]}}"#
+    );
+    let replica = [("x-strongroom-replica", "true")];
+    let gateway = Gateway::new(65, SETTINGS).await;
+    for bucket in ["here", "there"] {
+        gateway.versioned("ROOT", bucket, &[]).await;
+    }
+    let role = gateway.role(ROOT, REPLICATE).await;
+    gateway.put("/here?replication", &rules(&role, "there")).await;
+    gateway.put("/here?policy", &policy).await;
+    gateway.good("ROOT", ("PUT", "/here/k"), &replica, "x").await;
+    assert_eq!(gateway.status_of("/here/k").await, "REPLICA");
+    gateway.good("ROOT", ("DELETE", "/here/gone"), &replica, "").await;
+    let begun = gateway.done("POST", "/here/parts?uploads", &replica, "").await.body;
+    let upload = begun.split_once("<UploadId>").unwrap().1.split_once('<').unwrap().0.to_owned();
+    let part = gateway.done("PUT", &format!("/here/parts?partNumber=1&uploadId={upload}"), &replica, "x").await;
+    let etag = part.header("etag").unwrap();
+    let complete = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    );
+    gateway.good("ROOT", ("POST", &format!("/here/parts?uploadId={upload}")), &replica, &complete).await;
+    assert_eq!(gateway.status_of("/here/parts").await, "REPLICA");
+    assert_eq!(gateway.waiting().await, 0);
+    // Saying so is not enough.
+    gateway.good("OTHER", ("PUT", "/here/own"), &replica, "x").await;
+    assert_eq!(gateway.status_of("/here/own").await, "PENDING");
+    gateway.good("OTHER", ("DELETE", "/here/own"), &replica, "").await;
+    assert_eq!(gateway.waiting().await, 2);
+    gateway.good("ROOT", ("PUT", "/here/plain"), &[("x-strongroom-replica", "false")], "x").await;
+    assert_eq!(gateway.status_of("/here/plain").await, "PENDING");
+}
+
+#[tokio::test]
+async fn no_public_acl_comes_by_replication_where_a_bucket_blocks_them() {
+    let block =
+        "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>";
+    let public = [("x-amz-acl", "public-read")];
+    let (gateway, role) = Gateway::with_buckets(66, &["here", "there"], REPLICATE).await;
+    gateway.put("/here?replication", &rules(&role, "there")).await;
+    gateway.put("/here/later", "x").await;
+    gateway.quiet().await;
+    gateway.put("/there?publicAccessBlock", block).await;
+    gateway.good("ROOT", ("PUT", "/here/later?acl"), &public, "").await;
+    assert_eq!(gateway.settled("ROOT", "/here/later").await, "FAILED");
+    assert!(!gateway.body_of("/there/later?acl").await.contains("AllUsers"));
+    gateway.good("ROOT", ("PUT", "/here/new"), &public, "x").await;
+    assert_eq!(gateway.settled("ROOT", "/here/new").await, "FAILED");
+    assert_eq!(gateway.by("ROOT", ("HEAD", "/there/new"), &[], "").await.0, 404);
+    gateway.good("ROOT", ("PUT", "/here/later?acl"), &[("x-amz-acl", "private")], "").await;
+    assert_eq!(gateway.settled("ROOT", "/here/later").await, "COMPLETED");
+    gateway.good("ROOT", ("DELETE", "/there?publicAccessBlock"), &[], "").await;
+    gateway.good("ROOT", ("PUT", "/here/new?acl"), &public, "").await;
+    assert_eq!(gateway.settled("ROOT", "/here/new").await, "COMPLETED");
+    assert!(gateway.body_of("/there/new?acl").await.contains("AllUsers"));
+}
