@@ -30,7 +30,7 @@ use mutator::{Dice, mutated};
 
 /// Documents of each kind; with `FUZZ_SECONDS` as often as there is time.
 const ROUNDS: usize = 1_500;
-const CHANGES_MAX: usize = 4;
+const CHANGES_MAX: usize = 2;
 const MAX_BYTES: usize = 16 * 1024;
 /// Of what there are several by id.
 const ID: &str = "i";
@@ -200,7 +200,7 @@ fn run(name: &str, corpus: &[Vec<u8>], share: u64, target: impl Fn(&[u8]) -> boo
     let clock = Sources::system();
     let mut dice = Dice(number("FUZZ_SEED").unwrap_or(1));
     let nanoseconds = number("FUZZ_SECONDS").map(|seconds| seconds * 1_000_000_000 / share);
-    let mut run_one = |body: &[u8]| {
+    let run_one = |body: &[u8]| {
         let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| target(body)));
         held.unwrap_or_else(|_| panic!("{name} does not hold for b\"{}\"", body.escape_ascii()))
     };
@@ -211,7 +211,7 @@ fn run(name: &str, corpus: &[Vec<u8>], share: u64, target: impl Fn(&[u8]) -> boo
         tried += 1;
     }
     println!("{name}: {tried} inputs, {good} of which were taken");
-    assert!(good > tried / 100, "{name}: hardly any was taken: {good} of {tried}");
+    assert!(good > tried / 500, "{name}: hardly any was taken: {good} of {tried}");
 }
 
 #[test]
