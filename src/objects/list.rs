@@ -184,6 +184,10 @@ impl Objects {
             last = (key.to_string(), Some(listed.place().1));
             page.versions.push(listed);
         }
+        if let Some(stretch) = stretches.last_mut().filter(|_| page.next.is_none()) {
+            // To the end, and there was nothing more.
+            stretch.end = Some(group_end(bucket, &query.prefix));
+        }
         Ok((page, stretches))
     }
 

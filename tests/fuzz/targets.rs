@@ -125,14 +125,14 @@ fn v2_signed(request: &[u8]) -> Option<(String, Vec<String>)> {
     let headers = headers_of_v2_url(&params, &sent).ok()?;
     let request = V2Request { method, host_bucket, path, params: &params, headers: &headers, date };
     check_v2(&request).ok()?;
-    let header =
-        |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap_or_default().trim()).to_owned();
+    let shown = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).trim_matches([' ', '\t']).to_owned();
+    let header = |name: &str| headers.get(name).map(shown).unwrap_or_default();
     let mut meaning = vec![method.to_owned(), header("content-md5"), header("content-type"), date.to_owned()];
-    let names: BTreeSet<_> = headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-")).collect();
-    for name in names.into_iter().map(HeaderName::as_str) {
+    let names: BTreeSet<_> = headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-")).collect();
+    for name in names {
         // A list of values is the same in one line and in several.
-        let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default().trim());
-        meaning.push(format!("{name}:{}", values.collect::<Vec<_>>().join(",")));
+        let values: Vec<_> = headers.get_all(name).iter().map(shown).collect();
+        meaning.push(format!("{name}:{}", values.join(",")));
     }
     // The resource: a bucket in the host or in the path, and whether a bucket's own path ends in a slash, is the same.
     let resource = host_bucket.map_or(path.to_owned(), |bucket| format!("/{bucket}{path}"));

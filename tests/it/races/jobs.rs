@@ -212,8 +212,8 @@ async fn rewrapping_against_a_write_a_deletion_a_rule_a_copy_and_itself() {
             };
             let (stack, _, info) = due(versioning, rule, 140_000).await;
             let (now, name) = (bucket(&stack).await, key("k"));
-            // The managed key is made and loaded: whoever waits for somebody who does that would wait for ever here.
-            for way in [Way::Kms, Way::Double] {
+            // All keys are made and loaded: whoever waits for somebody who does that would wait for ever here.
+            for way in [Way::Owned, Way::Kms, Way::Double] {
                 stack.put(&now, &key("warm"), b"", way.requested()).await.unwrap();
             }
             let other = async {
@@ -273,7 +273,7 @@ async fn replication_against_the_end_of_its_source_and_of_its_buckets() {
             let to = stack.create_bucket("there", Versioning::Enabled).await;
             let source = stack.put(&from, &key("k"), &vec![1; len], Way::Owned.requested()).await.unwrap();
             if case == "rewrap" {
-                // The managed key is there: see above.
+                // The key is made and loaded: see above.
                 stack.put(&from, &key("warm"), b"", Way::Kms.requested()).await.unwrap();
             }
             let delete_bucket = async |name: &str| {

@@ -3,7 +3,8 @@
 //!
 //! What no reader of one store can notice, since every byte of it is authentic: a row (with what belongs to it) put back
 //! to an earlier value, or taken out. `rows.rs` shows where even this shows, and what it can lead to at the most: bytes
-//! that were once acknowledged under this very key. Only a copy of the trail's head elsewhere tells of more.
+//! that were once acknowledged under this very key. Only a copy of the trail's head elsewhere tells of more. `jobs.rs` has
+//! what the program goes by in what it does by itself.
 
 mod blobs;
 mod jobs;
