@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from conftest import bucket_name
-from raw import Raw, quoted
+from raw import EMPTY_SHA256, Raw, quoted
 from sdk import assert_refused, body_of, md5_b64, refusal
 
 KEYS = {
@@ -173,6 +173,17 @@ def test_a_key_of_1025_bytes_is_refused_by_every_operation(s3, raw, odd, key):
     assert error["Code"] == "KeyTooLongError"
     # As the source of a copy there is no such object.
     assert refusal(s3.copy_object, Bucket=odd, Key="x", CopySource={"Bucket": odd, "Key": key}).status in (400, 404)
+
+
+def test_a_bare_plus_in_a_path_is_a_space(server, odd):
+    raw = Raw(server)
+    for key in ("one and two", "one+and two"):
+        assert raw.request("PUT", f"/{odd}/{quoted(key)}", body=key.encode()).status == 200
+    for sent, meant in [("one+and+two", "one and two"), ("one%2Band+two", "one+and two")]:
+        # Signed as what it means: AWS shows `%20` in the canonical request of such a path.
+        head = raw.signed("GET", f"/{odd}/{quoted(meant)}", "", None, EMPTY_SHA256).headers
+        got = raw.send(raw.head_bytes("GET", f"/{odd}/{sent}", "", list(head)), "GET")
+        assert (got.status, got.body) == (200, meant.encode()), got
 
 
 def test_virtual_hosts_take_the_same_keys(server, odd):
