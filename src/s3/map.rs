@@ -63,6 +63,7 @@ impl From<AuthError> for Error {
             }
             AuthError::InvalidArgument { name, value, .. } => Self::invalid_argument(message, name, value),
             AuthError::MissingContentLength => as_code(Code::MissingContentLength),
+            AuthError::TransferEncoding => Self::header_not_implemented("Transfer-Encoding"),
             AuthError::InvalidDigest(md5) => as_code(Code::InvalidDigest).and("Content-MD5", md5),
         }
     }

@@ -109,6 +109,8 @@ fn headers_of_authentication_and_checksums() {
         AuthError::MissingContentLength,
         ("MissingContentLength", 411, "You must provide the Content-Length HTTP header.", &[]),
     );
+    let not_implemented = "A header you provided implies functionality that is not implemented";
+    check(AuthError::TransferEncoding, ("NotImplemented", 501, not_implemented, &["Header=Transfer-Encoding"]));
 }
 
 #[test]
