@@ -118,7 +118,7 @@ impl Asked {
         let mut answer = outcome.unwrap_or_else(|mut error| {
             self.complete(&mut error, domains);
             log(&error, self.request_id.as_str(), self.findings.found().operation);
-            let mut answer = error.render(self.uri.path(), &self.request_id, self.method == http::Method::HEAD);
+            let mut answer = error.render(&self.request_id, self.method == http::Method::HEAD);
             answer.extensions_mut().insert(ErrorCode(error.code().name()));
             answer
         });

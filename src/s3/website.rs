@@ -263,7 +263,7 @@ fn error_headers(error: &Error) -> HeaderMap {
 /// browser.
 fn page(fault: &Fault, request_id: &RequestId, is_head: bool) -> Response {
     let status = fault.error.status();
-    let mut response = fault.error.render("", request_id, true);
+    let mut response = fault.error.render(request_id, true);
     response.extensions_mut().insert(ErrorCode(fault.error.code().name()));
     if status == StatusCode::NOT_MODIFIED {
         return response;
