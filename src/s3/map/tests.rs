@@ -224,7 +224,11 @@ fn multipart_uploads() {
     );
     invalid(
         "Checksum Type mismatch occurred, expected checksum Type: crc32c, actual checksum Type: crc32",
-        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Crc32c), actual: Crc32 },
+        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Crc32c), actual: Some(Crc32) },
+    );
+    invalid(
+        "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: null",
+        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Sha256), actual: None },
     );
     invalid(
         "The upload was created using a crc32 checksum. The complete request must include the checksum for each part. \
