@@ -177,6 +177,7 @@ impl From<AuthError> for IamError {
             | AuthError::InvalidRequest(message)
             | AuthError::InvalidArgument { message, .. } => incomplete(message),
             AuthError::MissingContentLength
+            | AuthError::TransferEncoding
             | AuthError::InvalidDigest(_)
             | AuthError::ChecksumInvalid(_)
             | AuthError::ChecksumHeaders(_) => {

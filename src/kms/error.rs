@@ -142,7 +142,7 @@ impl From<AuthError> for KmsError {
                 incomplete(text)
             }
             AuthError::InvalidArgument { message, .. } => incomplete(message),
-            AuthError::MissingContentLength => Self::bare("SerializationException", 411),
+            AuthError::MissingContentLength | AuthError::TransferEncoding => Self::bare("SerializationException", 411),
             AuthError::InvalidDigest(_) | AuthError::ChecksumInvalid(_) | AuthError::ChecksumHeaders(_) => {
                 Self::validation("A checksum header of the request is malformed.")
             }

@@ -104,8 +104,8 @@ pub enum ObjectsError {
     ChecksumAlgorithmMismatch {
         /// The upload's; none: it has no checksums.
         expected: Option<ChecksumAlgorithm>,
-        /// The part's.
-        actual: ChecksumAlgorithm,
+        /// The part's; none: it came without.
+        actual: Option<ChecksumAlgorithm>,
     },
     /// A composite upload was completed without a part's checksum.
     PartChecksumMissing {

@@ -388,7 +388,11 @@ impl Objects {
 fn plan_part_checksum(upload: &Upload, payload: &mut Payload) -> Result<(), ObjectsError> {
     match (upload.checksum, payload.client_checksum()) {
         (Some((expected, _)), Some(actual)) if expected != actual => {
-            Err(ObjectsError::ChecksumAlgorithmMismatch { expected: Some(expected), actual })
+            Err(ObjectsError::ChecksumAlgorithmMismatch { expected: Some(expected), actual: Some(actual) })
+        }
+        // Of those that a checksum is made of none is left to us, as with AWS: it would prove nothing.
+        (Some((expected, ChecksumKind::Composite)), None) => {
+            Err(ObjectsError::ChecksumAlgorithmMismatch { expected: Some(expected), actual: None })
         }
         (_, Some(_)) => Ok(()),
         (Some((expected, _)), None) => {

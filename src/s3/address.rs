@@ -2,7 +2,7 @@
 
 use super::code::Code;
 use super::error::Error;
-use crate::wire::{decode_path, virtual_bucket};
+use crate::wire::{decode_query, virtual_bucket};
 
 /// Bucket and key as the client named them, not yet checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +14,10 @@ pub(crate) struct Address {
 }
 
 /// Resolves a request. `host` is lower case and without port; `domains` are the configured virtual-host domains.
-/// The path is decoded once and never normalised: `//`, `.` and `..` are legal in keys.
+/// The path is decoded once and never normalised: `//`, `.` and `..` are legal in keys. `+` is a space, as AWS has it: who
+/// means a plus writes `%2B`.
 pub(crate) fn resolve(host: &str, raw_path: &str, domains: &[String]) -> Result<Address, Error> {
-    let decode = |text: &str| decode_path(text).ok_or_else(|| Error::new(Code::InvalidURI));
+    let decode = |text: &str| decode_query(text).ok_or_else(|| Error::new(Code::InvalidURI));
     let path = raw_path.strip_prefix('/').unwrap_or(raw_path);
     if let Some(bucket) = virtual_bucket(host, domains) {
         let key = Some(decode(path)?).filter(|key| !key.is_empty());
@@ -49,7 +50,7 @@ mod tests {
         check("127.0.0.1", "/bkt/a/b", Some("bkt"), Some("a/b"));
         check("127.0.0.1", "/bkt//a//", Some("bkt"), Some("/a//"));
         check("127.0.0.1", "/bkt/../x/.", Some("bkt"), Some("../x/."));
-        check("127.0.0.1", "/bkt/a+b%20c%2Fd%2B", Some("bkt"), Some("a+b c/d+"));
+        check("127.0.0.1", "/bkt/a+b%20c%2Fd%2B", Some("bkt"), Some("a b c/d+"));
         check("s3.example.com", "/bkt/k", Some("bkt"), Some("k"));
         check("bkt.s3.example.com", "/k/l", Some("bkt"), Some("k/l"));
         check("my.dotted.bkt.s3.example.com", "/", Some("my.dotted.bkt"), None);

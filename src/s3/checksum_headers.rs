@@ -104,6 +104,15 @@ pub(crate) fn write_xml(w: &mut Writer, checksum: Option<&ObjectChecksum>) {
     }
 }
 
+/// Writes an object's checksum and its type as elements, without the number of parts: GetObjectAttributes has that
+/// apart.
+pub(crate) fn write_bare_xml(w: &mut Writer, checksum: Option<&ObjectChecksum>) {
+    if let Some(checksum) = checksum {
+        write_part_xml(w, Some(&checksum.checksum));
+        w.leaf("ChecksumType", kind_name(checksum.kind));
+    }
+}
+
 /// Writes a part's checksum as an element.
 pub(crate) fn write_part_xml(w: &mut Writer, checksum: Option<&Checksum>) {
     if let Some(checksum) = checksum {

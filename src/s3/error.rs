@@ -124,7 +124,7 @@ impl Error {
     }
 
     /// The answer. A HEAD has no body.
-    pub(crate) fn render(&self, resource: &str, request_id: &RequestId, head: bool) -> Response {
+    pub(crate) fn render(&self, request_id: &RequestId, head: bool) -> Response {
         let status = self.status();
         let mut answer = http::Response::builder().status(status);
         for (name, value) in &self.0.headers {
@@ -140,18 +140,16 @@ impl Error {
             return answer.body(ResponseBody::empty()).expect("status and headers are valid");
         }
         let mut xml = Writer::document();
-        xml.node("Error", |w| self.write(w, resource, request_id));
+        xml.node("Error", |w| self.write(w, request_id));
         answer.body(ResponseBody::full(xml.finish())).expect("status and headers are valid")
     }
 
     /// What stands inside `<Error>`: also used where an error comes inside an answer of 200.
-    pub(crate) fn write(&self, w: &mut Writer, resource: &str, request_id: &RequestId) {
+    /// AWS names no resource, though its documentation does: only what the code brings.
+    pub(crate) fn write(&self, w: &mut Writer, request_id: &RequestId) {
         w.leaf("Code", self.0.code.name()).leaf("Message", &self.0.message);
         for (name, value) in &self.0.extra {
             w.leaf(name, value);
-        }
-        if self.0.extra.is_empty() {
-            w.leaf("Resource", resource);
         }
         w.leaf("RequestId", request_id.as_str()).leaf("HostId", &request_id.extended());
     }

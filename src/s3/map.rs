@@ -63,6 +63,7 @@ impl From<AuthError> for Error {
             }
             AuthError::InvalidArgument { name, value, .. } => Self::invalid_argument(message, name, value),
             AuthError::MissingContentLength => as_code(Code::MissingContentLength),
+            AuthError::TransferEncoding => Self::header_not_implemented("Transfer-Encoding"),
             AuthError::InvalidDigest(md5) => as_code(Code::InvalidDigest).and("Content-MD5", md5),
         }
     }
@@ -236,8 +237,8 @@ fn lower_case(algorithm: ChecksumAlgorithm) -> String {
     algorithm.name().to_ascii_lowercase()
 }
 
-fn checksum_algorithm_mismatch(expected: Option<ChecksumAlgorithm>, actual: ChecksumAlgorithm) -> Error {
-    let (expected, actual) = (expected.map_or_else(|| "null".to_owned(), lower_case), lower_case(actual));
+fn checksum_algorithm_mismatch(expected: Option<ChecksumAlgorithm>, actual: Option<ChecksumAlgorithm>) -> Error {
+    let [expected, actual] = [expected, actual].map(|named| named.map_or_else(|| "null".to_owned(), lower_case));
     Error::invalid_request(format!(
         "Checksum Type mismatch occurred, expected checksum Type: {expected}, actual checksum Type: {actual}"
     ))

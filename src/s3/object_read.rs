@@ -22,7 +22,7 @@ use super::version_id;
 use crate::app::before::Before;
 use crate::auth::{RequestFacts, SignatureKind};
 use crate::crypto::{Checksum, ObjectKeys, PlainRange};
-use crate::objects::{Bucket, ObjectChecksum, ObjectInfo, ObjectsError, PartSpan, VersionId};
+use crate::objects::{Bucket, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectsError, PartSpan, VersionId};
 use crate::sse::{CustomerKey, ObjectRef};
 use crate::wire::http_date;
 
@@ -216,17 +216,20 @@ impl Found {
     }
 }
 
-/// Only a checksum of exactly the bytes that are answered: clients compare it with what they get.
+/// Only a checksum of exactly the bytes that are answered: clients compare it with what they get. AWS keeps those of the
+/// parts where the object's is made of them, and shows no other.
 fn write_checksum(answer: &mut Answer, selected: &Selected, whole: Option<&ObjectChecksum>) {
     match selected {
         Selected::Whole | Selected::OnlyPart => checksum_headers::write(answer, whole),
         Selected::Range => {}
-        Selected::Part { checksum, .. } => {
-            checksum_headers::write_part(answer, checksum.as_ref());
-            if let (Some(_), Some(whole)) = (checksum, whole) {
-                checksum_headers::write_kind(answer, whole.kind);
-            }
+        Selected::Part { checksum: Some(checksum), count } => {
+            let Some(whole) = whole.filter(|whole| whole.kind == ChecksumKind::Composite || *count == 1) else {
+                return;
+            };
+            checksum_headers::write_part(answer, Some(checksum));
+            checksum_headers::write_kind(answer, whole.kind);
         }
+        Selected::Part { checksum: None, .. } => {}
     }
 }
 
@@ -252,7 +255,6 @@ pub(crate) fn absent(cx: &Cx, error: ObjectsError, bucket: (&Bucket, &Before)) -
 mod tests {
     use super::*;
     use crate::crypto::ChecksumAlgorithm;
-    use crate::objects::ChecksumKind;
     use crate::s3::fields::sample;
 
     fn ask<'a>(headers: &'a HeaderMap, query: &str) -> Result<Wanted<'a>, Error> {
@@ -313,9 +315,12 @@ mod tests {
         assert_eq!(shown(Selected::Whole, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
         assert_eq!(shown(Selected::OnlyPart, Some(&whole)), ["AAAAAA==-2", "COMPOSITE"]);
         assert_eq!(shown(Selected::Range, Some(&whole)), ["-", "-"]);
-        let selected = |checksum| Selected::Part { checksum, count: 2 };
-        assert_eq!(shown(selected(part.checksum), Some(&whole)), ["AAAABw==", "COMPOSITE"]);
-        assert_eq!(shown(selected(None), Some(&whole)), ["-", "-"]);
+        let selected = |checksum: &Option<Checksum>, count| Selected::Part { checksum: checksum.clone(), count };
+        assert_eq!(shown(selected(&part.checksum, 2), Some(&whole)), ["AAAABw==", "COMPOSITE"]);
+        assert_eq!(shown(selected(&None, 2), Some(&whole)), ["-", "-"]);
+        let full = ObjectChecksum { kind: ChecksumKind::FullObject, parts: None, ..whole.clone() };
+        assert_eq!(shown(selected(&part.checksum, 2), Some(&full)), ["-", "-"]);
+        assert_eq!(shown(selected(&part.checksum, 1), Some(&full)), ["AAAABw==", "FULL_OBJECT"]);
         assert_eq!(shown(Selected::Whole, None), ["-", "-"]);
     }
 

@@ -115,7 +115,7 @@ impl Asked {
         let mut answer = outcome.unwrap_or_else(|mut error| {
             self.complete(&mut error, domains);
             log(&error, self.request_id.as_str(), self.findings.found().operation);
-            let mut answer = error.render(self.uri.path(), &self.request_id, self.method == http::Method::HEAD);
+            let mut answer = error.render(&self.request_id, self.method == http::Method::HEAD);
             answer.extensions_mut().insert(ErrorCode(error.code().name()));
             answer
         });
@@ -392,7 +392,7 @@ async fn resolve_target(
     let about = About { access: Some(access), operation: Some(row.name), key: address.key.as_deref(), website: false };
     asked.begin_line(app, &bucket, about);
     check_expected_owner(&bucket, fields::single(&head.headers, "x-amz-expected-bucket-owner")?)?;
-    check_region(&bucket, access)?;
+    check_region(row, &bucket, access)?;
     if payer::is_charged(row) {
         payer::check(&bucket, access, &head.headers)?;
     }
@@ -424,10 +424,10 @@ pub(super) fn check_expected_owner(bucket: &Bucket, expected: Option<&str>) -> R
     if account == bucket.owner { Ok(()) } else { Err(Error::new(Code::AccessDenied)) }
 }
 
-/// A bucket is served under its own Region's name only.
-fn check_region(bucket: &Bucket, access: &Access) -> Result<(), Error> {
+/// A bucket is served under its own Region's name only; where it is, programs ask that don't know it yet.
+fn check_region(row: &Row, bucket: &Bucket, access: &Access) -> Result<(), Error> {
     let facts = access.facts();
-    if !facts.signature.is_v4() || facts.region == bucket.region {
+    if !facts.signature.is_v4() || facts.region == bucket.region || row.name == "GetBucketLocation" {
         return Ok(());
     }
     let message = format!(

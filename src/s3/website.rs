@@ -32,7 +32,7 @@ use crate::objects::ObjectsError;
 use crate::rules::website::{Redirect, Website};
 use crate::wire::xml::Writer;
 use crate::wire::{
-    Edge, ErrorCode, Request, RequestId, Response, ResponseBody, decode_path, encode_uri, virtual_bucket,
+    Edge, ErrorCode, Request, RequestId, Response, ResponseBody, decode_query, encode_uri, virtual_bucket,
 };
 
 /// Headers of the request that a website heeds.
@@ -90,7 +90,7 @@ pub(super) async fn serve(app: &Arc<App>, request: Request, asked: &Arc<Asked>, 
     asked.findings.bucket(&bucket);
     let access = anonymous(&head, &edge, &app.auth);
     let path = head.uri.path();
-    let key = decode_path(path.strip_prefix('/').unwrap_or(path));
+    let key = decode_query(path.strip_prefix('/').unwrap_or(path));
     let outcome = match key {
         Some(key) => Visit { app, asked, access, head, edge, bucket, key }.answer().await,
         None => Err(Error::new(Code::InvalidURI).into()),
@@ -263,7 +263,7 @@ fn error_headers(error: &Error) -> HeaderMap {
 /// browser.
 fn page(fault: &Fault, request_id: &RequestId, is_head: bool) -> Response {
     let status = fault.error.status();
-    let mut response = fault.error.render("", request_id, true);
+    let mut response = fault.error.render(request_id, true);
     response.extensions_mut().insert(ErrorCode(fault.error.code().name()));
     if status == StatusCode::NOT_MODIFIED {
         return response;
@@ -338,7 +338,7 @@ mod tests {
             ("\\evil.com", "/%5Cevil.com/"),
         ] {
             assert_eq!(found(key).headers().get(LOCATION).unwrap(), location, "{key}");
-            assert_eq!(decode_path(location).unwrap(), format!("/{key}/"));
+            assert_eq!(decode_query(location).unwrap(), format!("/{key}/"));
         }
     }
 

@@ -5,8 +5,8 @@ use http::HeaderMap;
 /// How a service's canonical URI is made from the path of the request line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathRule {
-    /// S3: the path as sent. Each byte is encoded once, whether it came encoded or bare (`+`, `(`, UTF-8); nothing is
-    /// normalised, since `//` and `..` are legal in keys; `%2F` is not `/`.
+    /// S3: the path as sent. Each byte is encoded once, whether it came encoded or bare (`(`, UTF-8); a bare `+` is a
+    /// space; nothing is normalised, since `//` and `..` are legal in keys; `%2F` is not `/`.
     AsSent,
     /// Every other service: empty and dot segments removed, then what was sent is encoded once more.
     NormalizedTwice,
@@ -80,7 +80,11 @@ pub fn canonical_uri(path: &str, rule: PathRule) -> String {
     match rule {
         PathRule::AsSent => {
             for octet in octets(path.as_bytes()) {
-                if octet.byte == b'/' && !octet.escaped { out.push('/') } else { push_encoded(&mut out, octet.byte) }
+                match (octet.byte, octet.escaped) {
+                    (b'/', false) => out.push('/'),
+                    (b'+', false) => push_encoded(&mut out, b' '),
+                    (byte, _) => push_encoded(&mut out, byte),
+                }
             }
         }
         PathRule::NormalizedTwice => {
@@ -195,7 +199,7 @@ mod tests {
             ("/a/../b/./c", "/a/../b/./c"),
             ("/b/a b", "/b/a%20b"),
             ("/b/a%20b", "/b/a%20b"),
-            ("/b/a+b", "/b/a%2Bb"),
+            ("/b/a+b", "/b/a%20b"),
             ("/b/a%2Bb", "/b/a%2Bb"),
             ("/b/a%2fb", "/b/a%2Fb"),
             ("/b/%7E~", "/b/~~"),

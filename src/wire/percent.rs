@@ -19,12 +19,13 @@ pub fn encode_key_into(out: &mut String, text: &str) {
     }
 }
 
-/// Decodes a path once; `+` stays `+`. `None` if the result is not UTF-8.
+/// Decodes once; `+` stays `+`. `None` if the result is not UTF-8.
 pub fn decode_path(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(|s| s.into_owned())
 }
 
-/// Decodes a query name or value: `+` is a space. `None` if the result is not UTF-8.
+/// Decodes a query name or value, or a path of S3, which reads paths so too: `+` is a space. `None` if the result is
+/// not UTF-8.
 pub fn decode_query(text: &str) -> Option<String> {
     decode_path(&text.replace('+', " "))
 }

@@ -6,8 +6,7 @@ A step:
   headers, body (text) or bytes (so many of the letter a)
   how       "anonymous" or "presigned"; who: "alice" or "other"; region
   status    default 200
-  code, message, with     of a refusal: all elements but the ids are listed in `with` ("*": any value); only where there
-            are none there is a Resource
+  code, message, with     of a refusal: all elements but the ids are listed in `with` ("*": any value)
   has       elements of the answer: the text, a list of all texts, or null for an absent one
   shows     headers: the value, "*" for any, or null for an absent one
   content   the whole body
@@ -99,9 +98,6 @@ class Story:
         assert (found["Code"], found["Message"]) == (step["code"], step["message"]), where
         extra = {name: text for name, text in found.items() if name not in IDS | {"Code", "Message"}}
         expected = step.get("with", {})
-        if not expected:
-            assert extra.keys() <= {"Resource"}, where
-            return
         assert extra.keys() == expected.keys(), where
         for name, value in expected.items():
             assert value in ("*", extra[name]), f"{name} of {where}"

@@ -79,10 +79,31 @@ def test_attributes(s3, module_bucket):
         Bucket=module_bucket, Key="attributes", ObjectAttributes=["ObjectParts", "ObjectSize", "Checksum"], MaxParts=1
     )
     assert got["ObjectSize"] == PART + 3
-    assert got["Checksum"]["ChecksumType"] == "COMPOSITE" and got["Checksum"]["ChecksumSHA256"].endswith("-2")
+    whole = s3.head_object(Bucket=module_bucket, Key="attributes", ChecksumMode="ENABLED")["ChecksumSHA256"]
+    # Here alone without the number of parts.
+    assert got["Checksum"] == {"ChecksumSHA256": whole.removesuffix("-2"), "ChecksumType": "COMPOSITE"}
     listed = got["ObjectParts"]
     assert (listed["TotalPartsCount"], listed["IsTruncated"], listed["MaxParts"]) == (2, True, 1)
     assert [(p["PartNumber"], p["Size"]) for p in listed["Parts"]] == [(1, PART)]
+
+
+def test_an_object_with_one_checksum_of_the_whole_shows_none_of_its_parts(s3, module_bucket):
+    kind = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+    each = {"ChecksumAlgorithm": "CRC32"}
+    upload(s3, module_bucket, "of the whole", [blob(PART), b"end"], create=kind, each=each)
+    here = {"Bucket": module_bucket, "Key": "of the whole"}
+    whole = s3.head_object(ChecksumMode="ENABLED", **here)
+    got = s3.get_object_attributes(ObjectAttributes=["ObjectParts", "Checksum"], **here)
+    assert got["ObjectParts"] == {"TotalPartsCount": 2}
+    assert got["Checksum"] == {"ChecksumCRC32": whole["ChecksumCRC32"], "ChecksumType": "FULL_OBJECT"}
+    part = s3.head_object(PartNumber=2, ChecksumMode="ENABLED", **here)
+    assert part["ContentLength"] == 3 and "ChecksumCRC32" not in part and "ChecksumType" not in part
+
+
+def test_where_an_object_lies_is_told_encoded_as_in_a_form(s3, module_bucket):
+    args, parts = started(s3, module_bucket, "a b/c+d/é", count=1)
+    done = s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **args)
+    assert done["Location"].endswith(f"/{module_bucket}/a+b%2Fc%2Bd%2F%C3%A9"), done["Location"]
 
 
 def started(s3, bucket, key, count=2, size=PART, **create):

@@ -8,7 +8,7 @@ import pytest
 
 from browser import send
 from conftest import bucket_name
-from raw import Raw, presigned, quoted
+from raw import EMPTY_SHA256, Raw, presigned, quoted
 from sdk import assert_refused, body_of, md5_b64, refusal
 
 KEYS = {
@@ -313,6 +313,17 @@ def test_names_at_the_edge(raw, name):
         assert raw.request("GET", f"/{name}/..//.").body == b"x"
         assert raw.request("DELETE", f"/{name}/..//.").status == 204
         assert raw.request("DELETE", f"/{name}").status == 204
+
+
+def test_a_bare_plus_in_a_path_is_a_space(server, odd):
+    raw = Raw(server)
+    for key in ("one and two", "one+and two"):
+        assert raw.request("PUT", f"/{odd}/{quoted(key)}", body=key.encode()).status == 200
+    for sent, meant in [("one+and+two", "one and two"), ("one%2Band+two", "one+and two")]:
+        # Signed as what it means: AWS shows `%20` in the canonical request of such a path.
+        head = raw.signed("GET", f"/{odd}/{quoted(meant)}", "", None, EMPTY_SHA256).headers
+        got = raw.send(raw.head_bytes("GET", f"/{odd}/{sent}", "", list(head)), "GET")
+        assert (got.status, got.body) == (200, meant.encode()), got
 
 
 def test_virtual_hosts_take_the_same_keys(server, odd):

@@ -195,6 +195,13 @@ class TestLengths:
         got = raw.request("PUT", path, length=False)
         assert (got.status, got.code) == (411, "MissingContentLength"), got
 
+    def test_chunks_of_http_without_a_length(self, raw, path, absent):
+        signed = raw.signed("PUT", path)
+        head = raw.head_bytes("PUT", path, "", signed.headers + [("Transfer-Encoding", "chunked")])
+        got = raw.send(head + b"4\r\ndata\r\n0\r\n\r\n")
+        assert (got.status, got.code) == (501, "NotImplemented"), got
+        assert b"<Header>Transfer-Encoding</Header>" in got.body
+
     @pytest.mark.parametrize("length", [5 * 2**40 + 1, 2**63, 2**64, 10**30])
     def test_too_large(self, raw, path, absent, length):
         got = raw.request("PUT", path, length=length)
@@ -217,7 +224,7 @@ class TestLengths:
             assert raw.request("GET", path).body == b"data"
             raw.request("DELETE", path)
         else:
-            assert got.status in (400, 411)
+            assert got.status == 501
 
     def test_wrong_payload_hash(self, raw, path, absent):
         got = raw.request("PUT", path, body=DATA, payload=hashlib.sha256(b"other").hexdigest())
@@ -520,7 +527,6 @@ class TestHttp:
             first.headers["x-amz-id-2"]
             and f"<RequestId>{first.headers['x-amz-request-id']}</RequestId>".encode() in first.body
         )
-        assert b"<Resource>" in first.body or b"<Key>" in first.body
 
     def test_keep_alive_after_an_error(self, raw, path):
         signed = raw.signed("GET", path + "-none", payload=EMPTY_SHA256)

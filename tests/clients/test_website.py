@@ -125,7 +125,8 @@ def test_documents(site):
         ("/index.html", b"<h1>home</h1>"),
         ("/?a=b&versionId=x", b"<h1>home</h1>"),
         ("/docs/", b"<h1>docs</h1>"),
-        ("/docs/a%20b+%C3%BC.txt", b"text"),
+        ("/docs/a%20b%2B%C3%BC.txt", b"text"),
+        ("/docs/a+b%2B%C3%BC.txt", b"text"),
     ]:
         got = site.get(path)
         assert (got.status, got.body) == (200, body), (path, got)

@@ -89,6 +89,8 @@ pub enum AuthError {
     },
     /// `MissingContentLength` "You must provide the Content-Length HTTP header."
     MissingContentLength,
+    /// `NotImplemented`, with `Header`: the body comes in HTTP's chunks, and nothing says how long it is.
+    TransferEncoding,
     /// `InvalidDigest` "The Content-MD5 you specified was invalid.", with `Content-MD5`.
     InvalidDigest(String),
     /// `InvalidRequest` "Value for x-amz-checksum-… header is invalid."
@@ -151,6 +153,7 @@ impl fmt::Display for AuthError {
             Self::NotYetValid => "Request is not yet valid",
             Self::HeadersNotSigned(_) => "There were headers present in the request which were not signed",
             Self::MissingContentLength => "You must provide the Content-Length HTTP header.",
+            Self::TransferEncoding => "A header you provided implies functionality that is not implemented",
             Self::InvalidDigest(_) => "The Content-MD5 you specified was invalid.",
             Self::HeaderMalformed { message, .. } | Self::QueryRegion { message, .. } => message,
             Self::QueryMalformed(message) | Self::Denied(message) | Self::InvalidRequest(message) => message,

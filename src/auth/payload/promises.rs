@@ -117,7 +117,7 @@ impl Promises {
         let plain_len = match framing {
             Framing::Chunked(_) => Some(number(headers, DECODED_LENGTH).ok_or(AuthError::MissingContentLength)?),
             Framing::Plain => match number(headers, CONTENT_LENGTH.as_str()) {
-                None if headers.contains_key(TRANSFER_ENCODING) => return Err(AuthError::MissingContentLength),
+                None if headers.contains_key(TRANSFER_ENCODING) => return Err(AuthError::TransferEncoding),
                 length => length,
             },
         };

@@ -37,7 +37,7 @@ fn done() -> Result<Response, Error> {
 
 fn conclude(outcome: Result<Response, Error>) -> Response {
     let id = RequestId::generate(&crate::sources::Sources::seeded(1, crate::sources::Timestamp(0)));
-    outcome.unwrap_or_else(|error| error.render("/b/k", &id, false))
+    outcome.unwrap_or_else(|error| error.render(&id, false))
 }
 
 fn outcome_of(answer: &Response) -> LateOutcome {

@@ -109,6 +109,8 @@ fn headers_of_authentication_and_checksums() {
         AuthError::MissingContentLength,
         ("MissingContentLength", 411, "You must provide the Content-Length HTTP header.", &[]),
     );
+    let not_implemented = "A header you provided implies functionality that is not implemented";
+    check(AuthError::TransferEncoding, ("NotImplemented", 501, not_implemented, &["Header=Transfer-Encoding"]));
 }
 
 #[test]
@@ -222,7 +224,11 @@ fn multipart_uploads() {
     );
     invalid(
         "Checksum Type mismatch occurred, expected checksum Type: crc32c, actual checksum Type: crc32",
-        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Crc32c), actual: Crc32 },
+        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Crc32c), actual: Some(Crc32) },
+    );
+    invalid(
+        "Checksum Type mismatch occurred, expected checksum Type: sha256, actual checksum Type: null",
+        ObjectsError::ChecksumAlgorithmMismatch { expected: Some(Sha256), actual: None },
     );
     invalid(
         "The upload was created using a crc32 checksum. The complete request must include the checksum for each part. \

@@ -13,8 +13,8 @@ use crate::s3::object_answer::Answer;
 use crate::s3::sse_headers::CustomerUse;
 use crate::s3::{checksum_headers, lifecycle_headers, object_headers, sse_headers, uploads};
 use crate::sse::{CustomerKey, Envelope, Mode, SseError};
-use crate::wire::Response;
 use crate::wire::xml::{self, Element, Writer};
+use crate::wire::{Response, encode_key_into, virtual_bucket};
 
 /// The parts stay where they are and the object is one commit, however many there are: mostly there is nothing to wait
 /// for but a slow disk, or a slow key store where the caller's leave to decrypt is asked for.
@@ -116,13 +116,20 @@ fn complete_part(part: &Element, algorithm: Option<ChecksumAlgorithm>) -> Result
     })
 }
 
-/// Where the object is, as this client reached it: path style stays path style.
+/// Where the object is, as this client reached it: path style stays path style. AWS writes the key as a form does, `/`
+/// too; SDKs undo that.
 fn location(cx: &Cx) -> String {
     let facts = cx.access.facts();
     let scheme = if facts.secure { "https" } else { "http" };
     let host = cx.head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| cx.head.uri.authority().map(|a| a.as_str())).unwrap_or(&facts.host);
-    format!("{scheme}://{host}{}", cx.head.uri.path())
+    let mut key = String::new();
+    encode_key_into(&mut key, cx.key().as_str());
+    let key = key.replace('/', "%2F");
+    match virtual_bucket(&facts.host, &cx.app.config.domains) {
+        Some(_) => format!("{scheme}://{host}/{key}"),
+        None => format!("{scheme}://{host}/{}/{key}", cx.bucket().name),
+    }
 }
 
 fn document(info: &ObjectInfo, location: &str) -> Writer {

@@ -136,7 +136,7 @@ async fn copy(
         objects.sse().plan(&cx.access, (&bucket.name, cx.key()), &bucket.owner, &bucket.encryption, requested).await?;
     cx.early.note(&head(cx, source, &plan.shown(), customer_md5.as_deref()));
     let onto_itself = !source.by_version && source.info.bucket == bucket.name && source.info.key == *key;
-    if onto_itself && !names_encryption {
+    if onto_itself && !names_encryption && checksum.is_none() {
         check_self_copy(&changes, source.info.envelope.mode, plan.mode())?;
     }
     cx.check_comparable(key, condition.if_match.as_deref()).await?;

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::LAST_MODIFIED;
 
-use crate::objects::{ObjectInfo, PartSpan};
+use crate::objects::{ChecksumKind, ObjectInfo, PartSpan};
 use crate::s3::cx::{Cx, TagsDecide};
 use crate::s3::error::Error;
 use crate::s3::fields::{integer, joined};
@@ -92,10 +92,11 @@ fn document(input: &Input, info: &ObjectInfo, parts: &[PartSpan]) -> Writer {
             w.leaf("ETag", &info.etag);
         }
         if input.checksum && info.checksum.is_some() {
-            w.node("Checksum", |w| checksum_headers::write_xml(w, info.checksum.as_ref()));
+            w.node("Checksum", |w| checksum_headers::write_bare_xml(w, info.checksum.as_ref()));
         }
         if input.object_parts && !parts.is_empty() {
-            w.node("ObjectParts", |w| object_parts(w, input, parts));
+            let composite = info.checksum.as_ref().is_some_and(|checksum| checksum.kind == ChecksumKind::Composite);
+            w.node("ObjectParts", |w| object_parts(w, input, parts, composite));
         }
         if input.storage_class {
             w.leaf("StorageClass", info.meta.storage_class.as_deref().unwrap_or("STANDARD"));
@@ -107,10 +108,11 @@ fn document(input: &Input, info: &ObjectInfo, parts: &[PartSpan]) -> Writer {
     w
 }
 
-/// How many parts there are and, if they have checksums, a page of them.
-fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan]) {
+/// How many parts there are and, of a composite checksum, a page of those that it is made of. AWS shows no part of an
+/// object whose checksum is of the whole.
+fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan], composite: bool) {
     w.number("PartsCount", parts.len() as u64);
-    if parts.iter().all(|part| part.checksum.is_none()) {
+    if !composite {
         return;
     }
     let start = parts.partition_point(|part| u64::from(part.part_number) <= input.after);
@@ -162,19 +164,18 @@ mod tests {
         }
     }
 
-    fn rendered(max_parts: u64, after: u64, checksums: bool) -> String {
-        let checksum = checksums.then(|| Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] });
+    fn rendered(max_parts: u64, after: u64, composite: bool) -> String {
         let part = |part_number: u32| {
             let start = u64::from(part_number) * 5;
             PartSpan {
                 part_number,
                 range: PlainRange { start, end: start + 5 },
-                checksum: checksum.clone(),
+                checksum: Some(Checksum { algorithm: ChecksumAlgorithm::Crc32, value: vec![0; 4] }),
                 whole_crc: Checksum { algorithm: ChecksumAlgorithm::Crc64Nvme, value: vec![0; 8] },
             }
         };
         let mut w = Writer::default();
-        object_parts(&mut w, &Input { max_parts, after, ..Input::default() }, &[part(1), part(3), part(4)]);
+        object_parts(&mut w, &Input { max_parts, after, ..Input::default() }, &[part(1), part(3), part(4)], composite);
         w.finish()
     }
 

@@ -57,19 +57,20 @@ fn render(input: &Input, people: People<'_>, upload: &Upload, page: &PartsPage) 
         w.flag("IsTruncated", page.next.is_some());
         write_checksum_type(w, upload.checksum);
         for part in &page.parts {
-            write_part(w, part);
+            write_part(w, part, upload.checksum.is_some());
         }
     });
     w
 }
 
-fn write_part(w: &mut Writer, part: &PartInfo) {
+/// A checksum is shown where the upload was begun with an algorithm: the one that S3 chose itself is its own affair.
+fn write_part(w: &mut Writer, part: &PartInfo, checksums: bool) {
     w.node("Part", |w| {
         w.number("PartNumber", part.part_number.into());
         write_time(w, "LastModified", part.modified);
         w.etag("ETag", &part.etag);
         w.number("Size", part.plain_len);
-        write_part_xml(w, part.checksum.as_ref());
+        write_part_xml(w, part.checksum.as_ref().filter(|_| checksums));
     });
 }
 
@@ -90,6 +91,10 @@ mod tests {
     }
 
     fn page(raw: &str, page: &PartsPage) -> String {
+        page_of(Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)), raw, page)
+    }
+
+    fn page_of(checksum: Option<(ChecksumAlgorithm, ChecksumKind)>, raw: &str, page: &PartsPage) -> String {
         let upload = Upload {
             id: UploadId::parse(ID).unwrap(),
             bucket: BucketName::parse("bkt").unwrap(),
@@ -112,7 +117,7 @@ mod tests {
             initiator: None,
             row: Vec::new(),
             stamp: crate::index::Stamp::default(),
-            checksum: Some((ChecksumAlgorithm::Crc32, ChecksumKind::FullObject)),
+            checksum,
         };
         let owner = Owner { id: "a1", display_name: "" };
         let people = People { initiator: owner, owner };
@@ -148,7 +153,10 @@ mod tests {
              <PartNumber>3</PartNumber><LastModified>1970-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag>\
              <Size>4</Size><ChecksumCRC32>1jy6qw==</ChecksumCRC32></Part></ListPartsResult>"
         );
-        assert_eq!(page(&format!("uploadId={ID}&part-number-marker=2&max-parts=1"), &parts), expected);
+        let query = format!("uploadId={ID}&part-number-marker=2&max-parts=1");
+        assert_eq!(page(&query, &parts), expected);
+        let none = page_of(None, &query, &parts);
+        assert!(none.contains("<Size>4</Size></Part>") && !none.contains("Checksum"), "{none}");
     }
 
     #[test]
