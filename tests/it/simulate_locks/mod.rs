@@ -455,7 +455,8 @@ async fn replicate_changes(
         bucket: to,
         key: &name,
         position: task.position,
-        owner_override: false,
+        acl: true,
+        public_acls: true,
         tags: true,
         bypass: Some(&bypass),
     };
@@ -483,7 +484,7 @@ async fn look(stack: &Stack) -> Found {
 fn compare(
     model: &mut Model,
     found: &Found,
-    done: Vec<(Operation, (Answer, Option<[u8; 16]>))>,
+    done: Vec<(Operation, Outcome)>,
     now: i64,
     seen: &mut BTreeMap<String, u64>,
     what: &str,
@@ -548,7 +549,7 @@ fn take_new(
             let asked = put.lock;
             let mut locks = defaults
                 .iter()
-                .map(|default| State { retention: asked.retention.or(default.map(by_default)), ..asked });
+                .map(|default| State { retention: asked.retention.or_else(|| default.map(by_default)), ..asked });
             put.key == place.0
                 && put.version.is_none_or(|version| version == place.1)
                 && info.etag == strongroom::names::hex(&strongroom::crypto::md5(&put.data))
