@@ -225,7 +225,7 @@ async fn rewrapping_against_a_write_a_deletion_a_rule_a_copy_and_itself() {
                     _ => pass(&stack).await,
                 }
             };
-            let (wrapped, other) = either(steps, first, rewrap(&stack, &info, Way::Kms), other).await;
+            let (wrapped, other) = Box::pin(either(steps, first, rewrap(&stack, &info, Way::Kms), other)).await;
             let gone = [Ok(()), Err(ObjectsError::NoSuchVersion), Err(ObjectsError::SourceChanged)];
             assert!(gone.contains(&wrapped) && gone.contains(&other), "{what}: {wrapped:?}, {other:?}");
             let (left, old) = (read(&stack, &now, "k").await, Some(vec![1; 140_000]));
@@ -293,7 +293,7 @@ async fn replication_against_the_end_of_its_source_and_of_its_buckets() {
                     _ => rewrap(&stack, &source, Way::Kms).await,
                 }
             };
-            let (made, other) = either(steps, first, replicate(&stack, &from, &source, &to), other).await;
+            let (made, other) = Box::pin(either(steps, first, replicate(&stack, &from, &source, &to), other)).await;
             match case {
                 "target bucket" => {
                     assert_ne!(made.is_ok(), other.is_ok(), "{what}: {made:?}, {other:?}");

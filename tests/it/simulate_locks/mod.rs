@@ -75,6 +75,9 @@ fn text(place: &Place) -> String {
     VersionId::Named(place.1).to_string()
 }
 
+/// What an operation was answered, and the version that it made.
+type Answered = (Answer, Option<[u8; 16]>);
+
 /// What is known.
 #[derive(Default)]
 struct Model {
@@ -303,7 +306,7 @@ fn answer<T>(result: Result<T, ObjectsError>) -> Answer {
     }
 }
 
-async fn perform(stack: &Stack, operation: &Operation, told: &Told) -> (Answer, Option<[u8; 16]>) {
+async fn perform(stack: &Stack, operation: &Operation, told: &Told) -> Answered {
     let bucket = stack.bucket(HERE).await;
     let simply = |result| (answer::<()>(result), None);
     match operation {
@@ -431,7 +434,7 @@ async fn look(stack: &Stack) -> Found {
 fn compare(
     model: &mut Model,
     found: &Found,
-    done: Vec<(Operation, (Answer, Option<[u8; 16]>))>,
+    done: Vec<(Operation, Answered)>,
     now: i64,
     seen: &mut BTreeMap<String, u64>,
     what: &str,
@@ -496,7 +499,7 @@ fn take_new(
             let asked = put.lock;
             let mut locks = defaults
                 .iter()
-                .map(|default| State { retention: asked.retention.or(default.map(by_default)), ..asked });
+                .map(|default| State { retention: asked.retention.or_else(|| default.map(by_default)), ..asked });
             put.key == place.0
                 && put.version.is_none_or(|version| version == place.1)
                 && info.etag == strongroom::names::hex(&strongroom::crypto::md5(&put.data))
@@ -540,7 +543,7 @@ async fn finish(stack: Stack, model: &mut Model, told: &Told, seed: u64) {
     let held = model.versions.iter().filter(|(_, version)| version.0.hold).map(|(place, _)| place);
     let (left, held): (BTreeSet<_>, BTreeSet<_>) = (left.versions.keys().collect(), held.collect());
     assert_eq!(left, held, "seed {seed}: what is on hold stays, and nothing else");
-    let gone = model.versions.keys().filter(|place| !left.contains(place)).map(|place| text(place));
+    let gone = model.versions.keys().filter(|place| !left.contains(place)).map(text);
     model.deleted.extend(gone);
     check_events(model, told, seed);
     stack.sources.advance(DAY);

@@ -41,7 +41,7 @@ pub(super) enum Answer {
 
 impl State {
     fn keeps(self, now: i64, bypass: bool) -> bool {
-        self.hold || self.retention.is_some_and(|(compliance, until)| now <= until && !(bypass && !compliance))
+        self.hold || self.retention.is_some_and(|(compliance, until)| now <= until && (compliance || !bypass))
     }
 
     /// What a change is answered, and what it leaves.
