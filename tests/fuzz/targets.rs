@@ -135,7 +135,7 @@ fn v2_signed(request: &[u8]) -> Option<(String, Vec<String>)> {
         meaning.push(format!("{name}:{}", values.join(",")));
     }
     // The resource: a bucket in the host or in the path, and whether a bucket's own path ends in a slash, is the same.
-    let resource = host_bucket.map_or(path.to_owned(), |bucket| format!("/{bucket}{path}"));
+    let resource = host_bucket.map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
     let bare = host_bucket.is_none() && path.len() > 1 && path.rfind('/') == Some(0);
     meaning.push(if bare { format!("{resource}/") } else { resource });
     let signed = params.iter().filter(|(name, _)| is_signed_by_v2(name));
