@@ -76,6 +76,9 @@ fn text(place: &Place) -> String {
     VersionId::Named(place.1).to_string()
 }
 
+/// What an operation was answered, and the version that it made.
+type Answered = (Answer, Option<[u8; 16]>);
+
 /// What is known.
 #[derive(Default)]
 struct Model {
@@ -304,7 +307,7 @@ fn answer<T>(result: Result<T, ObjectsError>) -> Answer {
     }
 }
 
-async fn perform(stack: &Stack, operation: &Operation, told: &Told) -> (Answer, Option<[u8; 16]>) {
+async fn perform(stack: &Stack, operation: &Operation, told: &Told) -> Answered {
     let bucket = stack.bucket(HERE).await;
     let simply = |result| (answer::<()>(result), None);
     match operation {
@@ -484,7 +487,7 @@ async fn look(stack: &Stack) -> Found {
 fn compare(
     model: &mut Model,
     found: &Found,
-    done: Vec<(Operation, Outcome)>,
+    done: Vec<(Operation, Answered)>,
     now: i64,
     seen: &mut BTreeMap<String, u64>,
     what: &str,
@@ -593,7 +596,7 @@ async fn finish(stack: Stack, model: &mut Model, told: &Told, seed: u64) {
     let held = model.versions.iter().filter(|(_, version)| version.0.hold).map(|(place, _)| place);
     let (left, held): (BTreeSet<_>, BTreeSet<_>) = (left.versions.keys().collect(), held.collect());
     assert_eq!(left, held, "seed {seed}: what is on hold stays, and nothing else");
-    let gone = model.versions.keys().filter(|place| !left.contains(place)).map(|place| text(place));
+    let gone = model.versions.keys().filter(|place| !left.contains(place)).map(text);
     model.deleted.extend(gone);
     check_events(model, told, seed);
     stack.sources.advance(DAY);
