@@ -6,6 +6,7 @@
 //! each would have got the answer that it got: what no order explains is a fault, and so is a version that is not as one
 //! of these orders leaves it.
 
+mod follow;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +17,8 @@ use futures_util::future::join_all;
 use strongroom::index::{Faults, Index as _};
 use strongroom::names::bucket_arn;
 use strongroom::objects::{
-    Arrived, Attributes, Bucket, DeleteCondition, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectInfo,
-    ObjectsError, Queue, Queued, ReplicaChange, ReplicationStatus, ReplicationTask, VersionId, Versioning, lane_of,
-    replication_lane,
+    Attributes, DeleteCondition, ListQuery, ListVersions, ListedVersion, NotificationTask, ObjectInfo, ObjectsError,
+    Queue, Queued, ReplicationStatus, VersionId, Versioning, lane_of,
 };
 use strongroom::rules::lifecycle::{Expiration, Lifecycle, NoncurrentExpiration, Rule};
 use strongroom::rules::lock::{DefaultRetention, LockConfiguration, ObjectLock, Period, Retention, RetentionMode};
@@ -27,8 +27,8 @@ use strongroom::rules::replication::{self, ReplicationConfiguration};
 use strongroom::sources::Timestamp;
 use strongroom::store::faulty::StoreFaults;
 
+use self::follow::replicate_some;
 use self::model::{Answer, Change, State, explained};
-use crate::replicas::replicate;
 use crate::simulate::{Dice, inject};
 use crate::stack::{Stack, Way, key};
 
@@ -384,86 +384,6 @@ async fn take_events(stack: &Stack, told: &Told) -> Vec<Queued<NotificationTask>
     });
     told.lock().unwrap().extend(events);
     entries
-}
-
-/// As the gateway's worker does it; what fails is tried again with the next look.
-async fn replicate_some(stack: &Stack) -> Result<(), ObjectsError> {
-    const SOME: usize = 8;
-    let (from, to) = (stack.bucket(HERE).await, stack.bucket(THERE).await);
-    let lane = replication_lane(&from.id, &format!("arn:aws:s3:::{THERE}"));
-    let entries: Vec<Queued<ReplicationTask>> = stack.objects.due(Queue::Replication, &lane, SOME).await?;
-    for entry in entries {
-        while !replicate_once(stack, &from, &to, &entry.task).await? {}
-        stack.objects.done(&[entry], |_| ()).await?;
-    }
-    Ok(())
-}
-
-/// `false`: it has changed meanwhile.
-async fn replicate_once(
-    stack: &Stack,
-    from: &Bucket,
-    to: &Bucket,
-    task: &ReplicationTask,
-) -> Result<bool, ObjectsError> {
-    let (objects, name) = (&stack.objects, key(&task.key));
-    let state = objects.replication_state(from, &name, &task.position).await?;
-    let mut arrived = Arrived::default();
-    if task.marker {
-        let grant = stack.object_grant("s3:ReplicateDelete", to, &name);
-        objects.replicate_marker(&grant, to, &name, task).await?;
-    } else {
-        let Some(state) = state.filter(|state| state.waits_for(&task.destination)) else { return Ok(true) };
-        let followed = match state.is_to_be_made(&task.destination) {
-            true => replicate_version(stack, from, to, task).await,
-            false => Ok(()),
-        };
-        let followed = match followed {
-            Ok(()) => replicate_changes(stack, from, to, task).await,
-            Err(error) => Err(error),
-        };
-        match followed {
-            Ok(seen) => arrived.seen = seen,
-            Err(ObjectsError::NoSuchVersion) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    objects.conclude_replication(&stack.access(), from, task, Some(&arrived)).await
-}
-
-async fn replicate_version(
-    stack: &Stack,
-    from: &Bucket,
-    to: &Bucket,
-    task: &ReplicationTask,
-) -> Result<(), ObjectsError> {
-    let name = key(&task.key);
-    let look = stack.object_grant("s3:GetObject", from, &name);
-    let info = stack.objects.head(&look, from, &name, Some(VersionId::Named(task.position))).await?;
-    replicate(stack, from, &info, to).await
-}
-
-async fn replicate_changes(
-    stack: &Stack,
-    from: &Bucket,
-    to: &Bucket,
-    task: &ReplicationTask,
-) -> Result<u64, ObjectsError> {
-    let name = key(&task.key);
-    let read = stack.object_grant("s3:GetObjectVersionForReplication", from, &name);
-    let write = stack.object_grant("s3:ReplicateObject", to, &name);
-    let bypass = stack.object_grant("s3:BypassGovernanceRetention", to, &name);
-    let change = ReplicaChange {
-        source_bucket: from,
-        bucket: to,
-        key: &name,
-        position: task.position,
-        acl: true,
-        public_acls: true,
-        tags: true,
-        bypass: Some(&bypass),
-    };
-    stack.objects.replicate_changes(&read, &write, &change).await
 }
 
 async fn look(stack: &Stack) -> Found {
