@@ -29,7 +29,11 @@ impl Objects {
         let key: &ObjectKey = &upload.key;
         grant.assert_covers("s3:PutObject", &object_arn(&bucket.name, key));
         let stored = self.all_parts(&upload.id.0).await?;
-        let chosen = choose_parts(&complete.parts, &stored)?;
+        let chosen = match choose_parts(&complete.parts, &stored) {
+            Ok(chosen) => chosen,
+            // Its parts go with the upload: another Complete or an Abort was faster.
+            Err(error) => return Err(self.gone_or(bucket, upload, error).await),
+        };
         let parts: Vec<PartRecord> = chosen.iter().map(|(_, part)| part.value.clone()).collect();
         let plain_len = check_sizes(&parts, complete.declared_len)?;
         let checksum = judge_checksum(upload.checksum, upload.envelope.mode, &complete, &parts)?;
@@ -70,12 +74,14 @@ impl Objects {
         match self.commit_version(bucket, key, new, &condition, &extra).await {
             Ok(record) => self.info_of(bucket, key, record),
             // The upload went meanwhile, or a part was replaced again and again.
-            Err(ObjectsError::Contention) => Err(match self.upload(bucket, key, upload.id).await {
-                Err(error) => error,
-                Ok(_) => ObjectsError::Contention,
-            }),
+            Err(ObjectsError::Contention) => Err(self.gone_or(bucket, upload, ObjectsError::Contention).await),
             Err(error) => Err(error),
         }
+    }
+
+    /// That the upload is gone, if it is, or else `error`.
+    async fn gone_or(&self, bucket: &Bucket, upload: &Upload, error: ObjectsError) -> ObjectsError {
+        self.upload(bucket, &upload.key, upload.id).await.err().unwrap_or(error)
     }
 
     /// What an upload has become, if it was completed of these parts and is still the key's current version: for a

@@ -168,6 +168,23 @@ async fn ten_thousand_parts() {
     assert!(plain.next().await.is_none());
 }
 
+/// Both have found the upload; the parts go with it.
+#[tokio::test]
+async fn the_slower_of_two_finds_no_upload_and_not_that_its_parts_are_wrong() {
+    let large = Large::new().await;
+    large.parts(2, PART_MIN_BYTES).await;
+    let named = large.listed().await;
+    let mut wrong = named.clone();
+    wrong[1].etag = "other".to_owned();
+    let refused = large.complete(wrong.clone()).await;
+    assert!(matches!(refused, Err(ObjectsError::InvalidPart { part_number: 2, .. })), "{refused:?}");
+    large.complete(named.clone()).await.unwrap();
+    for again in [named, wrong] {
+        let refused = large.complete(again).await;
+        assert!(matches!(refused, Err(ObjectsError::NoSuchUpload)), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn five_tebibytes_and_one_byte_more() {
     // 1,023 parts of 5 GiB, and what the last two add up to.
