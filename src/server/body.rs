@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::Limits;
 use super::access_log::Record;
 use super::pace::Pace;
+use super::unread::{Left, Unread};
 use crate::auth::BodyTimeout;
 use crate::wire::ResponseBody;
 
@@ -56,7 +57,9 @@ impl Progress {
 /// A request's body, counted. Its clock runs only while somebody waits for data, so that a slow store is not the client's
 /// fault.
 pub(super) struct TimedBody<B> {
-    inner: B,
+    /// None only once it is dropped.
+    inner: Option<B>,
+    left: Left<B>,
     progress: Arc<Progress>,
     idle: Duration,
     pace: Pace,
@@ -79,7 +82,21 @@ impl<B: Body> TimedBody<B> {
     pub(super) fn new(inner: B, limits: &Limits) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress { ended: AtomicBool::new(inner.is_end_stream()), ..Progress::default() });
         let (idle, pace) = (limits.body_idle_timeout, Pace::new(limits.min_rate));
-        (Self { inner, progress: Arc::clone(&progress), idle, pace, wait: None }, progress)
+        let left = Left::nothing();
+        (Self { inner: Some(inner), left, progress: Arc::clone(&progress), idle, pace, wait: None }, progress)
+    }
+
+    /// Where it will be left when it is dropped.
+    pub(super) fn left(&self) -> Left<B> {
+        self.left.clone()
+    }
+}
+
+impl<B> Drop for TimedBody<B> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            self.left.put(inner);
+        }
     }
 }
 
@@ -93,7 +110,8 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
             let wait = this.wait.get_or_insert_with(|| Wait::at_most(this.idle.min(this.pace.left())));
             ready!(wait.end.as_mut().poll(cx));
             return Poll::Ready(Some(Err(Box::new(BodyTimeout))));
@@ -104,7 +122,7 @@ where
                 let len = frame.data_ref().map_or(0, Bytes::len);
                 this.pace.moved(len, waiting);
                 this.progress.bytes.fetch_add(len as u64, Ordering::Relaxed);
-                if this.inner.is_end_stream() {
+                if inner.is_end_stream() {
                     this.progress.end();
                 }
             }
@@ -115,11 +133,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
@@ -130,26 +148,43 @@ pub(super) struct AnswerBody {
     /// What came from `inner` and is still to be handed on.
     rest: Bytes,
     piece_bytes: usize,
-    record: Record,
+    /// What is left of the request's body: the answer does not end before it.
+    unread: Option<Unread>,
+    /// Until the answer has been handed on.
+    record: Option<Record>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: ResponseBody, http2: bool, mut record: Record) -> Self {
-        if inner.is_end_stream() {
-            record.ended();
-        }
+    /// `unread` is for HTTP/2 only: HTTP/1.1 closes the connection instead.
+    pub(super) fn new(inner: ResponseBody, http2: bool, unread: Option<Unread>, record: Record) -> Self {
         let piece_bytes = if http2 { HTTP2_PIECE_BYTES } else { usize::MAX };
-        Self { inner, rest: Bytes::new(), piece_bytes, record }
+        let mut body = Self { inner, rest: Bytes::new(), piece_bytes, unread, record: Some(record) };
+        if body.inner.is_end_stream() {
+            body.handed_on();
+        }
+        body
     }
 
     fn next_piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(self.piece_bytes));
-        self.record.sent(piece.len());
+        if let Some(record) = &mut self.record {
+            record.sent(piece.len());
+        }
         // Who is told of the end beforehand does not ask for it.
-        if self.is_end_stream() {
-            self.record.ended();
+        if self.rest.is_empty() && self.inner.is_end_stream() {
+            self.handed_on();
         }
         Frame::data(piece)
+    }
+
+    /// All of the answer is. What may still be read of the request is not part of the exchange.
+    fn handed_on(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.ended();
+        }
+        if self.unread.is_some() {
+            self.record = None;
+        }
     }
 }
 
@@ -158,37 +193,46 @@ impl Body for AnswerBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(self.next_piece())));
+        let this = &mut *self;
+        if !this.rest.is_empty() {
+            return Poll::Ready(Some(Ok(this.next_piece())));
         }
-        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
-            self.record.stands_still();
+        let Some(record) = &mut this.record else {
+            return this.unread.as_mut().map_or(Poll::Ready(()), |unread| unread.poll(cx)).map(|()| {
+                this.unread = None;
+                None
+            });
+        };
+        let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
+            record.stands_still();
             return Poll::Pending;
         };
-        Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
+        match frame.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(data))) => {
-                self.rest = data;
-                Some(Ok(self.next_piece()))
+                this.rest = data;
+                Poll::Ready(Some(Ok(this.next_piece())))
             }
-            Some(Ok(Err(no_data))) => Some(Ok(no_data)),
+            Some(Ok(Err(no_data))) => Poll::Ready(Some(Ok(no_data))),
             Some(Err(error)) => {
-                self.record.failed(error.as_ref());
-                Some(Err(error))
+                record.failed(error.as_ref());
+                Poll::Ready(Some(Err(error)))
             }
             None => {
-                self.record.ended();
-                None
+                this.handed_on();
+                if this.unread.is_some() { self.poll_frame(cx) } else { Poll::Ready(None) }
             }
-        })
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.inner.is_end_stream()
+        self.unread.is_none() && self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let (inner, rest) = (self.inner.size_hint(), self.rest.len() as u64);
         match inner.exact() {
+            // Of this a `Content-Length` would be made, which not every answer without a body may have.
+            Some(0) if rest == 0 && self.unread.is_some() => SizeHint::default(),
             Some(inner) => SizeHint::with_exact(inner + rest),
             None => SizeHint::default(),
         }

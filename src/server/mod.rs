@@ -22,6 +22,7 @@ mod process;
 mod protocol;
 mod tls;
 mod unparsed;
+mod unread;
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
