@@ -1,13 +1,13 @@
 //! What a page of a listing costs, in a small bucket and in a large one: `cargo bench --bench list`.
 //!
-//! Buckets of ten thousand and of a million objects side by side in one index, the one that the server has, on disk. The
-//! keys lie in 2,000 directories, so the large bucket has a hundred times as many in each. They are put in no order, and
-//! those of the small bucket among those of the large one, so that both lie in equally many tables of the index: what
-//! differs is how large the bucket is. A third bucket, of ten thousand objects in an index of its own that fits into
-//! memory, shows what the size of the whole index adds.
+//! Three buckets side by side in one index, the one that the server has, on disk: ten thousand objects; a million with as
+//! many in each directory; and a million with a hundred times as many in each. They are put in no order and among each
+//! other, so that all lie in equally many tables of the index: what differs is how large the bucket is, or its
+//! directories. A fourth, of ten thousand objects in an index of its own that fits into memory, shows what the size of
+//! the whole index adds.
 //!
-//! A page is one of 1,000 keys, or with a delimiter one of 1,000 directories, each of which is jumped over. What is timed
-//! is `Objects::list`: the rows are found, opened and decoded; XML, signature and HTTP are not counted.
+//! A page is one of 1,000 keys, or with a delimiter one of 1,000 directories. What is timed is `Objects::list`: the rows
+//! are found, opened and decoded; XML, signature and HTTP are not counted.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -32,9 +32,9 @@ use strongroom::sse::{Requested, Sse};
 use strongroom::store::faulty::FaultyStore;
 use tempfile::TempDir;
 
-const SMALL: usize = 10_000;
-const LARGE: usize = 1_000_000;
-const DIRECTORIES: usize = 2_000;
+const SMALL: Shape = Shape { objects: 10_000, in_directory: 5 };
+const LARGE: Shape = Shape { objects: 1_000_000, in_directory: 5 };
+const LARGE_DIRECTORIES: Shape = Shape { objects: 1_000_000, in_directory: 500 };
 const PAGE_KEYS: usize = 1_000;
 /// Pages of one measurement; the best of five counts.
 const ROUNDS: u32 = 100;
@@ -46,6 +46,24 @@ const SETTLE: Duration = Duration::from_secs(15);
 const BATCH_ROWS: usize = 1_000;
 const ACCOUNT: &str = "111122223333";
 const GATEWAY: [u8; 16] = [9; 16];
+
+/// How a bucket is filled.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    objects: usize,
+    in_directory: usize,
+}
+
+impl Shape {
+    fn key(self, n: usize) -> String {
+        format!("directory-{:06}/object-{n:012}", n / self.in_directory)
+    }
+
+    /// The page with a delimiter behind this one is as full as the first.
+    fn middle(self) -> String {
+        format!("directory-{:06}/", self.objects / self.in_directory / 2 - 1)
+    }
+}
 
 /// An object's record as it is stored, whatever is in it: a bucket is filled with copies of one.
 struct Copied(Vec<u8>);
@@ -83,30 +101,30 @@ struct World {
 }
 
 impl World {
-    /// A bucket of each size, filled at the same time.
-    async fn filled<const N: usize>(sizes: [usize; N]) -> (Self, [Bucket; N]) {
+    /// A bucket of each shape, filled at the same time.
+    async fn filled<const N: usize>(shapes: [Shape; N]) -> (Self, [Bucket; N]) {
         let world = Self::new().await;
         let mut buckets = Vec::new();
-        for size in sizes {
-            let bucket = world.create_bucket(&format!("shelf-{size}")).await;
-            world.put(&bucket, &key_of(0, size)).await;
+        for (n, shape) in shapes.into_iter().enumerate() {
+            let bucket = world.create_bucket(&format!("shelf-{n}")).await;
+            world.put(&bucket, &shape.key(0)).await;
             buckets.push(bucket);
         }
         let row = |bucket: &Bucket, key: &str| Tuple::new().id(&bucket.id).bytes(key.as_bytes()).build();
-        let first = row(&buckets[0], &key_of(0, sizes[0]));
+        let first = row(&buckets[0], &shapes[0].key(0));
         let first = world.rows.load::<Copied>(&first).await.expect("an index").expect("the object").value;
-        let most = sizes.into_iter().max().unwrap_or(0);
+        let most = shapes.iter().map(|shape| shape.objects).max().unwrap_or(0);
         for start in (0..most).step_by(BATCH_ROWS) {
             let mut batch = world.rows.batch();
             for n in start..(start + BATCH_ROWS).min(most) {
-                for (bucket, size) in buckets.iter().zip(sizes).filter(|(_, size)| n % (most / size) == 0) {
-                    let key = key_of(n / (most / size) * STRIDE % size, size);
-                    batch.put(row(bucket, &key), &first);
+                let filled = buckets.iter().zip(shapes).map(|(bucket, shape)| (bucket, shape, most / shape.objects));
+                for (bucket, shape, every) in filled.filter(|(_, _, every)| n % every == 0) {
+                    batch.put(row(bucket, &shape.key(n / every * STRIDE % shape.objects)), &first);
                 }
             }
             world.rows.commit(batch).await.expect("committed");
         }
-        (world, buckets.try_into().unwrap_or_else(|_| unreachable!("a bucket for each size")))
+        (world, buckets.try_into().unwrap_or_else(|_| unreachable!("a bucket for each shape")))
     }
 
     async fn new() -> Self {
@@ -199,11 +217,6 @@ impl World {
     }
 }
 
-/// The keys of all buckets lie in the same directories.
-fn key_of(n: usize, objects: usize) -> String {
-    format!("directory-{:06}/object-{n:012}", n / (objects / DIRECTORIES))
-}
-
 fn region() -> Region {
     Region::parse("us-east-1").expect("a Region")
 }
@@ -219,30 +232,32 @@ fn grant(action: &'static str, arn: String, sources: &Sources) -> Grant {
         .expect("the program itself may")
 }
 
+fn query(delimiter: &str, after: String) -> ListQuery {
+    ListQuery { delimiter: delimiter.to_owned(), after, limit: PAGE_KEYS, ..ListQuery::default() }
+}
+
 async fn run() {
-    let query = |delimiter: &str, after: &str| ListQuery {
-        delimiter: delimiter.to_owned(),
-        after: after.to_owned(),
-        limit: PAGE_KEYS,
-        ..ListQuery::default()
-    };
-    let middle = format!("directory-{:06}/", DIRECTORIES / 2 - 1);
-    let pages = [
-        ("1,000 keys, from the start", query("", "")),
-        ("1,000 keys, from the middle", query("", &format!("{middle}\u{10ffff}"))),
-        ("1,000 prefixes, from the start", query("/", "")),
-        ("1,000 prefixes, from the middle", query("/", &middle)),
+    let behind = |shape: Shape| format!("{}\u{10ffff}", shape.middle());
+    type Page<'a> = (&'a str, &'a dyn Fn(Shape) -> ListQuery);
+    let pages: [Page<'_>; 4] = [
+        ("1,000 keys, from the start", &|_| query("", String::new())),
+        ("1,000 keys, from the middle", &|shape| query("", behind(shape))),
+        ("1,000 prefixes, from the start", &|_| query("/", String::new())),
+        ("1,000 prefixes, from the middle", &|shape| query("/", shape.middle())),
     ];
+    let shapes = [SMALL, LARGE, LARGE_DIRECTORIES];
     let (alone, [only]) = World::filled([SMALL]).await;
-    let (world, [small, large]) = World::filled([SMALL, LARGE]).await;
+    let (world, buckets) = World::filled(shapes).await;
     tokio::time::sleep(SETTLE).await;
-    println!(
-        "{:<32} {:>12} {:>12} {:>14}",
-        "CPU time of a page, in µs, of", "10,000 keys", "1,000,000", "10,000, alone"
-    );
-    for (name, query) in &pages {
-        let (small, large) = (world.page_us(&small, query).await, world.page_us(&large, query).await);
-        println!("{name:<32} {small:>12} {large:>12} {:>14}", alone.page_us(&only, query).await);
+    println!("CPU time of a page, in µs, of a bucket of");
+    println!("{:<32} {:>9} {:>10} {:>10} {:>10}", "objects", "10,000", "1,000,000", "1,000,000", "10,000");
+    println!("{:<32} {:>9} {:>10} {:>10} {:>10}", "in a directory", "5", "5", "500", "5, alone");
+    for (name, query) in pages {
+        print!("{name:<32}");
+        for (bucket, shape) in buckets.iter().zip(shapes) {
+            print!(" {:>9}", world.page_us(bucket, &query(shape)).await);
+        }
+        println!(" {:>10}", alone.page_us(&only, &query(SMALL)).await);
     }
 }
 

@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use fjall::config::{BlockSizePolicy, CompressionPolicy};
+use fjall::compaction::Leveled;
+use fjall::config::{BlockSizePolicy, CompressionPolicy, RestartIntervalPolicy};
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable as _,
 };
@@ -22,7 +23,15 @@ use super::engine::{Batch, CommitError, Direction, Index, IndexError, KeyRange, 
 use super::group::{Group, batch_bytes};
 
 /// Decoded blocks kept in memory, in bytes, for all tables together.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 32 << 20;
+/// Size of a block, in bytes. A search reads one in each run of a table, and a page of a listing makes up to a thousand
+/// searches: they have to stay in the cache from one page to the next.
+const BLOCK_BYTES: u32 = 4 << 10;
+/// Rows of a block from one that has its whole key to the next. Rows have some hundred bytes, and a search looks at each
+/// row from there on.
+const RESTART_ROWS: u8 = 2;
+/// Tables just written, each over all keys, before they are merged into one run. A search looks into each.
+const YOUNG_TABLES_MAX: u8 = 2;
 /// Journals on disk, in bytes, before the tables that hold the oldest one back are flushed. Bounds the time of a
 /// reopen.
 const JOURNALS_MAX_BYTES: u64 = 192 << 20;
@@ -351,6 +360,8 @@ impl Space {
 
 /// Memtables are small, so that all of them together, with one being flushed, take some tens of MiB. Rows are sealed
 /// and do not compress.
+///
+/// The engine keeps the options of a table from its creation on: an older index keeps those it was made with.
 fn table_options(table: Table) -> KeyspaceCreateOptions {
     let memtable_bytes = match table {
         Table::Object => 8 << 20,
@@ -362,7 +373,9 @@ fn table_options(table: Table) -> KeyspaceCreateOptions {
         KvSeparationOptions::default().separation_threshold(SEPARATE_FROM_BYTES).compression(CompressionType::None);
     KeyspaceCreateOptions::default()
         .max_memtable_size(memtable_bytes)
-        .data_block_size_policy(BlockSizePolicy::all(8 << 10))
+        .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+        .data_block_restart_interval_policy(RestartIntervalPolicy::all(RESTART_ROWS))
+        .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(YOUNG_TABLES_MAX)))
         .data_block_compression_policy(CompressionPolicy::disabled())
         .with_kv_separation(large_values.then_some(separation))
 }
