@@ -110,8 +110,9 @@ pub async fn authenticate(
         head.headers = headers;
     }
     let payload = Payload::new(body, Promises::parse(&head, verified.hash, verified.signer)?);
-    if verified.proved.kind == SignatureKind::V4Query {
-        move_parameters_to_headers(&mut head);
+    // Version 2 does not sign them.
+    if matches!(verified.proved.kind, SignatureKind::V4Query | SignatureKind::V4Header | SignatureKind::Anonymous) {
+        move_parameters_to_headers(&mut head)?;
     }
     let access = access(&head, &edge, verified.proved);
     directory.used(access.caller(), service, &access.facts().region, edge.received);
@@ -268,8 +269,9 @@ fn authorization_argument(message: &str, scheme: String) -> AuthError {
 
 /// Signers of presigned URLs of Version 4 move `x-amz-*` headers into the query, and S3 takes them there as if they had been sent
 /// as headers. Not so the values of checksums: the SDK for JavaScript puts there the checksum of an empty body, since it does not
-/// know the one to come. A header that was sent (and, being `x-amz-*`, signed) goes first.
-fn move_parameters_to_headers(head: &mut Parts) {
+/// know the one to come. What is asked so in a request that its header signs, or nobody, is not passed over either. A header that
+/// says something else is a conflict; AWS documents the error, its text is the description there.
+fn move_parameters_to_headers(head: &mut Parts) -> Result<(), AuthError> {
     let params = Params::parse(head.uri.query().unwrap_or_default());
     for (name, value) in params.iter() {
         let name = name.to_ascii_lowercase();
@@ -292,7 +294,12 @@ fn move_parameters_to_headers(head: &mut Parts) {
             continue;
         }
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
+            if head.headers.get_all(&name).iter().any(|sent| *sent != value) {
+                let text = "Conflicting values provided in HTTP headers and query parameters.";
+                return Err(AuthError::InvalidRequest(text.to_owned()));
+            }
             head.headers.entry(name).or_insert(value);
         }
     }
+    Ok(())
 }

@@ -240,7 +240,11 @@ fn check_delete_condition(condition: &DeleteCondition, record: Option<&ObjectRec
         return Ok(());
     }
     let Some((record, body)) = record.and_then(|r| Some((r, r.body.as_ref()?))) else {
-        return Err(ObjectsError::NoSuchKey { delete_marker: None });
+        // The conditions on time and size hold for what is not there: so S3's model has it.
+        return match condition.if_match {
+            Some(_) => Err(ObjectsError::NoSuchKey { delete_marker: None }),
+            None => Ok(()),
+        };
     };
     let holds = |ok: bool, name| if ok { Ok(()) } else { Err(ObjectsError::PreconditionFailed(name)) };
     if let Some(wanted) = &condition.if_match {

@@ -103,6 +103,7 @@ codes! {
     MissingContentLength 411 "You must provide the Content-Length HTTP header.",
     MissingRequestBodyError 400 "Request Body is empty",
     MissingSecurityHeader 400 "Your request was missing a required header",
+    NoLoggingStatusForKey 400 "There is no such thing as a logging status subresource for a key.",
     NoSuchBucket 404 "The specified bucket does not exist",
     NoSuchBucketPolicy 404 "The bucket policy does not exist",
     NoSuchCORSConfiguration 404 "The CORS configuration does not exist",

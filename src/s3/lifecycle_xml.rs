@@ -24,8 +24,13 @@ pub(crate) fn parse(
 ) -> Result<Lifecycle, Error> {
     let root = xml::parse_s3(body)?;
     root.expect_only(&["Rule"])?;
-    if root.name != "LifecycleConfiguration" || root.children.is_empty() || root.children.len() > RULES_MAX {
+    if root.name != "LifecycleConfiguration" || root.children.is_empty() {
         return Err(malformed());
+    }
+    if root.children.len() > RULES_MAX {
+        // In the words of AWS's list of errors.
+        let text = format!("The number of lifecycle rules must not exceed the allowed limit of {RULES_MAX} rules.");
+        return Err(Error::invalid_request(text));
     }
     let rules = root.children.iter().map(|element| rule(element, new_id)).collect::<Result<_, Error>>()?;
     let lifecycle = Lifecycle { rules, minimum_size };

@@ -86,7 +86,8 @@ pub(crate) async fn receive(app: &App, row: &'static Row, request: Request, buck
         }
     };
     let action = success_action(fields);
-    head.headers = headers(fields)?;
+    let sent = std::mem::replace(&mut head.headers, headers(fields)?);
+    check_no_conflict(&sent, &head.headers)?;
     head.extensions.insert(action);
     head.extensions.insert(HostHeader(edge.host_header.clone()));
     let (file, at_most) = form.into_file(allowed);
@@ -145,6 +146,18 @@ fn success_action(fields: &Fields) -> SuccessAction {
     SuccessAction { redirect: redirect.filter(leads).map(str::to_owned), status }
 }
 
+/// Of the headers that a form brings, those of S3 count for nothing beside its fields, and must not say something else.
+/// AWS documents the error; its text is the description there.
+fn check_no_conflict(sent: &HeaderMap, fields: &HeaderMap) -> Result<(), Error> {
+    let of_s3 = fields.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-"));
+    for (name, value) in of_s3 {
+        if sent.get_all(name).iter().any(|sent| sent != value) {
+            return Err(Error::invalid_request("Conflicting values provided in HTTP headers and POST form fields."));
+        }
+    }
+    Ok(())
+}
+
 /// The fields as headers of a PutObject.
 fn headers(fields: &Fields) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
@@ -178,6 +191,18 @@ mod tests {
 
     fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn headers_of_the_request_do_not_contradict_its_fields() {
+        let map = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            pairs.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+        };
+        let of_form = map(&[("x-amz-storage-class", "STANDARD_IA"), ("content-type", "text/plain")]);
+        let check = |sent: &[(&'static str, &'static str)]| check_no_conflict(&map(sent), &of_form);
+        assert!(check(&[("content-type", "multipart/form-data"), ("x-amz-storage-class", "STANDARD_IA")]).is_ok());
+        let error = check(&[("x-amz-storage-class", "ONEZONE_IA")]).expect_err("another class");
+        assert_eq!(error.code().name(), "InvalidRequest");
     }
 
     #[test]

@@ -10,10 +10,16 @@ use crate::objects::bucket_of_arn;
 use crate::rules::replication::{ID_MAX_CHARS, RULES_MAX, ReplicationConfiguration, Rule, RuleFilter, Target};
 use crate::wire::xml::{self, Element, Writer};
 
-/// Texts of refusals here are not recorded, unless it is said.
+/// Texts of refusals here are not recorded, unless it is said. Codes, and texts where it has them, are those of AWS's list
+/// of replication-related errors.
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::invalid_request(message)
 }
+
+/// The one time that S3 has, in minutes.
+const REPLICATION_MINUTES: i64 = 15;
+/// The largest `Integer` of S3's model.
+const PRIORITY_MAX: u32 = 2_147_483_647;
 
 /// Reads a configuration and checks what can be checked without looking at buckets and roles. `new_id` names rules that
 /// bring no id.
@@ -70,13 +76,9 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         "Destination",
         "DeleteMarkerReplication",
     ])?;
-    let id = optional_text(element, "ID")?.filter(|id| !id.is_empty());
-    let id = id.map_or_else(new_id, str::to_owned);
-    if id.chars().count() > ID_MAX_CHARS {
-        return Err(Error::invalid_argument("ID length should not exceed allowed limit of 255", "ID", id));
-    }
-    let priority = optional_word(element, "Priority")?.map(str::parse::<i64>);
-    let priority = priority.transpose().map_err(|_| malformed())?;
+    let id = id(element, new_id)?;
+    let priority = optional_word(element, "Priority")?.map(|text| text.parse().ok().filter(|n| *n <= PRIORITY_MAX));
+    let priority = priority.map(|n: Option<u32>| n.map(i64::from).ok_or_else(malformed)).transpose()?;
     let filter = filter(element)?;
     let status = |name: &str| element.at_most_one(name)?.map(status).transpose();
     let delete_markers = status("DeleteMarkerReplication")?;
@@ -126,6 +128,18 @@ fn rule(element: &Element, new_id: &impl Fn() -> String) -> Result<Rule, Error> 
         kms_objects,
         replica_modifications,
     })
+}
+
+fn id(rule: &Element, new_id: &impl Fn() -> String) -> Result<String, Error> {
+    let id = optional_text(rule, "ID")?.filter(|id| !id.is_empty());
+    let id = id.map_or_else(new_id, str::to_owned);
+    if !id.is_ascii() {
+        return Err(Error::invalid_argument("Rule ID must not contain non-ASCII characters.", "ID", id));
+    }
+    if id.chars().count() > ID_MAX_CHARS {
+        return Err(Error::invalid_argument("ID length should not exceed allowed limit of 255", "ID", id));
+    }
+    Ok(id)
 }
 
 /// Of what is under SSE-KMS, and of changes of replicas.
@@ -192,6 +206,10 @@ fn target(element: &Element) -> Result<Target, Error> {
         return Err(Error::invalid_argument("Invalid bucket ARN.", "Bucket", bucket));
     }
     let account = said("Account")?;
+    if account.as_deref() == Some("") {
+        let text = "The Account element is empty. It must contain a valid account ID.";
+        return Err(Error::invalid_argument(text, "Account", ""));
+    }
     if account.as_ref().is_some_and(|account| AccountId::parse(account).is_err()) {
         return Err(malformed());
     }
@@ -216,35 +234,62 @@ fn target(element: &Element) -> Result<Target, Error> {
     let kms_key = match element.at_most_one("EncryptionConfiguration")? {
         None => None,
         Some(encryption) => {
-            encryption.expect_only(&["ReplicaKmsKeyID"])?;
+            encryption.expect_only(&["ReplicaKmsKeyID", "UseSourceMultiRegionKey"])?;
+            if encryption.at_most_one("UseSourceMultiRegionKey")?.is_some() {
+                let text = "UseSourceMultiRegionKey is not implemented by this server: name a key in ReplicaKmsKeyID.";
+                return Err(Error::not_implemented(text));
+            }
             let key = Some(word(encryption, "ReplicaKmsKeyID")?).filter(|key| !key.is_empty());
             Some(key.ok_or_else(malformed)?.to_owned())
         }
     };
-    let timed = |name: &str, minutes: &'static str| timed(element.at_most_one(name)?, minutes);
-    let time = timed("ReplicationTime", "Time")?;
-    let time = time.map(|(on, minutes)| Ok::<_, Error>((on, minutes.ok_or_else(malformed)?))).transpose()?;
-    let metrics = timed("Metrics", "EventThreshold")?;
-    if time.is_some_and(|(on, _)| on) && !metrics.is_some_and(|(on, _)| on) {
-        return Err(invalid("Metrics must be Enabled when ReplicationTime is Enabled"));
-    }
+    let (time, metrics) = time_control(element)?;
     Ok(Target { bucket, account, storage_class, owner_override, kms_key, time, metrics })
 }
 
-/// Whether it is on, and how many minutes `minutes` names.
-fn timed(element: Option<&Element>, minutes: &str) -> Result<Option<(bool, Option<u32>)>, Error> {
+/// Whether something is on, and its minutes.
+type Timed = (bool, Option<u32>);
+/// Of replication time control, and of metrics.
+type TimeControl = (Option<(bool, u32)>, Option<Timed>);
+
+/// Replication time control and metrics: metrics go without it, it does not go without metrics.
+fn time_control(destination: &Element) -> Result<TimeControl, Error> {
+    let time = timed(destination.at_most_one("ReplicationTime")?, "ReplicationTime", "Time")?;
+    let metrics = timed(destination.at_most_one("Metrics")?, "Metrics", "EventThreshold")?;
+    let Some((on, minutes)) = time else { return Ok((None, metrics)) };
+    let minutes = minutes.ok_or_else(|| {
+        Error::invalid_argument("ReplicationTime-ReplicationTimeValue must contain a value.", "ReplicationTime", "")
+    })?;
+    match metrics {
+        None => Err(invalid("The replication destination must contain both ReplicationTime and Metrics, or neither.")),
+        Some((counted, _)) if counted != on => {
+            Err(invalid("ReplicationTime and ReplicationMetrics must have the same status."))
+        }
+        Some((_, None)) => {
+            Err(Error::invalid_argument("ReplicationMetrics must contain an EventThreshold.", "Metrics", ""))
+        }
+        Some((_, Some(_))) => Ok((Some((on, minutes)), metrics)),
+    }
+}
+
+/// Of `name`, whether it is on, and how many minutes `minutes` names.
+fn timed(element: Option<&Element>, name: &'static str, minutes: &str) -> Result<Option<Timed>, Error> {
     let Some(element) = element else { return Ok(None) };
     element.expect_only(&["Status", minutes])?;
+    if element.at_most_one("Status")?.is_none() {
+        return Err(Error::invalid_argument(format!("{name} must contain a Status."), name, ""));
+    }
     let on = is_enabled(element)?;
-    let value = match element.at_most_one(minutes)? {
-        None => None,
-        Some(value) => {
-            value.expect_only(&["Minutes"])?;
-            // The one that S3 has.
-            Some(word(value, "Minutes")?.parse().ok().filter(|minutes| *minutes == 15).ok_or_else(malformed)?)
+    let Some(value) = element.at_most_one(minutes)? else { return Ok(Some((on, None))) };
+    value.expect_only(&["Minutes"])?;
+    let sent = word(value, "Minutes")?;
+    match sent.parse::<i64>().map_err(|_| malformed())? {
+        REPLICATION_MINUTES => Ok(Some((on, Some(REPLICATION_MINUTES as u32)))),
+        _ => {
+            let text = format!("{minutes}-ReplicationTimeValue-Minutes value must be {REPLICATION_MINUTES}.");
+            Err(Error::invalid_argument(text, "Minutes", sent))
         }
-    };
-    Ok(Some((on, value)))
+    }
 }
 
 fn status_word(on: bool) -> &'static str {

@@ -32,6 +32,9 @@ pub(crate) fn resolve(method: &str, target: Target, query: &Query, headers: &Hea
         (Some(_), None) if method == "PUT" && query.has("partNumber") && !query.has("uploadId") => {
             Err(part_of_nothing())
         }
+        (Some(_), None) if target == Target::Object && query.has("logging") => {
+            Err(Error::new(Code::NoLoggingStatusForKey))
+        }
         (Some(_), None) => Err(not_allowed(method, target)),
         (None, _) => Err(not_allowed(method, target)),
     }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::Limits;
 use super::access_log::Record;
 use super::pace::Pace;
-use super::unread::{Left, Unread};
+use super::unread::Left;
 use crate::auth::BodyTimeout;
 use crate::wire::ResponseBody;
 
@@ -148,43 +148,26 @@ pub(super) struct AnswerBody {
     /// What came from `inner` and is still to be handed on.
     rest: Bytes,
     piece_bytes: usize,
-    /// What is left of the request's body: the answer does not end before it.
-    unread: Option<Unread>,
-    /// Until the answer has been handed on.
-    record: Option<Record>,
+    record: Record,
 }
 
 impl AnswerBody {
-    /// `unread` is for HTTP/2 only: HTTP/1.1 closes the connection instead.
-    pub(super) fn new(inner: ResponseBody, http2: bool, unread: Option<Unread>, record: Record) -> Self {
-        let piece_bytes = if http2 { HTTP2_PIECE_BYTES } else { usize::MAX };
-        let mut body = Self { inner, rest: Bytes::new(), piece_bytes, unread, record: Some(record) };
-        if body.inner.is_end_stream() {
-            body.handed_on();
+    pub(super) fn new(inner: ResponseBody, http2: bool, mut record: Record) -> Self {
+        if inner.is_end_stream() {
+            record.ended();
         }
-        body
+        let piece_bytes = if http2 { HTTP2_PIECE_BYTES } else { usize::MAX };
+        Self { inner, rest: Bytes::new(), piece_bytes, record }
     }
 
     fn next_piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(self.rest.len().min(self.piece_bytes));
-        if let Some(record) = &mut self.record {
-            record.sent(piece.len());
-        }
+        self.record.sent(piece.len());
         // Who is told of the end beforehand does not ask for it.
-        if self.rest.is_empty() && self.inner.is_end_stream() {
-            self.handed_on();
+        if self.is_end_stream() {
+            self.record.ended();
         }
         Frame::data(piece)
-    }
-
-    /// All of the answer is. What may still be read of the request is not part of the exchange.
-    fn handed_on(&mut self) {
-        if let Some(record) = &mut self.record {
-            record.ended();
-        }
-        if self.unread.is_some() {
-            self.record = None;
-        }
     }
 }
 
@@ -193,46 +176,37 @@ impl Body for AnswerBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        if !this.rest.is_empty() {
-            return Poll::Ready(Some(Ok(this.next_piece())));
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.next_piece())));
         }
-        let Some(record) = &mut this.record else {
-            return this.unread.as_mut().map_or(Poll::Ready(()), |unread| unread.poll(cx)).map(|()| {
-                this.unread = None;
-                None
-            });
-        };
-        let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
-            record.stands_still();
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            self.record.stands_still();
             return Poll::Pending;
         };
-        match frame.map(|frame| frame.map(Frame::into_data)) {
+        Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(data))) => {
-                this.rest = data;
-                Poll::Ready(Some(Ok(this.next_piece())))
+                self.rest = data;
+                Some(Ok(self.next_piece()))
             }
-            Some(Ok(Err(no_data))) => Poll::Ready(Some(Ok(no_data))),
+            Some(Ok(Err(no_data))) => Some(Ok(no_data)),
             Some(Err(error)) => {
-                record.failed(error.as_ref());
-                Poll::Ready(Some(Err(error)))
+                self.record.failed(error.as_ref());
+                Some(Err(error))
             }
             None => {
-                this.handed_on();
-                if this.unread.is_some() { self.poll_frame(cx) } else { Poll::Ready(None) }
+                self.record.ended();
+                None
             }
-        }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.unread.is_none() && self.rest.is_empty() && self.inner.is_end_stream()
+        self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         let (inner, rest) = (self.inner.size_hint(), self.rest.len() as u64);
         match inner.exact() {
-            // Of this a `Content-Length` would be made, which not every answer without a body may have.
-            Some(0) if rest == 0 && self.unread.is_some() => SizeHint::default(),
             Some(inner) => SizeHint::with_exact(inner + rest),
             None => SizeHint::default(),
         }

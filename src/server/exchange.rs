@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, DATE, EXPECT, HOST, HeaderName, SERVER};
+use http::header::{CONNECTION, DATE, HOST, HeaderName, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 use hyper::body::Incoming;
@@ -19,8 +19,7 @@ use super::body::{AnswerBody, TimedBody};
 use super::forwarded::{Origin, origin};
 use super::metrics::Metrics;
 use super::protocol::Protocol;
-use super::unread::Unread;
-use super::{Gateway, HEADER_MAX_BYTES, HEADER_MAX_FIELDS, Settings};
+use super::{Gateway, HEADER_MAX_BYTES, HEADER_MAX_FIELDS, Settings, unread};
 use crate::sources::Sources;
 use crate::wire::{Edge, Request, RequestBody, RequestId, Response, TlsInfo, http_date};
 
@@ -54,8 +53,6 @@ pub(super) async fn exchange(
     let in_flight = peer.activity.begin(http2);
     let (body, progress) = TimedBody::new(body, &shared.settings.limits);
     let left = http2.then(|| body.left());
-    // Who waits to be asked for the body and is answered does not send it.
-    let unasked = head.headers.contains_key(EXPECT);
     let request_id = RequestId::generate(&shared.sources);
     let from = origin(peer.ip, peer.tls.is_some(), &head.headers, &shared.settings.trusted_proxies);
     let (metrics, received) = (Arc::clone(&shared.metrics), Arc::clone(&progress));
@@ -74,8 +71,10 @@ pub(super) async fn exchange(
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         peer.activity.leave_body_unread();
     }
-    let unread = left.filter(|_| !(unasked && progress.bytes() == 0)).and_then(|left| Unread::of(&left));
-    Ok(answer.map(|body| AnswerBody::new(body, http2, unread, record)))
+    if let Some(body) = left.and_then(|left| left.take()) {
+        unread::read(body);
+    }
+    Ok(answer.map(|body| AnswerBody::new(body, http2, record)))
 }
 
 struct Arrived {

@@ -120,8 +120,7 @@ def test_cp(aws, at, mode):
         is_encrypted(aws, at, name, mode)
 
 
-# Those with most options; `test_cp` has them all.
-@pytest.mark.parametrize("mode", ["sse-kms-key", "sse-c"])
+@pytest.mark.parametrize("mode", SSE)
 def test_sync_and_mv_with_every_sse_option(aws, at, mode):
     """A tree up, an object moved, which is a copy, and all down again, each with the options of the mode."""
     needs_alias(aws)

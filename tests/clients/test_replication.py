@@ -216,6 +216,10 @@ def test_what_can_not_be_configured(pair):
     assert refused("plain", "there") == "Destination bucket must have versioning enabled."
     assert refused("nowhere", "there") == "Destination bucket must exist."
     assert refusal(configure, s3, "role", rule("here"), bucket="there").code == "InvalidArgument"
+    foreign = rule("there")
+    foreign["Destination"]["Account"] = "444455556666"
+    got = refusal(configure, s3, role, foreign, bucket="here")
+    assert (got.code, "must match the destination bucket owner" in got.message) == ("InvalidArgument", True)
     assert refusal(s3.get_bucket_replication, Bucket="there").code == "ReplicationConfigurationNotFoundError"
     shown = s3.get_bucket_replication(Bucket="here")["ReplicationConfiguration"]
     assert shown["Role"] == role and shown["Rules"][0]["ID"] == "there"

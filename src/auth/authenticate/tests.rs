@@ -296,22 +296,31 @@ async fn signed_chunks_through_the_whole_door() {
 }
 
 #[test]
-fn parameters_of_presigned_urls_that_stand_for_headers() {
+fn parameters_that_stand_for_headers() {
     let js = "X-Amz-Server-Side-Encryption=aws%3Akms&x-amz-meta-a=%C3%A9&x-amz-checksum-crc32=AAAAAA%3D%3D\
-              &x-amz-sdk-checksum-algorithm=CRC32&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&x-amz-acl=private&other=1";
-    let presigned = sent("PUT", &format!("/b/k?{js}")).header("x-amz-acl", "public-read").presigned(60);
-    let authenticated = presigned.authenticate().unwrap();
-    let headers = &authenticated.head.headers;
-    assert_eq!(headers.get("x-amz-server-side-encryption").unwrap(), "aws:kms");
-    assert_eq!(headers.get("x-amz-meta-a").unwrap().as_bytes(), "é".as_bytes());
-    // What was sent as a header, and signed, goes first.
-    assert_eq!(headers.get("x-amz-acl").unwrap(), "public-read");
-    // The checksum in the query is of an empty body: it promises nothing.
-    assert_eq!(authenticated.payload.client_checksum(), None);
-    assert_eq!(headers.len(), 3, "{headers:?}");
-    // Of a request signed by header they are just parameters.
-    let by_header = sent("PUT", &format!("/b/k?{js}")).signed().authenticate().unwrap();
-    assert!(!by_header.head.headers.contains_key("x-amz-server-side-encryption"));
+              &x-amz-sdk-checksum-algorithm=CRC32&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&x-amz-acl=public-read&other=1";
+    let request = || sent("PUT", &format!("/b/k?{js}")).header("x-amz-acl", "public-read");
+    for (form, signed) in [("url", request().presigned(60)), ("header", request().signed()), ("nobody", request())] {
+        let authenticated = signed.authenticate().unwrap_or_else(|error| panic!("{form}: {error:?}"));
+        let headers = &authenticated.head.headers;
+        assert_eq!(headers.get("x-amz-server-side-encryption").unwrap(), "aws:kms", "{form}");
+        assert_eq!(headers.get("x-amz-meta-a").unwrap().as_bytes(), "é".as_bytes(), "{form}");
+        // Said twice, and the same.
+        assert_eq!(headers.get_all("x-amz-acl").iter().count(), 1, "{form}");
+        // The checksum in the query is of an empty body: it promises nothing.
+        assert_eq!(authenticated.payload.client_checksum(), None, "{form}");
+        assert!(!headers.contains_key("x-amz-checksum-crc32"), "{form}");
+    }
+}
+
+#[test]
+fn parameters_and_headers_must_not_contradict_each_other() {
+    let request = || sent("PUT", "/b/k?x-amz-acl=private").header("x-amz-acl", "public-read");
+    for signed in [request().presigned(60), request().signed(), request()] {
+        let error = signed.authenticate().err();
+        let text = "Conflicting values provided in HTTP headers and query parameters.";
+        assert_eq!(error, Some(AuthError::InvalidRequest(text.to_owned())));
+    }
 }
 
 #[test]

@@ -47,5 +47,6 @@ fn roots_and_numbers_of_rules() {
     assert!(read(&configuration(rule)).is_ok());
     assert!(read(&format!("<LifecycleConfiguration>{rule}</LifecycleConfiguration>")).is_ok(), "no namespace");
     assert_eq!(read(&configuration(&rule.repeat(1000))).map(|rules| rules.rules.len()), Ok(1000));
-    assert_eq!(read(&configuration(&rule.repeat(1001))), Err(malformed.to_owned()));
+    let too_many = "InvalidRequest The number of lifecycle rules must not exceed the allowed limit of 1000 rules.";
+    assert_eq!(read(&configuration(&rule.repeat(1001))), Err(too_many.to_owned()));
 }

@@ -36,8 +36,14 @@ pub(crate) async fn run(cx: Cx) -> Result<Response, Error> {
 }
 
 /// `If-Match` is about the current version: with a version id AWS does not take it. A condition without a value is one
-/// that does not hold or is malformed, never none at all: what it was to guard would be deleted.
+/// that does not hold or is malformed, never none at all: what it was to guard would be deleted. So are conditions of
+/// HTTP that DeleteObject does not know; that AWS refuses them as it does those of PutObject is inferred.
 fn parse_condition(headers: &HeaderMap, version: Option<VersionId>) -> Result<DeleteCondition, Error> {
+    for name in ["If-None-Match", "If-Modified-Since", "If-Unmodified-Since"] {
+        if headers.contains_key(name) {
+            return Err(Error::header_not_implemented(name));
+        }
+    }
     let if_match = single(headers, "if-match")?.map(|etag| unquoted(etag).to_owned());
     if if_match.is_some() && version.is_some() {
         return Err(Error::header_not_implemented("If-Match"));
@@ -113,6 +119,14 @@ mod tests {
         assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-size", "-1")]), Err("InvalidArgument"));
         assert_eq!(parse(&[("x-amz-if-match-last-modified-time", "now")]), Err("InvalidArgument"));
+    }
+
+    #[test]
+    fn a_condition_that_is_not_known_is_not_passed_over() {
+        for name in ["if-none-match", "if-modified-since", "if-unmodified-since"] {
+            let error = parse_condition(&headers(&[(name, "*")]), None).unwrap_err();
+            assert_eq!(error.code().name(), "NotImplemented", "{name}");
+        }
     }
 
     #[test]

@@ -109,24 +109,25 @@ fn document(input: &Input, info: &ObjectInfo, parts: &[PartSpan]) -> Writer {
 }
 
 /// How many parts there are and, of a composite checksum, a page of those that it is made of. AWS shows no part of an
-/// object whose checksum is of the whole.
+/// object whose checksum is of the whole. Parts have the numbers by which GetObject finds them, which are their places:
+/// where such a checksum is, AWS takes no gaps in the numbers.
 fn object_parts(w: &mut Writer, input: &Input, parts: &[PartSpan], composite: bool) {
     w.number("PartsCount", parts.len() as u64);
     if !composite {
         return;
     }
-    let start = parts.partition_point(|part| u64::from(part.part_number) <= input.after);
+    let start = usize::try_from(input.after).unwrap_or(usize::MAX).min(parts.len());
     let limit = usize::try_from(input.max_parts).unwrap_or(usize::MAX);
     let page = &parts[start..][..limit.min(parts.len() - start)];
     let truncated = start + page.len() < parts.len();
     w.number("PartNumberMarker", input.after);
     // On the last page too; nought where the page is empty (as recorded from AWS).
-    w.number("NextPartNumberMarker", page.last().map_or(0, |part| u64::from(part.part_number)));
+    w.number("NextPartNumberMarker", if page.is_empty() { 0 } else { (start + page.len()) as u64 });
     w.number("MaxParts", input.max_parts);
     w.flag("IsTruncated", truncated);
-    for part in page {
+    for (place, part) in (start + 1..).zip(page) {
         w.node("Part", |w| {
-            w.number("PartNumber", part.part_number.into());
+            w.number("PartNumber", place as u64);
             w.number("Size", part.range.end - part.range.start);
             checksum_headers::write_part_xml(w, part.checksum.as_ref());
         });
@@ -180,25 +181,25 @@ mod tests {
     }
 
     #[test]
-    fn parts_come_in_pages() {
+    fn parts_come_in_pages_under_the_numbers_that_get_object_takes() {
         let part = |n: u32| {
             format!("<Part><PartNumber>{n}</PartNumber><Size>5</Size><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>")
         };
         assert_eq!(
             rendered(2, 0, true),
             format!(
-                "<PartsCount>3</PartsCount><PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>3\
+                "<PartsCount>3</PartsCount><PartNumberMarker>0</PartNumberMarker><NextPartNumberMarker>2\
                  </NextPartNumberMarker><MaxParts>2</MaxParts><IsTruncated>true</IsTruncated>{}{}",
                 part(1),
-                part(3)
+                part(2)
             )
         );
         assert_eq!(
-            rendered(2, 3, true),
+            rendered(2, 2, true),
             format!(
-                "<PartsCount>3</PartsCount><PartNumberMarker>3</PartNumberMarker><NextPartNumberMarker>4\
+                "<PartsCount>3</PartsCount><PartNumberMarker>2</PartNumberMarker><NextPartNumberMarker>3\
                  </NextPartNumberMarker><MaxParts>2</MaxParts><IsTruncated>false</IsTruncated>{}",
-                part(4)
+                part(3)
             )
         );
         assert!(rendered(2, 99, true).ends_with("<IsTruncated>false</IsTruncated>"));

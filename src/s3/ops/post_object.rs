@@ -48,9 +48,10 @@ pub(crate) struct HostHeader(pub(crate) String);
 
 /// The page to go on to is told what was stored.
 fn redirected(url: &str, info: &ObjectInfo) -> String {
-    let separator = if url.contains('?') { '&' } else { '?' };
+    let (page, fragment) = url.find('#').map_or((url, ""), |at| url.split_at(at));
+    let separator = if page.contains('?') { '&' } else { '?' };
     let (key, etag) = (encode_uri(info.key.as_str()), encode_uri(&quoted(&info.etag)));
-    format!("{url}{separator}bucket={}&key={key}&etag={etag}", info.bucket)
+    format!("{page}{separator}bucket={}&key={key}&etag={etag}{fragment}", info.bucket)
 }
 
 /// It has no namespace.

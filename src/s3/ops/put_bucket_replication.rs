@@ -7,7 +7,7 @@ use crate::auth::Resource;
 use crate::names::{AccountId, hex};
 use crate::objects::{Bucket, ObjectsError, Versioning, bucket_of_arn};
 use crate::policy::{Context, Key, Target, Value};
-use crate::rules::replication::{ReplicationConfiguration, Rule};
+use crate::rules::replication::{ReplicationConfiguration, Rule, Target as Destination};
 use crate::s3::code::Code;
 use crate::s3::cx::Cx;
 use crate::s3::error::Error;
@@ -62,6 +62,17 @@ impl Context for Passing<'_> {
     }
 }
 
+/// The text is that of AWS's list of errors.
+fn check_account(target: &Destination, bucket: &Bucket) -> Result<(), Error> {
+    match &target.account {
+        Some(account) if account != bucket.owner.as_str() => {
+            let text = "The AWS account specified in the Account element must match the destination bucket owner.";
+            Err(Error::invalid_argument(text, "Account", account))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// AWS has no such case.
 fn no_modifications_elsewhere() -> Error {
     Error::invalid_request("ReplicaModifications can only be enabled for a destination bucket of this server.")
@@ -87,6 +98,7 @@ async fn check_destinations(cx: &Cx, configuration: &ReplicationConfiguration) -
         }
         match cx.app.objects.bucket(&name).await {
             Ok(bucket) => {
+                check_account(target, &bucket)?;
                 check_versioned(&bucket)?;
                 if cx.bucket().has_object_lock() && !bucket.has_object_lock() {
                     return Err(ObjectsError::ReplicaNotLockable.into());
