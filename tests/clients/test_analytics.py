@@ -2,9 +2,6 @@
 encryption, or as much as they can be told."""
 
 import json
-import os
-import subprocess
-import time
 from pathlib import Path
 
 import duckdb
@@ -222,29 +219,17 @@ def test_s3fs_of_fsspec(server, bucket, key):
 @pytest.fixture
 def mounted(request, server, s3, bucket, tmp_path):
     """A bucket as a directory, by s3fs-fuse with the options of the test."""
-    try:
-        os.close(os.open("/dev/fuse", os.O_RDWR))
-    except OSError:
-        pytest.skip("/dev/fuse cannot be opened here")
     (tmp_path / "password").write_text(f"{MAIN.access_key}:{MAIN.secret_key}")
     (tmp_path / "keys").write_text("k" * 32 + "\n")
     for name in ("password", "keys"):
         (tmp_path / name).chmod(0o600)
-    at, program = tmp_path / "mounted", programs.find("s3fs")
-    at.mkdir()
     options = {"passwd_file": tmp_path / "password", "url": server.endpoint, "multipart_size": 10, "retries": 1}
     options = ",".join(f"{name}={value}" for name, value in options.items()) + ",use_path_request_style"
     use_sse = request.param.format(keys=tmp_path / "keys", key=request.getfixturevalue("key")["KeyId"])
-    log = (tmp_path / "log").open("wb")
-    command = [program, bucket, at, "-f", "-o", options, *(["-o", use_sse] if use_sse else [])]
-    with subprocess.Popen(command, env=clean_environment(), stdout=log, stderr=log) as process:
-        deadline = time.monotonic() + 20
-        while not os.path.ismount(at):
-            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.05)
+    at = tmp_path / "mounted"
+    command = [programs.find("s3fs"), bucket, at, "-f", "-o", options, *(["-o", use_sse] if use_sse else [])]
+    with programs.mounted(command, at, tmp_path / "log"):
         yield at
-        subprocess.run(["fusermount", "-u", at], check=True)
-        process.wait(20)
 
 
 # Up to version 1.91 it starts uploads in parts without a word of the encryption (s3fs-fuse 2088): they become what the
