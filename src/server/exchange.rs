@@ -73,6 +73,10 @@ pub(super) async fn exchange(
         // for `100 Continue` would have to send it first.
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         peer.activity.leave_body_unread();
+    } else if !http2 && unasked && progress.bytes() == 0 {
+        // A body without bytes is not asked for (RFC 9110, section 10.1.1). Older botocore, as in the AWS CLI 2.9, takes
+        // such an answer's status for that of the connection's next request too, and then waits in vain.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let unread = left.filter(|_| !(unasked && progress.bytes() == 0)).and_then(|left| Unread::of(&left));
     Ok(answer.map(|body| AnswerBody::new(body, http2, unread, record)))

@@ -15,6 +15,7 @@ from gateway import MAIN, REGION, ROOT, clean_environment
 VENV = Path(sys.executable).parent
 # What wants other versions than those that are pinned: s3fs of fsspec, the Encryption SDK's command line.
 OTHER_VENV = Path(os.environ.get("STRONGROOM_S3FS", ROOT / "target/clients/s3fs")) / "bin"
+OLDER_VENV = ROOT / "target/clients/older/bin"
 MOUNT_SECONDS = 20
 AWS_V2 = Path(os.environ.get("AWS_CLI_V2", ROOT / "target/clients/awscli-v2/aws"))
 
