@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, DATE, HOST, HeaderName, SERVER};
+use http::header::{CONNECTION, DATE, EXPECT, HOST, HeaderName, SERVER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 use hyper::body::Incoming;
@@ -53,6 +53,7 @@ pub(super) async fn exchange(
     let in_flight = peer.activity.begin(http2);
     let (body, progress) = TimedBody::new(body, &shared.settings.limits);
     let left = http2.then(|| body.left());
+    let expects = head.headers.contains_key(EXPECT);
     let request_id = RequestId::generate(&shared.sources);
     let from = origin(peer.ip, peer.tls.is_some(), &head.headers, &shared.settings.trusted_proxies);
     let (metrics, received) = (Arc::clone(&shared.metrics), Arc::clone(&progress));
@@ -70,6 +71,10 @@ pub(super) async fn exchange(
         // for `100 Continue` would have to send it first.
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         peer.activity.leave_body_unread();
+    } else if !http2 && expects && progress.bytes() == 0 {
+        // A body without bytes is not asked for (RFC 9110, section 10.1.1). Older botocore, as in the AWS CLI 2.9, takes
+        // such an answer's status for that of the connection's next request too, and then waits in vain.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(body) = left.and_then(|left| left.take()) {
         unread::read(body);

@@ -8,6 +8,7 @@ import pytest
 import sdk
 from gateway import BINARY, MAIN, Strongroom
 from raw import Raw
+from receiver import Receiver
 
 _number = itertools.count(1)
 
@@ -59,6 +60,14 @@ def own_server(tmp_path):
     yield gateway
     if gateway.process:
         gateway.kill()
+
+
+@pytest.fixture
+def hook():
+    """A webhook for notifications."""
+    receiver = Receiver().start()
+    yield receiver
+    receiver.stop()
 
 
 @pytest.fixture(scope="session")

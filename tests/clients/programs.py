@@ -1,9 +1,11 @@
 """The client programs: where they are, how they are told of the server."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,10 @@ import pytest
 from gateway import MAIN, REGION, ROOT, clean_environment
 
 VENV = Path(sys.executable).parent
+# What wants other versions than those that are pinned: s3fs of fsspec, the Encryption SDK's command line.
+OTHER_VENV = Path(os.environ.get("STRONGROOM_S3FS", ROOT / "target/clients/s3fs")) / "bin"
+OLDER_VENV = ROOT / "target/clients/older/bin"
+MOUNT_SECONDS = 20
 AWS_V2 = Path(os.environ.get("AWS_CLI_V2", ROOT / "target/clients/awscli-v2/aws"))
 
 
@@ -46,3 +52,28 @@ def run(command, env, check=True, **more):
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
+
+
+@contextlib.contextmanager
+def mounted(command, at, log):
+    """A program that serves the file system at `at` while it runs; the test is skipped where there is no FUSE."""
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError:
+        pytest.skip("/dev/fuse cannot be opened here")
+    at.mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=clean_environment(), stdout=output, stderr=output)
+        try:
+            deadline = time.monotonic() + MOUNT_SECONDS
+            while not os.path.ismount(at):
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield
+            subprocess.run(["fusermount", "-u", at], check=True)
+            process.wait(MOUNT_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+                subprocess.run(["fusermount", "-u", "-z", at])

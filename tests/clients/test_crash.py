@@ -28,7 +28,6 @@ from crash_load import (
 )
 from gateway import Strongroom
 from modes import CUSTOMER
-from receiver import Receiver
 from sdk import MIB, blob, body_of
 from test_access_logs import FIELDS, LINE, policy
 from test_notifications import target
@@ -44,13 +43,6 @@ OFTEN = {
     # Whatever a rule may delete after a day is due at once.
     "STRONGROOM_LIFECYCLE_DAYS_AHEAD": "3",
 }
-
-
-@pytest.fixture
-def hook():
-    receiver = Receiver().start()
-    yield receiver
-    receiver.stop()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from s3_encryption import S3EncryptionClient, S3EncryptionClientConfig
 from s3_encryption.exceptions import S3EncryptionClientError
 from s3_encryption.materials.kms_keyring import KmsKeyring
 
+import programs
 import sdk
 from gateway import ALICE, MAIN, REGION
 
@@ -283,3 +284,44 @@ def test_a_multipart_upload_encrypted_at_the_client(server, kms, key, bucket):
         done.append({"PartNumber": number, "ETag": answer["ETag"]})
     client.complete_multipart_upload(**of_upload, MultipartUpload={"Parts": done})
     assert client.get_object(Bucket=bucket, Key="parts")["Body"].read() == b"".join(parts)
+
+
+@pytest.fixture
+def cli(server, monkeypatch):
+    """The Encryption SDK's command line, of its own venv: it takes an older SDK than the one that is tested above."""
+    environment = programs.aws_environment(server)
+
+    def call(action, *args, check=True, **more):
+        return programs.run([programs.OTHER_VENV / "aws-encryption-cli", action, *args], environment, check, **more)
+
+    return call
+
+
+def test_the_command_line(cli, key, fresh_key, tmp_path):
+    """Directories, and pipes; with the key's name and with any key that the message names."""
+    files = {"a": PLAINTEXT, "sub/b": b"small"}
+    for name, data in files.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    for name in ("sealed", "out"):
+        (tmp_path / name).mkdir()
+    mine, other = (("--wrapping-keys", f"key={each['Arn']}") for each in (key, fresh_key))
+    quiet = ("--suppress-metadata", "--recursive", "--suffix", "")
+    context = ("--encryption-context", "tenant=4711")
+    cli("--encrypt", "--input", tmp_path / "in", "--output", tmp_path / "sealed", *mine, *quiet, *context)
+    for name, data in files.items():
+        assert data not in (tmp_path / "sealed" / name).read_bytes()
+    cli("--decrypt", "--input", tmp_path / "sealed", "--output", tmp_path / "out", *mine, *quiet, *context)
+    for name, data in files.items():
+        assert (tmp_path / "out" / name).read_bytes() == data
+    one = ("--decrypt", "--input", tmp_path / "sealed/a", "--output", tmp_path / "one", "--suppress-metadata")
+    for another in (other, (*mine, "--encryption-context", "tenant=1")):
+        cli(*one, *another, check=False)
+        assert not (tmp_path / "one").exists()
+    cli(*one, *mine)
+    assert (tmp_path / "one").read_bytes() == PLAINTEXT
+
+    pipe = ("--input", "-", "--output", "-", "--suppress-metadata")
+    sealed = cli("--encrypt", "--encode", *pipe, *mine, input="by pipe").stdout
+    discovered = ("--wrapping-keys", "discovery=true")
+    assert cli("--decrypt", "--decode", *pipe, *discovered, input=sealed).stdout == "by pipe"

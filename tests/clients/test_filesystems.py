@@ -1,5 +1,5 @@
-"""JuiceFS, whose blocks lie in a bucket: a volume filled, read back, checked, cleaned and destroyed; and its own test of an object
-store.
+"""What keeps blocks in a bucket. JuiceFS: a volume filled, read back, checked, cleaned and destroyed; and its own test of an
+object store. s3backer: a disk, with a file system on it. s3fs-fuse and s3fs of fsspec are in test_analytics.py.
 """
 
 import hashlib
@@ -88,3 +88,36 @@ class TestJuiceFs:
             assert results.pop(name) == "not support"
         assert len(results) == 12
         assert set(results.values()) == {"pass"}, results
+
+
+class TestS3backer:
+    @pytest.mark.parametrize("mode", ["default", "sse-s3", "sse-kms default"])
+    def test_a_disk(self, server, s3, bucket, key, tmp_path, mode):
+        if mode == "sse-kms default":
+            rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key["Arn"]}
+            rules = [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": True}]
+            s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": rules})
+        keys = tmp_path / "keys"
+        keys.write_text(f"{MAIN.access_key}:{MAIN.secret_key}\n")
+        keys.chmod(0o600)
+        # With a region named, it insists on virtual hosts. Nothing is written late, so that nothing is waited for.
+        program = [programs.find("s3backer"), f"--accessFile={keys}", f"--baseURL={server.endpoint}/"]
+        program += ["--size=8M", "--blockSize=64k", "--listBlocks", "--blockCacheWriteDelay=0", "--minWriteDelay=0"]
+        program += ["--md5CacheTime=0", *(["--sse=AES256"] if mode == "sse-s3" else [])]
+        at, log, data = tmp_path / "disk", tmp_path / "log", blob(1_500_000)
+        with programs.mounted([*program, "-f", bucket, at], at, log):
+            programs.run(["mkfs.ext4", "-q", "-F", "-E", "offset=4194304", at / "file", "4000k"], clean_environment())
+            with (at / "file").open("r+b") as disk:
+                disk.seek(100_000)
+                disk.write(data)
+        # Another process, which knows nothing of what was written.
+        with programs.mounted([*program, "-f", bucket, at], at, log):
+            whole = (at / "file").read_bytes()
+        assert whole[100_000:1_600_000] == data
+        (tmp_path / "image").write_bytes(whole[4194304:])
+        programs.run(["e2fsck", "-fn", tmp_path / "image"], clean_environment())
+        for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            head = s3.head_object(Bucket=bucket, Key=entry["Key"])
+            assert head.get("SSEKMSKeyId") == (key["Arn"] if mode == "sse-kms default" else None)
+        programs.run([*program, "--erase", "--force", bucket], clean_environment())
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)

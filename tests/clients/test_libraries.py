@@ -1,10 +1,13 @@
 """Libraries of other languages and makers: object_store of Rust, by its Python wheel, on which polars, deltalake and many others
-stand; smart_open; the AWS SDK for Ruby.
+stand; OpenDAL, also of Rust; smart_open; the storages of Django; the AWS SDK for Ruby.
 """
 
+import asyncio
 import base64
 import gzip
 import json
+import ssl
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,12 +16,14 @@ import programs
 import sdk
 from gateway import MAIN, REGION, Strongroom
 from modes import CUSTOMER_KEY, MODES, by_name
-from sdk import MIB, blob
+from sdk import MIB, blob, md5_b64
 
 RUBY = Path(__file__).parent / "ruby"
 # Those that it has settings for. Two layers cost much in a debug build: what is large goes without.
 OF_OBJECT_STORE = [mode for mode in MODES if mode.name not in ("sse-kms-context", "dsse-kms")]
 (DOUBLE,) = (mode for mode in MODES if mode.name == "dsse-kms")
+OF_OPENDAL = [mode for mode in MODES if mode.name in ("default", "sse-s3", "sse-kms", "sse-kms-key", "sse-c")]
+OF_DJANGO = [mode for mode in MODES if mode.name in ("default", "sse-kms-key")]
 OF_SMART_OPEN = [mode for mode in MODES if mode.name in ("default", "sse-kms-bucket-key", "sse-c")]
 
 
@@ -113,8 +118,6 @@ class TestObjectStore:
 
     def test_signed_urls(self, store, tls_server):
         import datetime
-        import ssl
-        import urllib.request
 
         import obstore
 
@@ -126,6 +129,98 @@ class TestObjectStore:
             assert answer.status == 200
         with urllib.request.urlopen(obstore.sign(at, "GET", "url", minute), context=trust, timeout=20) as answer:
             assert answer.read() == b"by url"
+
+
+class TestOpenDal:
+    """It has a client of S3 of its own."""
+
+    @pytest.fixture
+    def store(self, tls_server, tls_bucket, tls_key, monkeypatch):
+        """Opens the bucket with the settings of a mode."""
+        import opendal
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls_server.tls[2]))
+
+        def opened(mode):
+            told = {"server_side_encryption": mode.header}
+            if mode.name == "default":
+                told = {}
+            if mode.uses_key:
+                told["server_side_encryption_aws_kms_key_id"] = tls_key["Arn"]
+            if mode.read:
+                told = {
+                    "server_side_encryption_customer_algorithm": "AES256",
+                    "server_side_encryption_customer_key": base64.b64encode(CUSTOMER_KEY).decode(),
+                    "server_side_encryption_customer_key_md5": md5_b64(CUSTOMER_KEY),
+                }
+            return opendal.Operator(
+                "s3",
+                bucket=tls_bucket,
+                endpoint=tls_server.endpoint,
+                region=REGION,
+                access_key_id=MAIN.access_key,
+                secret_access_key=MAIN.secret_key,
+                **told,
+            )
+
+        return opened
+
+    @pytest.mark.parametrize("mode", by_name(OF_OPENDAL))
+    def test_objects_parts_ranges_copies_and_lists(self, store, tls_s3, tls_bucket, tls_key, mode):
+        from opendal.exceptions import ConditionNotMatch, Unexpected
+
+        at, large = store(mode), blob(6 * MIB)
+        at.write("a/small", b"small", content_type="text/x", user_metadata={"team": "red"})
+        if mode.name in ("default", "sse-c"):
+            at.write("a/large", large, chunk=5 * MIB)
+            with at.open("b/written", "wb", chunk=5 * MIB) as to:
+                for offset in range(0, len(large), 700_001):
+                    to.write(large[offset : offset + 700_001])
+        else:
+            # It names the encryption with each part too, which S3 refuses: parts are for the bucket's default.
+            with pytest.raises(Unexpected, match="header is not supported for this operation"):
+                at.write("a/large", large, chunk=5 * MIB)
+            for name in ("a/large", "b/written"):
+                at.write(name, large)
+        about = at.stat("a/small")
+        assert (about.content_length, about.content_type, about.user_metadata) == (5, "text/x", {"team": "red"})
+        assert at.read("a/small") == b"small" and at.read("b/written") == large
+        assert at.read("a/large", offset=5 * MIB - 3, size=6) == large[5 * MIB - 3 : 5 * MIB + 3]
+        with at.open("a/large", "rb") as got:
+            got.seek(5 * MIB)
+            assert got.read() == large[5 * MIB :]
+        at.copy("a/large", "c/copied")
+        assert at.read("c/copied") == large
+        names = ["a/large", "a/small", "b/written", "c/copied"]
+        for name in names:
+            mode.shows(tls_s3.head_object(Bucket=tls_bucket, Key=name, **mode.read), tls_key)
+        with pytest.raises(ConditionNotMatch):
+            at.write("a/small", b"other", if_not_exists=True)
+        assert sorted(entry.path for entry in at.list("", recursive=True)) == names
+        assert sorted(entry.path for entry in at.list("")) == ["a/", "b/", "c/"]
+        at.delete("a/small")
+        assert not at.exists("a/small")
+        at.remove_all("")
+        assert "Contents" not in tls_s3.list_objects_v2(Bucket=tls_bucket)
+
+    @pytest.mark.parametrize("mode", by_name([mode for mode in OF_OPENDAL if mode.name in ("sse-kms-key", "sse-c")]))
+    def test_signed_urls(self, store, tls_server, tls_s3, tls_bucket, tls_key, mode):
+        trust = ssl.create_default_context(cafile=tls_server.tls[2])
+        at = store(mode).to_async_operator()
+
+        async def signed():
+            return [await sign("url", 60) for sign in (at.presign_write, at.presign_read, at.presign_delete)]
+
+        answers = []
+        for ask in asyncio.run(signed()):
+            body = b"by url" if ask.method == "PUT" else None
+            request = urllib.request.Request(ask.url, body, ask.headers, method=ask.method)
+            with urllib.request.urlopen(request, context=trust, timeout=20) as answer:
+                answers.append(answer.read())
+            if body:
+                mode.shows(tls_s3.head_object(Bucket=tls_bucket, Key="url", **mode.read), tls_key)
+        assert answers == [b"", b"by url", b""]
+        assert "Contents" not in tls_s3.list_objects_v2(Bucket=tls_bucket)
 
 
 @pytest.mark.parametrize("mode", by_name(OF_SMART_OPEN))
@@ -160,6 +255,48 @@ def test_smart_open(s3, bucket, key, mode):
         head = s3.head_object(Bucket=bucket, Key=name, **mode.read)
         mode.shows(head, key)
         assert ("-" in head["ETag"]) == (name != "whole")
+
+
+@pytest.mark.parametrize("mode", by_name(OF_DJANGO))
+def test_storages_of_django(server, s3, bucket, key, mode):
+    from django.conf import settings
+    from django.core.files.base import ContentFile
+    from storages.backends.s3 import S3Storage
+
+    if not settings.configured:
+        settings.configure(USE_TZ=True)
+    storage = S3Storage(
+        access_key=MAIN.access_key,
+        secret_key=MAIN.secret_key,
+        bucket_name=bucket,
+        endpoint_url=server.endpoint,
+        region_name=REGION,
+        addressing_style="path",
+        signature_version="s3v4",
+        object_parameters=mode.writing(key) | {"CacheControl": "max-age=60"},
+        file_overwrite=False,
+    )
+    large = blob(9 * MIB)
+    assert storage.save("a/file.txt", ContentFile(b"first")) == "a/file.txt"
+    # A name that is taken is not taken again.
+    other = storage.save("a/file.txt", ContentFile(b"second"))
+    assert other != "a/file.txt"
+    with storage.open("b/large", "wb") as to:
+        for offset in range(0, len(large), MIB):
+            to.write(large[offset : offset + MIB])
+    with storage.open("b/large") as got:
+        assert got.read() == large
+    with storage.open(other) as got:
+        assert got.read() == b"second"
+    assert storage.listdir("a") == ([], sorted(name.removeprefix("a/") for name in ("a/file.txt", other)))
+    assert (storage.size("b/large"), storage.exists("b/large"), storage.exists("b/none")) == (len(large), True, False)
+    assert storage.get_modified_time("a/file.txt").year >= 2026
+    with urllib.request.urlopen(storage.url("a/file.txt"), timeout=20) as answer:
+        assert (answer.read(), answer.headers["Cache-Control"]) == (b"first", "max-age=60")
+    for name in ("a/file.txt", other, "b/large"):
+        mode.shows(s3.head_object(Bucket=bucket, Key=name), key)
+        storage.delete(name)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
 LARGE = 6 * MIB + 3

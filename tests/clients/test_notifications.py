@@ -29,13 +29,6 @@ def target(arn, url, more=""):
 
 
 @pytest.fixture
-def hook():
-    receiver = Receiver().start()
-    yield receiver
-    receiver.stop()
-
-
-@pytest.fixture
 def gateway(tmp_path, hook):
     extra = "".join(target(arn, hook.url) for arn in (QUEUE, TOPIC, FUNCTION, BUS))
     extra += target(GONE, f"http://127.0.0.1:{free_port()}/")

@@ -18,7 +18,7 @@ from browser import multipart, send
 from conftest import bucket_name
 from gateway import MAIN, Strongroom, clean_environment
 from modes import KMS
-from sdk import MIB, blob, body_of, refusal
+from sdk import MIB, blob, body_of, md5_b64, md5_hex, refusal
 
 UNSUPPORTED = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
 NEEDS_V4 = "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
@@ -108,6 +108,45 @@ def test_s3cmd_does_its_work(old_server, tmp_path):
     s3cmd("get", f"s3://{bucket}/dir/a b", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == blob(100_000)
     s3cmd("rb", "-r", f"s3://{bucket}")
+
+
+def test_libs3_does_its_work(old_server, v4, tmp_path):
+    """The `s3` of libs3 2.0, which knows nothing newer and ends with 0 whatever befalls it: what it says counts."""
+    bucket, data = bucket_name(), blob(300_000)
+    (tmp_path / "file").write_bytes(data)
+    env = clean_environment(
+        S3_ACCESS_KEY_ID=MAIN.access_key,
+        S3_SECRET_ACCESS_KEY=MAIN.secret_key,
+        S3_HOSTNAME=f"127.0.0.1:{old_server.port}",
+    )
+
+    def libs3(*args):
+        done = programs.run([programs.find("s3"), "-u", "-r", "0", *args], env, cwd=tmp_path)
+        assert "ERROR" not in done.stderr, done.stderr
+        return done.stdout
+
+    libs3("create", bucket)
+    assert bucket in libs3("list")
+    libs3(
+        "put", f"{bucket}/dir/a", "filename=file", "contentType=text/x", "x-amz-meta-team=red", f"md5={md5_b64(data)}"
+    )
+    libs3("get", f"{bucket}/dir/a", "filename=back")
+    assert (tmp_path / "back").read_bytes() == data
+    libs3("get", f"{bucket}/dir/a", "filename=some", "startByte=1000", "byteCount=500")
+    assert (tmp_path / "some").read_bytes() == data[1000:1500]
+    libs3("copy", f"{bucket}/dir/a", f"{bucket}/copied")
+    # Of the names that HTTP takes in any case, like ETag, it knows one case only, which is not the one that they come in.
+    assert "x-amz-meta-team: red" in libs3("head", f"{bucket}/copied")
+    head = v4.head_object(Bucket=bucket, Key="copied")
+    assert (head["ContentType"], head["ContentLength"]) == ("text/x", len(data))
+    listed = libs3("list", bucket, "allDetails=1", "delimiter=/")
+    assert "Common Prefix: dir/" in listed and f' 292K  "{md5_hex(data)}" ' in listed, listed
+    assert f"OwnerID {'a1' * 32} main" in libs3("getacl", f"{bucket}/copied")
+    url = libs3("gqs", f"{bucket}/copied").strip()
+    assert send(old_server, "GET", url[url.index(f"/{bucket}") :]).body == data
+    for name in ("/dir/a", "/copied", ""):
+        libs3("delete", bucket + name)
+    assert bucket not in libs3("list")
 
 
 def test_presigned_urls_are_taken_too(old_server, v2, shelf):

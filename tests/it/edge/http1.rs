@@ -55,6 +55,23 @@ async fn expect_100_continue_is_granted_when_the_body_is_wanted() {
     assert!(client.rest().await.ends_with("root"));
 }
 
+/// Older botocore takes such an answer's status for that of the connection's next request that expects.
+#[tokio::test]
+async fn an_expectation_without_a_body_is_answered_at_once_and_closes() {
+    let edge = start(settings()).await;
+    for (expectation, connection) in [("Expect: 100-continue\r\n", Some("close")), ("", None)] {
+        let mut client = edge.connect().await;
+        client.send(&format!("PUT /length HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n{expectation}\r\n")).await;
+        let head = client.until("\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert_eq!(header(&head, "connection"), connection);
+        assert_eq!(client.until("0").await, "0");
+        if connection.is_some() {
+            assert_eq!(client.rest().await, "");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_comes_instead_of_100_continue_and_closes() {
     let edge = start(settings()).await;
