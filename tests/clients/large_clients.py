@@ -1,4 +1,5 @@
-"""Clients that are large, for `./test large`: polars, deltalake, daft, ClickHouse, GDAL, MLflow, DVC, sccache.
+"""Clients that are large, for `./test large`: polars, deltalake, daft, ClickHouse, GDAL, MLflow, DVC, sccache; MariaDB and a client
+in Perl.
 
 Each program does its work and compares its data; the encryption of what it left is asked here.
 """
@@ -7,12 +8,14 @@ import base64
 import json
 import shutil
 import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 import programs
-from gateway import MAIN, REGION, ROOT, clean_environment
+from gateway import MAIN, REGION, ROOT, START_SECONDS, clean_environment
 from modes import CUSTOMER, CUSTOMER_KEY
 from sdk import MIB, blob
 
@@ -171,3 +174,74 @@ def test_sccache(server, s3, bucket, key, tmp_path):
             programs.run([LARGE / "sccache", "--stop-server"], env)
         assert sum(json.loads(shown)["stats"]["cache_hits"]["counts"].values()) == hits, shown
     assert are_encrypted(s3, bucket, "sse-s3", key) >= 3
+
+
+@pytest.mark.parametrize("encryption", ["", "AES256", "aws:kms"])
+def test_perl(server, s3, bucket, tmp_path, encryption):
+    """Of SSE-KMS it names no key: it is AWS's of S3."""
+    host = server.endpoint.removeprefix("http://")
+    script = SCRIPTS / "with_net_amazon_s3.pl"
+    programs.run(["perl", script, host, REGION, bucket, encryption], environment(server, tmp_path))
+    for name in ("dir/a b+c", "dir/other"):
+        head = s3.head_object(Bucket=bucket, Key=name)
+        assert (head["ServerSideEncryption"], head["ContentType"]) == (encryption or "AES256", "text/x")
+
+
+@pytest.fixture
+def mariadb(server, bucket, tmp_path):
+    """A server whose engine S3 has the bucket; asks it."""
+    program, socket_file = programs.find("mariadbd"), tmp_path / "socket"
+    settings = {
+        "datadir": tmp_path / "data",
+        "socket": socket_file,
+        "plugin-maturity": "alpha",
+        "plugin-load-add": "ha_s3",
+        "s3": "ON",
+        "s3-host-name": "127.0.0.1",
+        "s3-port": server.port,
+        "s3-use-http": "ON",
+        "s3-protocol-version": "Path",
+        "s3-bucket": bucket,
+        "s3-access-key": MAIN.access_key,
+        "s3-secret-key": MAIN.secret_key,
+        "s3-region": REGION,
+        "s3-block-size": "1M",
+        "innodb-buffer-pool-size": "16M",
+    }
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    config = tmp_path / "my.cnf"
+    config.write_text("\n".join(["[mariadbd]", "skip-networking", *lines, ""]))
+    env = environment(server, tmp_path)
+    new = ["--user=root", f"--datadir={tmp_path / 'data'}", "--auth-root-authentication-method=normal"]
+    programs.run(["mariadb-install-db", "--no-defaults", *new], env)
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([program, f"--defaults-file={config}", "--user=root"], stdout=output, stderr=output)
+
+    def ask(statements):
+        command = ["mariadb", "--no-defaults", f"--socket={socket_file}", "-N", "-B", "-e", statements]
+        return programs.run(command, env).stdout.split()
+
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not socket_file.exists():
+            assert process.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield ask
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def test_mariadb(s3, kms_bucket, key, mariadb):
+    """A table moved to S3, read there, and moved back, with the same checksum."""
+    mariadb("CREATE DATABASE d; CREATE TABLE d.t (n INT PRIMARY KEY, w VARCHAR(100)) ENGINE=Aria")
+    mariadb("INSERT INTO d.t SELECT seq, SHA2(seq, 256) FROM d.seq_1_to_50000")
+    before = mariadb("CHECKSUM TABLE d.t EXTENDED")
+    mariadb("ALTER TABLE d.t ENGINE=S3")
+    assert are_encrypted(s3, kms_bucket, "sse-kms", key) >= 4
+    assert mariadb("SELECT COUNT(*), SUM(n) FROM d.t") == ["50000", "1250025000"]
+    assert mariadb("CHECKSUM TABLE d.t EXTENDED") == before
+    mariadb("ALTER TABLE d.t ENGINE=InnoDB")
+    assert mariadb("CHECKSUM TABLE d.t EXTENDED") == before
+    assert "Contents" not in s3.list_objects_v2(Bucket=kms_bucket)
