@@ -209,6 +209,8 @@ def test_what_is_answered(server, s3, module_bucket):
     url, _, query = got.headers["location"].partition("?")
     assert url == "https://example.com/done"
     assert urllib.parse.parse_qs(query) == {"from": ["form"], "bucket": [module_bucket], "key": [key], "etag": [etag]}
+    url, _, place = asking(success_action_redirect="https://example.com/done#there").headers["location"].partition("#")
+    assert (url.partition("&")[0], place) == (f"https://example.com/done?bucket={module_bucket}", "there")
     assert asking(success_action_redirect="not a URL").status == 204
 
 
